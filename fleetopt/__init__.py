@@ -1,0 +1,1 @@
+"""fleetopt designs GPU fleets that serve large language models."""

@@ -1,0 +1,1 @@
+"""Performance of one replica: profiles, memory, power."""

@@ -1,0 +1,152 @@
+"""Performance of one replica: iteration time, slots and KV capacity.
+
+In one iteration every active sequence advances by one prefill chunk or one output token.
+The iteration takes
+
+    tau = max(W + h C, F0 + F1 P)   seconds,
+
+with C the context tokens of the active sequences and P the prompt tokens it prefills.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from fleetopt.performance.power import LogisticPower
+from fleetopt.problem import ProfileSpec
+
+Context = Literal["total", "current"]
+
+
+@dataclass(frozen=True, slots=True)
+class IterationTime:
+    """The four coefficients of the iteration time, and what a sequence counts as.
+
+    base_s: W, seconds of an iteration with an empty batch.
+    per_context_token_s: h, seconds per context token of the active sequences.
+    prefill_base_s, prefill_per_token_s: F0 and F1, seconds and seconds per prompt token.
+    context: "total" counts a sequence at its total length from admission on, "current" at
+        the tokens it holds so far.
+    chunk_tokens: most prompt tokens that one sequence prefills in an iteration.
+    token_budget: prompt and output tokens of one iteration; 0 gives every prefilling
+        sequence a chunk of its own.
+    """
+
+    base_s: float
+    per_context_token_s: float
+    prefill_base_s: float = 0.0
+    prefill_per_token_s: float = 0.0
+    context: Context = "total"
+    chunk_tokens: int = 512
+    token_budget: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What limits the running batch of one replica.
+
+    slots: most sequences in the batch.
+    kv_blocks: KV blocks shared by the batch; 0 if every slot holds a whole context window.
+    block_tokens: tokens of a KV block.
+    max_context: longest total length that is served, in tokens.
+    """
+
+    slots: int
+    kv_blocks: int
+    block_tokens: int
+    max_context: int
+
+
+class ReplicaProfile(Protocol):
+    """What tables, program and simulator ask of a profile."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def gpu(self) -> str: ...
+    @property
+    def serves(self) -> str: ...
+    @property
+    def gpus_per_replica(self) -> int: ...
+    @property
+    def usd_per_hour(self) -> float:
+        """Price of one replica-hour."""
+        ...
+
+    @property
+    def iteration(self) -> IterationTime: ...
+    @property
+    def kv_tokens(self) -> int: ...
+    def reserved(self, max_context: int) -> Capacity:
+        """Capacity when every slot reserves the whole context window."""
+        ...
+
+    def paged(self, max_context: int, max_num_seqs: int) -> Capacity:
+        """Capacity when sequences take KV blocks as they need them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedProfile:
+    """A profile measured at one context length; iteration time scales with context."""
+
+    spec: ProfileSpec
+
+    @property
+    def name(self) -> str:
+        """Short name, such as 'h100'."""
+        return self.spec.name
+
+    @property
+    def gpu(self) -> str:
+        """The GPU that was measured."""
+        return self.spec.gpu
+
+    @property
+    def serves(self) -> str:
+        """The model that was measured."""
+        return self.spec.serves
+
+    @property
+    def gpus_per_replica(self) -> int:
+        """GPUs acting together as one replica."""
+        return self.spec.gpus_per_replica
+
+    @property
+    def usd_per_hour(self) -> float:
+        """Price of one replica-hour."""
+        return self.spec.usd_per_hour * self.spec.gpus_per_replica
+
+    @property
+    def iteration(self) -> IterationTime:
+        """W + h C with h = H / L_cal, every sequence at its total length."""
+        return IterationTime(
+            base_s=self.spec.base_s,
+            per_context_token_s=self.spec.per_sequence_s / self.spec.calibration_context_tokens,
+            chunk_tokens=self.spec.chunk_tokens,
+        )
+
+    @property
+    def kv_tokens(self) -> int:
+        """Tokens that the KV cache of one replica holds."""
+        return self.spec.kv_blocks * self.spec.block_tokens
+
+    @property
+    def power(self) -> LogisticPower | None:
+        """Power curve of one GPU, if known."""
+        return LogisticPower.from_spec(self.spec.power) if self.spec.power else None
+
+    def reserved(self, max_context: int) -> Capacity:
+        """Slots when each reserves `max_context` tokens; 0 slots if not even one fits."""
+        spec = self.spec
+        by_compute = spec.calibration_slots * spec.calibration_context_tokens // max_context
+        by_memory = spec.kv_blocks // -(-max_context // spec.block_tokens)
+        return Capacity(min(by_compute, by_memory), 0, spec.block_tokens, max_context)
+
+    def paged(self, max_context: int, max_num_seqs: int) -> Capacity:
+        """Slots and KV blocks of a paged engine; 0 slots if the longest request cannot fit."""
+        spec = self.spec
+        fits = -(-max_context // spec.block_tokens) <= spec.kv_blocks
+        slots = max_num_seqs if fits else 0
+        return Capacity(slots, spec.kv_blocks, spec.block_tokens, max_context)

@@ -1,0 +1,266 @@
+"""A plan: a fleet with its predictions, verification, bound and provenance.
+
+Every class here is a frozen result. `Plan.to_dict` gives the stable JSON form,
+`Plan.from_dict` reads it back and reports every fault at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from fleetopt.errors import InputError, near
+from fleetopt.problem import FleetProblem, structure
+
+SCHEMA = "fleetopt.plan/1"
+HOURS_PER_YEAR = 8760.0
+
+Verdict = Literal["pass", "fail", "inconclusive", "unstable", "too short", "not verified"]
+Termination = Literal["optimal", "time_limit", "gap", "infeasible", "error"]
+Holding = Literal["optimal", "feasible", "none"]
+
+_CLOSED = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """n identical replicas that serve total lengths in (lo_tokens, hi_tokens].
+
+    gpu, profile: short name of the GPU type, and name of the profile.
+    slots: sequences in the running batch of one replica, as the table counts them.
+    compression: length above `hi_tokens` that is compressed into this pool, as a factor.
+    arrival_rate: requests per second that the pool receives.
+    """
+
+    name: str
+    lo_tokens: int
+    hi_tokens: int
+    gpu: str
+    profile: str
+    replicas: int
+    gpus: int
+    slots: int
+    admission: str
+    compression: float
+    arrival_rate: float
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Pools and the router in front of them."""
+
+    router: str
+    pools: tuple[Pool, ...]
+    __pydantic_config__ = _CLOSED
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all pools."""
+        return sum(pool.gpus for pool in self.pools)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Price of the fleet; a year is 8760 h."""
+
+    usd_per_hour: float
+    usd_per_year: float
+    __pydantic_config__ = _CLOSED
+
+    @classmethod
+    def hourly(cls, usd_per_hour: float) -> Cost:
+        """The cost of a fleet from its price per hour."""
+        return cls(usd_per_hour, usd_per_hour * HOURS_PER_YEAR)
+
+
+@dataclass(frozen=True)
+class BoundPrediction:
+    """One SLO bound as the table sees it: the percentile and P(latency > limit)."""
+
+    metric: str
+    percentile: float
+    limit_ms: float
+    value_ms: float
+    miss_probability: float
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class PoolPrediction:
+    """What the feasibility table says of one pool.
+
+    method: "occupancy" (state-dependent Erlang-C), "two-class chain" (slow environment)
+        or "published".
+    grey: the table alone would refuse the row; simulation decided.
+    binds: what stops the pool from having one replica fewer.
+    """
+
+    utilization: float
+    p99_ttft_ms: float
+    p99_tpot_ms: float
+    p99_e2e_ms: float
+    method: str
+    grey: bool
+    binds: str
+    bounds: tuple[BoundPrediction, ...]
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The table's predictions, pool by pool."""
+
+    pools: tuple[PoolPrediction, ...]
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % confidence interval; None where there is none."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class PoolVerification:
+    """What the simulator says of one pool.
+
+    slo_attainment: share of measured arrivals that met every bound (the worst bound's).
+    arrivals = completed + rejected + unfinished, over all replications.
+    backlog_per_s: growth of the waiting line, for an unstable pool.
+    """
+
+    verdict: Verdict
+    p99_ttft_ms: Interval
+    p99_tpot_ms: Interval
+    p99_e2e_ms: Interval
+    slo_attainment: Interval
+    utilization: float
+    arrivals: int
+    completed: int
+    rejected: int
+    unfinished: int
+    replications: int
+    horizon_s: float
+    backlog_per_s: float | None = None
+    reason: str = ""
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The verdict over all pools, with the effort that went into it."""
+
+    verdict: Verdict
+    requests: int
+    replications: int
+    seed: int
+    pools: tuple[PoolVerification, ...]
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """A table row that simulation refused, and why."""
+
+    lo_tokens: int
+    hi_tokens: int
+    profile: str
+    replicas: int
+    predicted_ms: float
+    verdict: Verdict
+    p99_ttft_ms: Interval
+    slo_attainment: Interval
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class Status:
+    """Why the solver stopped, what is held, and how good it is.
+
+    bound_usd_per_year: cost of the first optimum, before simulation refused any row.
+    """
+
+    termination: Termination
+    holding: Holding
+    gap: float
+    bound_usd_per_year: float
+    refused_rows: tuple[RefusedRow, ...] = ()
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another fleet beside the plan, and what to know of it.
+
+    kind: "one pool", "one GPU type", "next cheaper", "next best" or "paged".
+    verdict: the simulator's, or "not verified".
+    """
+
+    kind: str
+    usd_per_year: float
+    fleet: Fleet
+    verdict: Verdict
+    why: str
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an answer comes from.
+
+    inputs: SHA-256 of each file that was read, by its path.
+    date: UTC, ISO 8601.
+    """
+
+    version: str
+    seed: int
+    inputs: dict[str, str]
+    date: str
+    command: str
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The answer to a FleetProblem."""
+
+    problem: FleetProblem
+    status: Status
+    fleet: Fleet
+    cost: Cost
+    prediction: Prediction
+    verification: Verification | None
+    alternatives: tuple[Alternative, ...]
+    notes: tuple[str, ...]
+    provenance: Provenance
+    schema: str = field(default=SCHEMA)
+    __pydantic_config__ = _CLOSED
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, schema first."""
+        fields = {name: value for name, value in self.__dict__.items() if name != "schema"}
+        plain = {name: _plain(value) for name, value in fields.items()}
+        return {"schema": self.schema, **plain}
+
+    @classmethod
+    def from_dict(cls, data: Any, place: str = "plan") -> Plan:
+        """Read the JSON form back. Raises InputError with every fault."""
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if schema != SCHEMA:
+            raise InputError.single(
+                f"{place}, schema", f"expected {SCHEMA!r}, got {schema!r}", near(str(schema), [SCHEMA])
+            )
+        return structure(cls, data, place)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, FleetProblem):
+        return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else value

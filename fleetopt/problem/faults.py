@@ -1,0 +1,118 @@
+"""From pydantic's complaints to fleetopt's faults: all at once, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from fleetopt.errors import Fault, InputError, near
+
+Statement = TypeVar("Statement", bound="Stated")
+Structured = TypeVar("Structured")
+
+
+class FaultsError(ValueError):
+    """Raised inside a validator that found several faults at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(str(fault) for fault in faults))
+
+
+class Stated(BaseModel):
+    """Base of everything a user states: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+def validate(kind: type[Statement], data: Any, place: str) -> Statement:
+    """Build `kind` from `data`; raises InputError with every fault under `place`."""
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise InputError(faults_of(error, kind, place)) from None
+
+
+def structure(kind: type[Structured], data: Any, place: str) -> Structured:
+    """Build a dataclass from plain data; raises InputError with every fault under `place`."""
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError as error:
+        raise InputError(faults_of(error, kind, place)) from None
+
+
+def faults_of(error: ValidationError, kind: type, place: str) -> list[Fault]:
+    """Every complaint of a ValidationError as a Fault under `place`."""
+    items = error.errors(include_url=False)
+    return [fault for item in items for fault in _faults(dict(item), kind, place)]
+
+
+def _faults(item: Mapping[str, Any], kind: type, place: str) -> Iterator[Fault]:
+    path = _dotted(item["loc"])
+    where = f"{place}, {path}" if path else place
+    inner = item.get("ctx", {}).get("error")
+    if isinstance(inner, FaultsError):
+        for fault in inner.faults:
+            yield Fault(f"{where}{fault.place}", fault.expected, fault.suggestion)
+    else:
+        yield _fault(item, kind, where)
+
+
+def _fault(item: Mapping[str, Any], kind: type, where: str) -> Fault:
+    if item["type"] == "extra_forbidden":
+        key = str(item["loc"][-1])
+        return Fault(where, f"unknown key {key!r}", near(key, _keys_at(kind, item["loc"][:-1])))
+    if item["type"] == "missing":
+        return Fault(where, "this key is required")
+    if item["type"] == "value_error":
+        return Fault(where, str(item["ctx"]["error"]))
+    message = item["msg"][0].lower() + item["msg"][1:]
+    return Fault(where, f"{message}, got {_shown(item.get('input'))}")
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _keys_at(kind: type, location: tuple[int | str, ...]) -> list[str]:
+    """The keys allowed at a location, found by walking the annotations."""
+    for part in location:
+        if isinstance(part, int):
+            continue
+        nested = _structure_in(_annotations(kind).get(part))
+        if nested is None:
+            return []
+        kind = nested
+    return list(_annotations(kind))
+
+
+def _annotations(kind: type) -> dict[str, Any]:
+    if issubclass(kind, BaseModel):
+        return {name: field.annotation for name, field in kind.model_fields.items()}
+    return get_type_hints(kind) if is_dataclass(kind) else {}
+
+
+def _structure_in(annotation: Any) -> type | None:
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_dataclass(annotation)):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _structure_in(inner)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,130 @@
+"""The planning problem: what the user wants, before anything is computed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from fleetopt.problem.faults import Stated
+from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
+from fleetopt.problem.profile import ProfileSpec
+
+Metric = Literal["ttft", "tpot", "e2e"]
+Admission = Literal["reserved", "paged"]
+Method = Literal["fleetopt", "published"]
+Overlong = Literal["clip", "reject"]
+
+
+class LatencyBound(Stated):
+    """One bound on one percentile of one latency metric."""
+
+    metric: Metric = "ttft"
+    percentile: float = Field(default=99.0, gt=0, lt=100)
+    limit_ms: float = Field(gt=0)
+
+    @property
+    def limit_s(self) -> float:
+        """The bound in seconds."""
+        return self.limit_ms / 1000.0
+
+    @property
+    def allowed_miss(self) -> float:
+        """Share of requests that may exceed the bound."""
+        return 1.0 - self.percentile / 100.0
+
+    @property
+    def label(self) -> str:
+        """The bound's quantity in words, such as 'P99 TTFT'."""
+        return f"P{self.percentile:g} {self.metric.upper()}"
+
+
+class VerificationOptions(Stated):
+    """How the plan is simulated."""
+
+    enabled: bool = True
+    top: int = Field(default=3, ge=1, le=20)
+    """How many of the best fleets are simulated."""
+    requests: int | None = Field(default=None, ge=100)
+    """Measured requests of a pool and replication; by the horizon law if absent."""
+    replications: int = Field(default=8, ge=2, le=1024)
+    """Replications of the first stage; they double while a verdict is open."""
+    seed: int = Field(default=1, ge=0)
+
+
+class SolverOptions(Stated):
+    """When the solver may stop."""
+
+    time_limit_s: float = Field(default=60.0, gt=0)
+    relative_gap: float = Field(default=0.0, ge=0, lt=1)
+
+
+def default_slo() -> tuple[LatencyBound, ...]:
+    """P99 TTFT within 500 ms."""
+    return (LatencyBound(metric="ttft", percentile=99.0, limit_ms=500.0),)
+
+
+class FleetProblem(Stated):
+    """Which fleet serves this workload within this SLO at least cost?"""
+
+    name: str = "fleet"
+    cdf: str | LengthCdf = "lmsys"
+    """A file, the name of a bundled workload, or the distribution itself."""
+    arrival_rate: float = Field(default=100.0, gt=0, le=1e8)
+    """Requests per second."""
+    slo: tuple[LatencyBound, ...] = Field(default_factory=default_slo, min_length=1)
+    gpus: tuple[str, ...] = Field(default=("a10g", "a100", "h100"), min_length=1)
+    """Names of the profiles to choose from."""
+    profiles: tuple[ProfileSpec, ...] = ()
+    """Profiles of the user's own; they extend or replace the bundled ones."""
+    max_pools: int = Field(default=3, ge=1, le=64)
+    admission: Admission = "reserved"
+    method: Method = "fleetopt"
+    max_context: int | None = Field(default=None, gt=0, le=MAX_TOKENS)
+    """Largest context of the fleet, in tokens; the distribution's last point if absent."""
+    thresholds: tuple[int, ...] | None = None
+    """Fixed split thresholds, in tokens; the program chooses them if absent."""
+    overlong: Overlong | None = None
+    """What happens to lengths beyond the largest context."""
+    headroom: float = Field(default=0.0, ge=0, le=10)
+    """Extra arrival rate the fleet must carry, as a share of `arrival_rate`."""
+    max_utilization: float = Field(default=0.85, gt=0, lt=1)
+    max_num_seqs: int = Field(default=256, ge=1)
+    """Slots of a replica under paged admission."""
+    verification: VerificationOptions = VerificationOptions()
+    solver: SolverOptions = SolverOptions()
+
+    @property
+    def design_rate(self) -> float:
+        """Arrival rate that the fleet is designed for, headroom included."""
+        return self.arrival_rate * (1.0 + self.headroom)
+
+    @field_validator("gpus")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return names
+
+    @field_validator("thresholds")
+    @classmethod
+    def _ascending(cls, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if values is not None and (list(values) != sorted(set(values)) or min(values, default=1) < 1):
+            raise ValueError(f"expected ascending positive token counts, got {list(values)}")
+        return values
+
+    @model_validator(mode="after")
+    def _bounds_once(self) -> FleetProblem:
+        seen = [(bound.metric, bound.percentile) for bound in self.slo]
+        twice = {pair for pair in seen if seen.count(pair) > 1}
+        if twice:
+            metric, percentile = sorted(twice)[0]
+            raise ValueError(f"slo: two bounds on P{percentile:g} {metric.upper()}")
+        if self.thresholds is not None and len(self.thresholds) + 1 > self.max_pools:
+            raise ValueError(
+                f"thresholds: {len(self.thresholds)} thresholds make {len(self.thresholds) + 1} "
+                f"pools, more than max_pools = {self.max_pools}"
+            )
+        return self
+

@@ -1,0 +1,1 @@
+"""Workloads: length distributions and arrival processes."""
