@@ -96,9 +96,7 @@ def _model_name(name: str) -> str:
     return path.parent.name if path.name == "problem.toml" else path.name
 
 
-def _locate(
-    name: str, beside: Path | None, bundled: Path, kind: str, known: list[str]
-) -> Path:
+def _locate(name: str, beside: Path | None, bundled: Path, kind: str, known: list[str]) -> Path:
     """An existing file as it is named, beside another file, or the bundled one."""
     if beside is not None and (beside / name).is_file():
         return beside / name
@@ -107,7 +105,9 @@ def _locate(
             return path
     if bundled.is_file():
         return bundled
-    raise InputError.single(name, f"no such file, and no bundled {kind} of this name", near(name, known))
+    raise InputError.single(
+        name, f"no such file, and no bundled {kind} of this name", near(name, known)
+    )
 
 
 def _read(path: Path, parse: Callable[[str], Any], kind: str) -> tuple[Any, SourceFile]:

@@ -253,7 +253,9 @@ class Plan:
         schema = data.get("schema") if isinstance(data, dict) else None
         if schema != SCHEMA:
             raise InputError.single(
-                f"{place}, schema", f"expected {SCHEMA!r}, got {schema!r}", near(str(schema), [SCHEMA])
+                f"{place}, schema",
+                f"expected {SCHEMA!r}, got {schema!r}",
+                near(str(schema), [SCHEMA]),
             )
         return structure(cls, data, place)
 

@@ -109,7 +109,9 @@ def _annotations(kind: type) -> dict[str, Any]:
 
 
 def _structure_in(annotation: Any) -> type | None:
-    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_dataclass(annotation)):
+    if isinstance(annotation, type) and (
+        issubclass(annotation, BaseModel) or is_dataclass(annotation)
+    ):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
         found = _structure_in(inner)

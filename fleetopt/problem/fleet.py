@@ -110,7 +110,9 @@ class FleetProblem(Stated):
     @field_validator("thresholds")
     @classmethod
     def _ascending(cls, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        if values is not None and (list(values) != sorted(set(values)) or min(values, default=1) < 1):
+        if values is not None and (
+            list(values) != sorted(set(values)) or min(values, default=1) < 1
+        ):
             raise ValueError(f"expected ascending positive token counts, got {list(values)}")
         return values
 
@@ -127,4 +129,3 @@ class FleetProblem(Stated):
                 f"pools, more than max_pools = {self.max_pools}"
             )
         return self
-

@@ -64,7 +64,9 @@ def _pair_faults(pair: Any, place: str) -> list[Fault]:
     faults = []
     if not _is_number(tokens) or tokens != int(tokens) or not 0 < tokens <= MAX_TOKENS:
         faults.append(
-            Fault(f"{place} tokens", f"expected a whole number in (0, {MAX_TOKENS}], got {tokens!r}")
+            Fault(
+                f"{place} tokens", f"expected a whole number in (0, {MAX_TOKENS}], got {tokens!r}"
+            )
         )
     if not _is_number(fraction) or not 0 <= fraction <= 1:
         faults.append(Fault(f"{place} fraction", f"expected a number in [0, 1], got {fraction!r}"))
