@@ -195,6 +195,8 @@ class ProgramSolver:
         bound = -math.inf if bound is None else bound
         gap = _relative_gap(objective, bound)
         termination = _termination(results.termination_condition, gap)
+        if not self._model.row:
+            termination = Termination.INFEASIBLE  # HiGHS says nothing of a model without columns
         return Solution(
             termination=termination,
             holding=_holding(found, termination),
