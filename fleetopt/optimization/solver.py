@@ -103,16 +103,20 @@ class Solution:
 class ProgramSolver:
     """A program loaded into HiGHS, with cuts that come and go between solves.
 
-    The model must not be changed from outside while a ProgramSolver holds it.
+    The cuts stand in the model as `cuts`. The model must not be changed from outside while
+    a ProgramSolver holds it; a new ProgramSolver starts without cuts.
     """
 
     def __init__(self, model: pyo.ConcreteModel, options: SolveOptions | None = None) -> None:
         self._model = model
         self._highs = _highs(options or SolveOptions())
+        model.del_component("cuts")  # of a solver that held the model before
         with PauseGC():
             self._highs.set_instance(model)
         self._cuts: list[Cut] = []
         self._exclusions: list[Cut] = []
+        self._z = dict(model.z.items())
+        self._loaded: Fleet = frozenset()  # rows whose z has the value 1
         self._known: set[Fleet] = set()
         self._held: Solution | None = None
         model.cuts = pyo.ConstraintList(doc="refused rows, restrictions and excluded fleets")
@@ -123,7 +127,7 @@ class ProgramSolver:
         highspy.Highs.resetGlobalScheduler(True)  # another solver may have set other threads
         start = warm_start(self._known, self._cuts, self._model.candidate)
         self._highs.config.warmstart = start is not None
-        self._set(start or frozenset())
+        self._load(start or frozenset())
         results = self._highs.solve(self._model)
         self._held = self._read(results, began)
         self._known.update([_fleet(self._held)] if self._held.chosen else [])
@@ -172,7 +176,7 @@ class ProgramSolver:
 
     def _cut(self, indices: Iterable[Index], most: int) -> Cut:
         built = frozenset(indices)
-        variables = [self._model.z[index] for index in sorted(built)]
+        variables = [self._z[index] for index in sorted(built)]
         body = LinearExpression(linear_coefs=[1] * len(variables), linear_vars=variables)
         cut = Cut(built, most, self._model.cuts.add(body <= most))
         self._highs.add_constraints([cut.constraint])
@@ -184,9 +188,10 @@ class ProgramSolver:
         del self._model.cuts[cut.constraint.index()]
         self._cuts.remove(cut)
 
-    def _set(self, fleet: Fleet) -> None:
-        for index, z in self._model.z.items():
-            z.set_value(1 if index in fleet else 0, skip_validation=True)
+    def _load(self, fleet: Fleet) -> None:
+        for index in self._loaded | fleet:
+            self._z[index].set_value(1 if index in fleet else 0, skip_validation=True)
+        self._loaded = fleet
 
     def _read(self, results: Any, began: float) -> Solution:
         objective, bound = results.best_feasible_objective, results.best_objective_bound
@@ -211,8 +216,8 @@ class ProgramSolver:
         """Load the solution into the model and read the pools in order of their arcs."""
         self._highs.load_vars()
         model = self._model
-        built = [index for index, z in model.z.items() if z.value > 0.5]
-        pools = [(model.candidate[c], model.row[c, k]) for c, k in built]
+        self._loaded = frozenset(index for index, z in self._z.items() if z.value > 0.5)
+        pools = [(model.candidate[c], model.row[c, k]) for c, k in self._loaded]
         return tuple(sorted(pools, key=lambda pool: pool[0].start))
 
 

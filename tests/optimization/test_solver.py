@@ -137,6 +137,16 @@ def test_empty_restriction_is_infeasible_and_temporary() -> None:
     assert solver.solve().holding is Holding.OPTIMAL
 
 
+def test_new_solver_starts_without_cuts() -> None:
+    """A model may be solved again from the start, even after a solver refused all of it."""
+    model = small_fleet.model()
+    first = ProgramSolver(model)
+    for candidate in small_fleet.CANDIDATES:
+        first.refuse(candidate, 9)
+    assert first.solve().termination is Termination.INFEASIBLE
+    assert ProgramSolver(model).solve().objective == pytest.approx(5.0)
+
+
 def test_solver_writes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     """HiGHS keeps quiet."""
     ProgramSolver(small_fleet.model()).solve()
