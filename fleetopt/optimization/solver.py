@@ -189,7 +189,8 @@ class ProgramSolver:
         self._cuts.remove(cut)
 
     def _load(self, fleet: Fleet) -> None:
-        for index in self._loaded | fleet:
+        changed = (index for index in self._loaded | fleet if not self._z[index].fixed)
+        for index in changed:
             self._z[index].set_value(1 if index in fleet else 0, skip_validation=True)
         self._loaded = fleet
 

@@ -102,6 +102,7 @@ def test_fixed_binaries_are_respected() -> None:
     assert [(c.index, row.replicas) for c, row in solution.chosen] == [(0, 3), (1, 6)]
     solver.refuse(*_refusal(solution, 1))
     assert solver.solve().termination is Termination.INFEASIBLE
+    assert (model.z[0, 0].value, model.z[1, 1].value) == (0, 1)
 
 
 def test_breakpoint_without_arcs_is_infeasible() -> None:
