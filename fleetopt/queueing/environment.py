@@ -140,8 +140,7 @@ class Environment:
         weights, phases, waits = self._waiting(table[-1], rate)
         outside = self._mix(np.full(phases.size, self.full), phases, weights, waits)
         whole = [
-            np.concatenate(pair)
-            for pair in zip(_grouped(inside), _grouped(outside), strict=True)
+            np.concatenate(pair) for pair in zip(_grouped(inside), _grouped(outside), strict=True)
         ]
         active, weights, mean, variance, third, waits = whole
         weights = weights / weights.sum()

@@ -259,7 +259,11 @@ class OccupancyTable:
         if weights.sum() > 0:
             mix = replace(row.mix, states=replace(states, probabilities=weights / weights.sum()))
             if mix.exceedance(bound.metric, bound.limit_s) > bound.allowed_miss:
-                return "prefill of long prompts" if bound.metric == "ttft" else "decode of long outputs"
+                return (
+                    "prefill of long prompts"
+                    if bound.metric == "ttft"
+                    else "decode of long outputs"
+                )
         return "wait for a slot"
 
     def fastest_s(self, bound: LatencyBound) -> float:
@@ -296,9 +300,7 @@ class OccupancyTable:
         return OccupancyTable(self.load, self.profile, capacity, self.lo_tokens, self.limits)
 
     def _compute(self, replicas: int) -> OccupancyRow:
-        occ = occupancy(
-            self.load.offered_work, self._base_s, self._slope_s, replicas, self.slots
-        )
+        occ = occupancy(self.load.offered_work, self._base_s, self._slope_s, replicas, self.slots)
         mix = LatencyMix(
             self.load, states_of(occ, self.load), replicas, self._base_s, self._per_token_s
         )
@@ -310,9 +312,7 @@ class OccupancyTable:
         full = occ.replicas * occ.slots
         if not occ.is_stable or full > MAX_SLOTS or rest.share == 0 or long.share == 0:
             return None
-        chain = Environment(
-            self.load, self._base_s, self._per_token_s, occ.replicas, occ.slots
-        )
+        chain = Environment(self.load, self._base_s, self._per_token_s, occ.replicas, occ.slots)
         if chain.overload_probability() <= _CHAIN_SHARE * self.limits.allowed_miss:
             return None
         try:

@@ -131,8 +131,25 @@ class LatencyMix:
         kept = np.where(x <= 1.0, 1.0 - x / 3.0, 1.0 / x - 1.0 / (3.0 * x**2))
         return kept @ (parts / parts.sum())
 
+    @cached_property
+    def _ttft_without_wait_s(self) -> float:
+        """More than any TTFT of a request that does not wait."""
+        cells = self.load.cells
+        beside = float((self.states.context.mean * self._own_sequences).max())
+        own = float(cells.prefill_context_tokens.max())
+        iteration = self.base_s + self.per_token_s * (own + beside)
+        return (float(cells.prefill_iterations.max()) + 1.0) * iteration
+
+    @cached_property
+    def _waiting(self) -> float:
+        """Probability of the states with a wait."""
+        waits = (self.states.wait_rate > 0) | (self.states.wait_s > 0)
+        return float(self.states.probabilities[waits].sum())
+
     def exceedance(self, metric: Metric, limit_s: float) -> float:
         """P(latency > limit)."""
+        if metric == "ttft" and limit_s >= self._ttft_without_wait_s and self._waiting == 0.0:
+            return 0.0
         if metric == "ttft":
             share = self._ttft_exceeds(limit_s)
         elif metric == "tpot":
@@ -212,8 +229,7 @@ def _normal_cdf(z: Floats) -> Floats:
     """Standard normal distribution function (Abramowitz and Stegun 26.2.17, error 7.5e-8)."""
     t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
     poly = t * (
-        0.319381530
-        + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))
+        0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))
     )
     upper = np.exp(-0.5 * np.minimum(np.abs(z), 40.0) ** 2) / np.sqrt(2 * np.pi) * poly
     return np.where(z >= 0, 1.0 - upper, upper)

@@ -111,7 +111,9 @@ class LoadTable:
 
         Raises ValueError if the range carries no traffic.
         """
-        edges = [self._lengths.index(t) for t in (lo_tokens, max(lo_tokens, hi_tokens / 2), hi_tokens)]
+        edges = [
+            self._lengths.index(t) for t in (lo_tokens, max(lo_tokens, hi_tokens / 2), hi_tokens)
+        ]
         at = self._sums[:, edges]
         sums = at[:, 2] - at[:, 0]
         mass, work, work2 = sums[:3]
@@ -123,7 +125,10 @@ class LoadTable:
             mean_work=whole.mean_work,
             cv2_work=float(max(0.0, work2 * mass / work**2 - 1.0)),
             context=whole.context,
-            classes=(_class_load(at[:, 1] - at[:, 0], mass), _class_load(at[:, 2] - at[:, 1], mass)),
+            classes=(
+                _class_load(at[:, 1] - at[:, 0], mass),
+                _class_load(at[:, 2] - at[:, 1], mass),
+            ),
             cells=self._cells_between(lo_tokens, hi_tokens),
         )
 

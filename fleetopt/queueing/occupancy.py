@@ -83,9 +83,7 @@ def occupancy(
     weights /= weights.sum()
     waiting = float(weights[-1]) if last == full else 0.0
     inside = slice(None, -1) if last == full else slice(None)
-    return Occupancy(
-        states[inside], weights[inside], waiting, rho, top_rate, replicas, slots
-    )
+    return Occupancy(states[inside], weights[inside], waiting, rho, top_rate, replicas, slots)
 
 
 def _window(
