@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -132,6 +134,31 @@ def read_problem_keys(name: str) -> tuple[dict[str, Any], SourceFile]:
         raise InputError.single(repr(name), "no such problem file or bundled model", hint)
     data, source = _read(path, tomllib.loads, "TOML")
     return data, source
+
+
+def copy_model(name: str, folder: Path) -> None:
+    """Copy a bundled model to a folder that does not exist yet, whole or not at all.
+
+    Raises InputError.
+    """
+    bundled = _bundled_model(name)
+    if bundled is None:
+        raise InputError.single(repr(name), "no such bundled model", near(name, model_names()))
+    try:
+        if os.path.lexists(folder):
+            raise FileExistsError(None, "it exists already")
+        with tempfile.TemporaryDirectory(
+            dir=folder.absolute().parent, prefix=".fleetopt-"
+        ) as near_by:
+            copy = shutil.copytree(
+                bundled.parent,
+                Path(near_by) / "model",
+                ignore=shutil.ignore_patterns("__pycache__"),
+            )
+            copy.rename(folder)
+    except OSError as error:
+        text = f"cannot be made: {error.strerror}"
+        raise InputError.single(repr(str(folder)), text) from None
 
 
 def read_json(path: Path) -> tuple[Any, SourceFile]:

@@ -280,7 +280,7 @@ def _count_faults(plan: Plan) -> list[Fault]:
 def _pool_faults(fleet: Fleet) -> list[Fault]:
     faults = []
     for i, pool in enumerate(fleet.pools):
-        for key in ("replicas", "gpus", "slots", "arrival_rate", "compression"):
+        for key in ("replicas", "gpus", "slots", "arrival_rate"):
             if not getattr(pool, key) > 0:
                 text = f"must be greater than 0, got {getattr(pool, key)}"
                 faults.append(Fault(f"fleet.pools[{i}].{key}", text))
