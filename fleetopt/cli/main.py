@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import IO, Any, cast
 
@@ -85,8 +87,17 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line; prints the help where it asks for it."""
+        with _quiet_without_reader():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; every error leaves as a message with its exit code."""
+        with _quiet_without_reader():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -124,11 +135,6 @@ def run() -> None:
         cli.main(prog_name="fleetopt")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except SystemExit as leaving:
-        if isinstance(leaving.__context__, BrokenPipeError):
-            _silence(sys.stdout)
-            sys.exit(BROKEN_PIPE)
-        raise
     except Exception:
         import traceback
 
@@ -159,12 +165,18 @@ def _own_fault_message(error: Exception) -> str:
     kind = "" if isinstance(error, FleetoptError) else f"{type(error).__name__}: "
     return (
         f"Error: {kind}{error}\n"
-        f"This is a fault of fleetopt {fleetopt.__version__}, not of your input. Please report "
-        f"it with the command, its input files and what\nthe same command prints with "
-        f"FLEETOPT_DEBUG=1 (Python {platform.python_version()}, {platform.platform()})."
+        f"This is a fault of fleetopt, not of your input. Please report the command, its input "
+        f"files,\nwhat the same command prints with FLEETOPT_DEBUG=1, and: fleetopt "
+        f"{fleetopt.__version__}, Python {platform.python_version()}, {platform.platform()}."
     )
 
 
-def _silence(stream: IO[str]) -> None:
-    """Let nothing more be written, so that the end of the process is quiet."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+@contextmanager
+def _quiet_without_reader() -> Iterator[None]:
+    """Leave without a word when the reader of standard output has gone away."""
+    try:
+        yield
+    except BrokenPipeError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(BROKEN_PIPE) from None

@@ -41,7 +41,11 @@ def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
 def fleet_table(plan: Plan, width: int) -> Table:
     """One row for each pool: what it is, what is predicted, what was simulated, its price."""
     return first_fitting(
-        width, _wide_table(plan, close=False), _wide_table(plan, close=True), _narrow_table(plan)
+        width,
+        _wide_table(plan, close=False),
+        _wide_table(plan, close=True),
+        _narrow_table(plan, dash="–"),
+        _narrow_table(plan, dash="–\n"),
     )
 
 
@@ -58,13 +62,13 @@ def _wide_table(plan: Plan, *, close: bool) -> Table:
     return table
 
 
-def _narrow_table(plan: Plan) -> Table:
+def _narrow_table(plan: Plan, *, dash: str) -> Table:
     table = columns(
         "pool", "lengths\ntokens", "replicas", "slots", "used", "P99 TTFT\ntable",
         "simulated\nms", "P99\nTPOT", "$/yr", left=2, close=True,
     )  # fmt: skip
     for i, (pool, cost) in enumerate(zip(plan.fleet.pools, _pool_costs(plan), strict=True)):
-        lengths = wording.lengths(pool.lo_tokens, pool.hi_tokens).replace("–", "–\n")
+        lengths = wording.lengths(pool.lo_tokens, pool.hi_tokens).replace("–", dash)
         figures = [cell.replace(f"{wording.NO_BREAK}[", "\n[") for cell in _figures(plan, i)]
         table.add_row(pool.name, lengths, wording.machines(pool), *figures, cost)
     return table
