@@ -55,9 +55,7 @@ class ProblemOption(click.Option):
 
 def problem_option(*declarations: str, key: str, help: str, **attributes: Any) -> Decorator[Any]:
     """A decorator that adds a ProblemOption."""
-    return click.option(
-        *declarations, cls=ProblemOption, key=key, help=help, default=None, **attributes
-    )
+    return click.option(*declarations, cls=ProblemOption, key=key, help=help, **attributes)
 
 
 def together(*decorators: Decorator[Any]) -> Decorator[Any]:

@@ -16,6 +16,7 @@ from fleetopt.cli import options
 @options.problem_option(
     "--verify/--no-verify",
     key="verification.enabled",
+    default=None,
     help="Simulate the plan before it is accepted.",
 )
 @options.problem_option(

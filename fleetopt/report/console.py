@@ -7,6 +7,7 @@ import textwrap
 from typing import Literal
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
@@ -20,12 +21,25 @@ def render(report: RenderableType, width: int, *, colour: bool = False) -> str:
     console = Console(
         file=io.StringIO(), width=width, force_terminal=colour, highlight=False, soft_wrap=False
     )
+    _keep_whole(report)
     needed = Measurement.get(console, console.options, report).minimum
     console.width = max(width, needed)
     with console.capture() as capture:
         console.print(report, crop=False)
     lines = capture.get().replace(NO_BREAK, " ").splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _keep_whole(report: RenderableType) -> None:
+    """Give the columns that must not break the width of their widest line."""
+    if isinstance(report, Group):
+        for part in report.renderables:
+            _keep_whole(part)
+    elif isinstance(report, Table):
+        for column in report.columns:
+            if column.no_wrap:
+                lines = "\n".join(str(cell) for cell in (column.header, *column.cells))
+                column.min_width = max(cell_len(line) for line in lines.split("\n"))
 
 
 def columns(*headings: str, left: int = 1, wrapped: str = "", close: bool = False) -> Table:
