@@ -1,0 +1,1 @@
+"""The mathematical program: candidates, sets, constraints, and the seam to the solver."""

@@ -1,0 +1,173 @@
+"""Pool candidates: what the program may build, as plain data.
+
+A candidate is an arc (t_i, t_j] of total lengths with a replica profile and an admission
+rule; its rows are the numbers of replicas it may be built with. Nothing here depends on how
+the rows were computed, so the program can be used with data from any source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from fleetopt.performance.profile import ReplicaProfile
+
+EXTRA_ROWS = 8
+"""Rows above the least admissible number of replicas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One percentile of one latency metric ("ttft", "tpot" or "e2e"), in seconds."""
+
+    metric: str
+    percentile: float
+    value_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One number of replicas that a candidate may be built with.
+
+    grey: admissible only if simulation accepts it.
+    utilization, latencies: attributes that a constraint may see; absent until evaluated.
+    """
+
+    replicas: int
+    grey: bool = False
+    utilization: float | None = None
+    latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A pool that the program may build.
+
+    index: position among all candidates.
+    start, end: breakpoint indices of the arc, 0 <= start < end <= m.
+    gpu, profile, admission: GPU type, name of the profile, admission rule.
+    usd_per_hour: price of one replica-hour.
+    arrival_rate: requests per second that fall into (lo_tokens, hi_tokens].
+    rows: ascending in replicas.
+    """
+
+    index: int
+    start: int
+    end: int
+    lo_tokens: int
+    hi_tokens: int
+    gpu: str
+    profile: str
+    admission: str
+    usd_per_hour: float
+    gpus_per_replica: int
+    arrival_rate: float
+    rows: tuple[Row, ...]
+
+    def cost(self, row: Row) -> float:
+        """USD per hour of the pool built with `row`."""
+        return self.usd_per_hour * row.replicas
+
+    def gpus(self, row: Row) -> int:
+        """GPUs of the pool built with `row`."""
+        return self.gpus_per_replica * row.replicas
+
+
+class TableRow(Protocol):
+    """What a row of a feasibility table tells."""
+
+    @property
+    def utilization(self) -> float: ...
+    def percentile_s(self, metric: str, percentile: float) -> float: ...
+
+
+class PoolTable(Protocol):
+    """What a feasibility table of one arc and one profile tells; see fleetopt.queueing."""
+
+    @property
+    def lo_tokens(self) -> int: ...
+    @property
+    def hi_tokens(self) -> int: ...
+    @property
+    def profile(self) -> ReplicaProfile: ...
+    @property
+    def admission(self) -> str: ...
+    @property
+    def arrival_rate(self) -> float: ...
+    def min_replicas(self, grey: bool = False) -> int | None: ...
+    def row(self, n: int, /) -> TableRow: ...
+
+
+def enumerate_candidates(
+    tables: Iterable[PoolTable],
+    breakpoints: Sequence[int],
+    *,
+    grey: bool = False,
+    extra_rows: int = EXTRA_ROWS,
+) -> tuple[Candidate, ...]:
+    """One candidate for each table that has an admissible row, indexed in order.
+
+    breakpoints: total lengths 0 = t_0 < ... < t_m, in tokens; arcs begin and end on them.
+    grey: admit rows that simulation has yet to decide.
+    extra_rows: rows above the least admissible number of replicas. Only that number is
+        computed; latency falls with every replica, so the rows above it are admissible.
+    """
+    position = {tokens: i for i, tokens in enumerate(breakpoints)}
+    candidates: list[Candidate] = []
+    for table in tables:
+        rows = _rows(table, grey, extra_rows)
+        if rows:
+            candidates.append(_candidate(len(candidates), table, position, rows))
+    return tuple(candidates)
+
+
+def evaluated(
+    candidate: Candidate, table: PoolTable, percentiles: Iterable[tuple[str, float]] = ()
+) -> Candidate:
+    """The candidate with utilization and (metric, percentile) latencies in every row."""
+    wanted = tuple(percentiles)
+    return replace(candidate, rows=tuple(_evaluated(row, table, wanted) for row in candidate.rows))
+
+
+def _rows(table: PoolTable, grey: bool, extra_rows: int) -> tuple[Row, ...]:
+    least = table.min_replicas(grey=grey)
+    if least is None:
+        return ()
+    proven = table.min_replicas() if grey else least
+    if proven is None:
+        return tuple(Row(n, grey=True) for n in range(least, least + extra_rows + 1))
+    doubted = _spread(range(least, proven), extra_rows + 1)
+    sure = range(proven, proven + extra_rows + 1)
+    return (*(Row(n, grey=True) for n in doubted), *(Row(n) for n in sure))
+
+
+def _spread(numbers: range, most: int) -> range:
+    """At most `most` of the numbers, evenly spaced from the first."""
+    return numbers[:: max(1, -(-len(numbers) // most))]
+
+
+def _candidate(
+    index: int, table: PoolTable, position: dict[int, int], rows: tuple[Row, ...]
+) -> Candidate:
+    profile = table.profile
+    return Candidate(
+        index=index,
+        start=position[table.lo_tokens],
+        end=position[table.hi_tokens],
+        lo_tokens=table.lo_tokens,
+        hi_tokens=table.hi_tokens,
+        gpu=profile.gpu,
+        profile=profile.name,
+        admission=table.admission,
+        usd_per_hour=profile.usd_per_hour,
+        gpus_per_replica=profile.gpus_per_replica,
+        arrival_rate=table.arrival_rate,
+        rows=rows,
+    )
+
+
+def _evaluated(row: Row, table: PoolTable, percentiles: tuple[tuple[str, float], ...]) -> Row:
+    seen = table.row(row.replicas)
+    latencies = tuple(Latency(m, q, seen.percentile_s(m, q)) for m, q in percentiles)
+    return replace(row, utilization=seen.utilization, latencies=latencies)

@@ -1,0 +1,1 @@
+"""The feasibility table: Erlang-C with state-dependent rates, latency percentiles."""

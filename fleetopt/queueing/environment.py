@@ -1,0 +1,224 @@
+"""Slow environments: a two-class Markov chain for pools that rare long requests block.
+
+Where a few very long requests hold slots for minutes, the mean context of section 3.3
+hides an environment that changes slowly. The chain keeps it: level m sequences in system,
+phase k long ones (L > hi / 2) in service, s = min(m, c),
+
+    tau(m, k) = W + h (L_rest max(s - k, N - k) + k L_long) / N,
+
+rest sequences leave at rate (s - k) / (tau v_rest), long ones at k / (tau v_long), and
+above c a freed slot takes a long request with its share of the arrivals. It is a
+quasi-birth-death process (Latouche and Ramaswami 1999, chapters 6 and 12): the levels up
+to c are eliminated forward, the levels above are matrix-geometric.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fleetopt.queueing.latency import StateMix
+from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.occupancy import Occupancy
+from fleetopt.workload.lengths import Floats
+
+MAX_SLOTS = 1024
+"""Pools with more slots average their long requests out."""
+
+_NEGLIGIBLE = 1e-9
+_WAIT_BINS = 96
+_GROUPS = 16
+_MOST_WAITING = 2**24
+
+
+@dataclass(frozen=True, eq=False)
+class Environment:
+    """The two-class chain of one pool.
+
+    base_s, per_token_s: W and h of a replica.
+    """
+
+    load: Load
+    base_s: float
+    per_token_s: float
+    replicas: int
+    slots: int
+
+    @property
+    def full(self) -> int:
+        """Slots of the pool, c."""
+        return self.replicas * self.slots
+
+    def departures(self, levels: Floats) -> tuple[Floats, Floats]:
+        """Rates at which rest and long sequences leave, by level (rows) and phase."""
+        rest, long = self.load.classes
+        k = np.arange(self.phases)
+        served = np.minimum(levels, self.full)[:, None]
+        others = np.maximum(np.maximum(served - k, self.replicas - k), 0)
+        context = (rest.context.mean * others + k * long.context.mean) / self.replicas
+        tau = self.base_s + self.per_token_s * context
+        return np.maximum(served - k, 0) / (tau * rest.mean_work), k / (tau * long.mean_work)
+
+    @cached_property
+    def mean_long(self) -> float:
+        """Long requests in service on average, at the iteration time of a full pool."""
+        _, long = self.load.classes
+        tau = self.base_s + self.per_token_s * self.load.context.mean * self.slots
+        return self.load.arrival_rate * long.share * long.mean_work * tau
+
+    @cached_property
+    def phases(self) -> int:
+        """Phases kept: k = 0 .. E[k] + 7 sqrt(E[k]) + 10, at most c."""
+        return min(self.full, math.ceil(self.mean_long + 7 * math.sqrt(self.mean_long) + 10)) + 1
+
+    def overload_probability(self) -> float:
+        """Chance that so many long requests are in service that the rest cannot be served.
+
+        A Poisson estimate, to decide whether the chain is worth its time.
+        """
+        rest, _ = self.load.classes
+        k = np.arange(self.phases)
+        demand = self.load.arrival_rate * rest.share
+        supply = self.departures(np.array([self.full]))[0][0]
+        logs = k * math.log(max(self.mean_long, 1e-300)) - self.mean_long
+        poisson = np.exp(logs - np.concatenate(([0.0], np.cumsum(np.log(k[1:])))))
+        return float(poisson[supply <= demand].sum())
+
+    def _down_inside(self, rests: Floats, longs: Floats) -> Floats:
+        """Rates to the level below, up to level c: nobody waits for the freed slot."""
+        return np.diag(rests) + np.diag(longs[1:], k=-1)
+
+    def _down_above(self, rests: Floats, longs: Floats) -> Floats:
+        """Rates to the level below, above c: the freed slot takes the next in line."""
+        share = self.load.classes[1].share
+        down = np.diag(rests * (1.0 - share) + longs * share)
+        down += np.diag(longs[1:] * (1.0 - share), k=-1) + np.diag(rests[:-1] * share, k=1)
+        down[-1, -1] += rests[-1] * share
+        return down
+
+    def stationary(self, first_level: int) -> tuple[Floats, Floats]:
+        """Probabilities of levels first_level .. c by phase, and the rate matrix R above c.
+
+        Levels below `first_level` are taken as empty. Raises ValueError if the chain has no
+        stationary distribution.
+        """
+        size, rate = self.phases, self.load.arrival_rate
+        share = self.load.classes[1].share
+        join = (1.0 - share) * np.eye(size) + share * np.eye(size, k=1)
+        join[-1, -1] = 1.0
+        rests, longs = self.departures(np.arange(first_level, self.full + 1))
+        leave = rests + longs
+        leave[0] = 0.0
+        down_above = self._down_above(rests[-1], longs[-1])
+        above = _rate_matrix(rate * np.eye(size), -np.diag(rate + leave[-1]), down_above)
+        diagonal = np.arange(size)
+        back: list[Floats] = []
+        inside = np.diag(rate + leave[0])
+        for level in range(1, len(rests)):
+            down = self._down_inside(rests[level], longs[level])
+            back.append(down @ np.linalg.inv(inside))
+            inside = back[-1] @ join
+            inside *= -rate
+            inside[diagonal, diagonal] += rate + leave[level]
+        levels = [_null_vector(above @ down_above - inside)]
+        for step in reversed(back):
+            levels.append(levels[-1] @ step)
+        table = np.maximum(np.array(levels[::-1]), 0.0)
+        waiting = table[-1] @ np.linalg.inv(np.eye(size) - above)
+        return table / (table[:-1].sum() + waiting.sum()), above
+
+    def states(self, occupancy: Occupancy) -> StateMix:
+        """What an arrival finds; in the place of `latency.states_of`."""
+        likely = occupancy.states[occupancy.probabilities > _NEGLIGIBLE]
+        table, rate = self.stationary(int(likely[0]) if likely.size else 0)
+        free = table[:-1]
+        m, k = np.nonzero(free > _NEGLIGIBLE)
+        inside = self._mix(m + self.full + 1 - table.shape[0], k, free[m, k], np.zeros(m.size))
+        weights, phases, waits = self._waiting(table[-1], rate)
+        outside = self._mix(np.full(phases.size, self.full), phases, weights, waits)
+        whole = [
+            np.concatenate(pair) for pair in zip(_grouped(inside), _grouped(outside), strict=True)
+        ]
+        active, weights, mean, variance, third, waits = whole
+        weights = weights / weights.sum()
+        moments = Moments(mean, variance, third)
+        return StateMix(active, weights, moments, waits, np.zeros(active.size))
+
+    def _waiting(self, at_full: Floats, rate: Floats) -> tuple[Floats, Floats, Floats]:
+        """Weights, phases and waits of the levels from c on: j + 1 departures are ahead.
+
+        Levels far above c are summed in groups whose width doubles.
+        """
+        rests, longs = self.departures(np.array([self.full]))
+        leave = (rests + longs)[0]
+        rows, ahead = [], []
+        power, total = rate, np.eye(self.phases)
+        row, level, width = at_full, 0, 1
+        while row.sum() > _NEGLIGIBLE and level < _MOST_WAITING:
+            for _ in range(_GROUPS):
+                rows.append(row @ total)
+                ahead.append(level + 0.5 * (width + 1))
+                row = row @ power
+                level += width
+            total = total + power @ total
+            power = power @ power
+            width *= 2
+        phases = np.tile(np.arange(self.phases), len(rows))
+        return np.concatenate(rows), phases, (np.array(ahead)[:, None] / leave).ravel()
+
+    def _mix(self, active: Floats, k: Floats, weights: Floats, waits: Floats) -> list[Floats]:
+        """Columns of a StateMix for states with k long sequences among `active`."""
+        rest, long = self.load.classes
+        share = np.where(active > 0, k / np.maximum(active, 1), 0.0)
+        pairs = zip(rest.context.raw(), long.context.raw(), strict=True)
+        raw = [(1 - share) * of_rest + share * of_long for of_rest, of_long in pairs]
+        return [active.astype(np.float64), weights, *Moments.of_raw(*raw), waits]
+
+
+def _grouped(columns: list[Floats]) -> list[Floats]:
+    """Merge states of like total context, or like wait, into at most _WAIT_BINS groups."""
+    active, weights, context, variance, third, waits = columns
+    if active.size <= _WAIT_BINS:
+        return columns
+    key = np.log(waits) if waits.any() else active * context
+    cells = np.floor((key - key.min()) / max(float(np.ptp(key)), 1e-300) * (_WAIT_BINS - 1))
+    order = np.argsort(cells, kind="stable")
+    starts = np.concatenate(([0], np.nonzero(np.diff(cells[order]))[0] + 1))
+    mass = np.add.reduceat(weights[order], starts)
+    kept = mass > 0
+    means = [
+        np.add.reduceat((values * weights)[order], starts)[kept] / mass[kept]
+        for values in (active, context, variance, third, waits)
+    ]
+    return [means[0], mass[kept], *means[1:]]
+
+
+def _rate_matrix(up: Floats, local: Floats, down: Floats) -> Floats:
+    """R of a homogeneous quasi-birth-death process by logarithmic reduction."""
+    inverse = np.linalg.inv(-local)
+    high, low = inverse @ up, inverse @ down
+    first_passage, climb = low.copy(), high.copy()
+    for _ in range(64):
+        both = high @ low + low @ high
+        inverse = np.linalg.inv(np.eye(len(both)) - both)
+        high, low = inverse @ (high @ high), inverse @ (low @ low)
+        first_passage += climb @ low
+        climb = climb @ high
+        if np.abs(1.0 - first_passage.sum(axis=1)).max() < 1e-12 or climb.max() < 1e-16:
+            break
+    rate = up @ np.linalg.inv(-(local + up @ first_passage))
+    if not np.abs(np.linalg.eigvals(rate)).max() < 1.0:
+        raise ValueError("the pool is overloaded: the chain has no stationary distribution")
+    return rate
+
+
+def _null_vector(generator: Floats) -> Floats:
+    """A probability vector x with x generator = 0."""
+    system = generator.T.copy()
+    system[-1] = 1.0
+    right = np.zeros(len(system))
+    right[-1] = 1.0
+    return np.linalg.solve(system, right)

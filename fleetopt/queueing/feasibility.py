@@ -1,0 +1,332 @@
+"""The feasibility table of one pool candidate: which numbers of replicas meet the SLO.
+
+Rows are computed when they are asked for. A row is admissible if its utilization is at
+most the cap and every bound of the SLO is kept; it is grey if its percentiles lie at most
+10 % above the bounds, where only simulation can tell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from fleetopt.performance.profile import Capacity, ReplicaProfile
+from fleetopt.problem import LatencyBound
+from fleetopt.queueing.environment import MAX_SLOTS, Environment
+from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
+from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
+
+GREY_MARGIN = 0.10
+"""How far above a bound a percentile may lie for its row to be grey."""
+_CHAIN_SHARE = 0.03
+"""The two-class chain is used where overload is likelier than this share of the allowed misses."""
+_MOST_REPLICAS = 2**40
+
+
+class Row(Protocol):
+    """One row of a feasibility table."""
+
+    @property
+    def replicas(self) -> int: ...
+    @property
+    def utilization(self) -> float: ...
+    @property
+    def method(self) -> str: ...
+    def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(latency > stretch * limit)."""
+        ...
+
+    def percentile_s(self, metric: Metric, percentile: float) -> float | None:
+        """A percentile in seconds; None if the method does not predict it."""
+        ...
+
+
+class PoolTable(Protocol):
+    """What the program asks of a table, whatever method stands behind it."""
+
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def lo_tokens(self) -> int: ...
+    @property
+    def hi_tokens(self) -> int: ...
+    @property
+    def profile(self) -> ReplicaProfile: ...
+    @property
+    def admission(self) -> str: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def arrival_rate(self) -> float: ...
+    def row(self, replicas: int) -> Row: ...
+    def is_admissible(self, replicas: int, grey: bool = False) -> bool: ...
+    def min_replicas(self, grey: bool = False) -> int | None:
+        """Least admissible number of replicas; None if no number is."""
+        ...
+
+    def max_arrival_rate(self, replicas: int) -> float:
+        """Lambda(n): the largest arrival rate that n replicas carry within every limit."""
+        ...
+
+    def binding(self, replicas: int) -> str:
+        """Why one replica fewer would not do."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What every row is held to."""
+
+    slo: tuple[LatencyBound, ...]
+    max_utilization: float = 0.85
+
+    @property
+    def allowed_miss(self) -> float:
+        """The smallest share of misses that any bound allows."""
+        return min(bound.allowed_miss for bound in self.slo)
+
+
+@dataclass(frozen=True, eq=False)
+class OccupancyRow:
+    """A row of the state-dependent table."""
+
+    replicas: int
+    occupancy: Occupancy
+    mix: LatencyMix
+    slow_states: StateMix | None = None
+
+    @property
+    def utilization(self) -> float:
+        """rho = a / phi(c)."""
+        return self.occupancy.utilization
+
+    @property
+    def method(self) -> str:
+        """Which states the latencies are mixed over."""
+        return "two-class chain" if self.slow_states else "occupancy"
+
+    def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(latency > stretch * limit); 1 if the pool is overloaded."""
+        if not self.occupancy.is_stable:
+            return 1.0
+        return self._mix(bound.metric).exceedance(bound.metric, stretch * bound.limit_s)
+
+    def percentile_s(self, metric: Metric, percentile: float) -> float:
+        """A percentile in seconds; infinite if the pool is overloaded."""
+        if not self.occupancy.is_stable:
+            return math.inf
+        return self._mix(metric).percentile_s(metric, percentile)
+
+    def _mix(self, metric: Metric) -> LatencyMix:
+        """The batch that a token meets is the plain table's; only waits need the chain."""
+        if self.slow_states is None or metric == "tpot":
+            return self.mix
+        return replace(self.mix, states=self.slow_states)
+
+
+class OccupancyTable:
+    """The table of one range of lengths on one profile.
+
+    load: the pool's requests at their arrival rate.
+    capacity: batch of one replica; its slots must be at least 1.
+    """
+
+    def __init__(
+        self,
+        load: Load,
+        profile: ReplicaProfile,
+        capacity: Capacity,
+        lo_tokens: int,
+        limits: Limits,
+    ) -> None:
+        self.load = load
+        self.profile = profile
+        self.capacity = capacity
+        self.lo_tokens = lo_tokens
+        self.limits = limits
+        self._rows: dict[int, OccupancyRow] = {}
+        time = profile.iteration
+        self._base_s, self._per_token_s = time.base_s, time.per_context_token_s
+        self._slope_s = time.per_context_token_s * load.context.mean
+
+    @property
+    def hi_tokens(self) -> int:
+        """Context window of the pool, in tokens."""
+        return self.capacity.max_context
+
+    @property
+    def arrival_rate(self) -> float:
+        """Requests per second."""
+        return self.load.arrival_rate
+
+    @property
+    def admission(self) -> str:
+        """How slots are given out."""
+        return "paged" if self.capacity.kv_blocks else "reserved"
+
+    @cached_property
+    def slots(self) -> int:
+        """Sequences in a replica's batch; under paged admission, as the mean context allows."""
+        if not self.capacity.kv_blocks:
+            return self.capacity.slots
+        held = self.capacity.kv_blocks * self.capacity.block_tokens / self.load.context.mean
+        return max(1, min(self.capacity.slots, int(held)))
+
+    def row(self, replicas: int) -> OccupancyRow:
+        """The row of a number of replicas, computed once."""
+        if replicas not in self._rows:
+            self._rows[replicas] = self._compute(replicas)
+        return self._rows[replicas]
+
+    def utilization(self, replicas: int) -> float:
+        """rho, without the rest of the row."""
+        top = full_rate(self._base_s, self._slope_s, replicas, self.slots)
+        return self.load.offered_work / top
+
+    def is_admissible(self, replicas: int, grey: bool = False) -> bool:
+        """Whether n replicas keep every limit; with `grey`, also if simulation has to tell."""
+        if self.utilization(replicas) > self.limits.max_utilization:
+            return False
+        row = self.row(replicas)
+        stretch = 1.0 + GREY_MARGIN if grey else 1.0
+        return all(row.miss(b, stretch) <= b.allowed_miss for b in self.limits.slo)
+
+    def min_replicas(self, grey: bool = False) -> int | None:
+        """Least admissible number of replicas, by galloping and bisection; None if none is."""
+        if not self._is_possible(1.0 + GREY_MARGIN if grey else 1.0):
+            return None
+        low = self._least_by_utilization() - 1
+        step, high = 1, low + 1
+        while not self.is_admissible(high, grey):
+            low, step = high, 2 * step
+            high = low + step
+            if high > _MOST_REPLICAS:
+                return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.is_admissible(middle, grey):
+                high = middle
+            else:
+                low = middle
+        return high
+
+    def max_arrival_rate(self, replicas: int) -> float:
+        """Lambda(n), requests per second, by bisection to 1e-6; 0 if no rate is feasible."""
+        if not self._is_possible(1.0):
+            return 0.0
+        top = full_rate(self._base_s, self._slope_s, replicas, self.slots)
+        high = self.limits.max_utilization * top / self.load.mean_work
+        if self._at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
+            return high
+        low = 0.0
+        while high - low > 1e-6 * high:
+            middle = 0.5 * (low + high)
+            if self._at_rate(middle).is_admissible(replicas):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def binding(self, replicas: int) -> str:
+        """Why one replica fewer would not do, in words and numbers."""
+        fewer = replicas - 1
+        if fewer < 1:
+            return "a pool has at least one replica"
+        rho = self.utilization(fewer)
+        if rho > self.limits.max_utilization:
+            cause = "KV slots" if self._roomier().is_admissible(fewer) else "utilization cap"
+            return f"{cause}: utilization {rho:.2f} > {self.limits.max_utilization:g} at {fewer}"
+        row = self.row(fewer)
+        broken = [b for b in self.limits.slo if row.miss(b) > b.allowed_miss]
+        if not broken:
+            return f"simulation: the table alone would accept {fewer}"
+        bound = broken[0]
+        value = 1000.0 * row.percentile_s(bound.metric, bound.percentile)
+        return f"{self._cause(row, bound)}: {bound.label} {value:,.0f} ms at {fewer}"
+
+    def _cause(self, row: OccupancyRow, bound: LatencyBound) -> str:
+        states = row.slow_states or row.mix.states
+        free = (states.wait_s == 0) & (states.wait_rate == 0)
+        weights = np.where(free, states.probabilities, 0.0)
+        if bound.metric == "tpot":
+            return "decode iteration time"
+        if weights.sum() > 0:
+            mix = replace(row.mix, states=replace(states, probabilities=weights / weights.sum()))
+            if mix.exceedance(bound.metric, bound.limit_s) > bound.allowed_miss:
+                return (
+                    "prefill of long prompts"
+                    if bound.metric == "ttft"
+                    else "decode of long outputs"
+                )
+        return "wait for a slot"
+
+    def fastest_s(self, bound: LatencyBound) -> float:
+        """The bound's percentile on replicas that serve one request at a time, in seconds."""
+        return self._alone.percentile_s(bound.metric, bound.percentile)
+
+    @cached_property
+    def _alone(self) -> LatencyMix:
+        nothing, one = np.zeros(1), np.ones(1)
+        moments = Moments(*(np.full(1, m) for m in self.load.context))
+        states = StateMix(nothing, one, moments, nothing, nothing)
+        return LatencyMix(self.load, states, 1, self._base_s, self._per_token_s)
+
+    def _is_possible(self, stretch: float) -> bool:
+        return all(
+            self._alone.exceedance(b.metric, stretch * b.limit_s) <= b.allowed_miss
+            for b in self.limits.slo
+        )
+
+    def _least_by_utilization(self) -> int:
+        one = full_rate(self._base_s, self._slope_s, 1, self.slots)
+        least = self.load.offered_work / (one * self.limits.max_utilization)
+        return max(1, math.ceil(least * (1.0 - 1e-12)))
+
+    def _at_rate(self, arrival_rate: float) -> OccupancyTable:
+        load = replace(self.load, arrival_rate=arrival_rate)
+        return OccupancyTable(load, self.profile, self.capacity, self.lo_tokens, self.limits)
+
+    def _roomier(self) -> OccupancyTable:
+        """The same pool with twice the slots and KV blocks."""
+        capacity = replace(
+            self.capacity, slots=2 * self.capacity.slots, kv_blocks=2 * self.capacity.kv_blocks
+        )
+        return OccupancyTable(self.load, self.profile, capacity, self.lo_tokens, self.limits)
+
+    def _compute(self, replicas: int) -> OccupancyRow:
+        occ = occupancy(self.load.offered_work, self._base_s, self._slope_s, replicas, self.slots)
+        mix = LatencyMix(
+            self.load, states_of(occ, self.load), replicas, self._base_s, self._per_token_s
+        )
+        return OccupancyRow(replicas, occ, mix, self._slow_states(occ))
+
+    def _slow_states(self, occ: Occupancy) -> StateMix | None:
+        """The two-class chain's states, where long requests may block the pool."""
+        rest, long = self.load.classes
+        full = occ.replicas * occ.slots
+        if not occ.is_stable or full > MAX_SLOTS or rest.share == 0 or long.share == 0:
+            return None
+        chain = Environment(self.load, self._base_s, self._per_token_s, occ.replicas, occ.slots)
+        if chain.overload_probability() <= _CHAIN_SHARE * self.limits.allowed_miss:
+            return None
+        try:
+            return chain.states(occ)
+        except ValueError:
+            return None
+
+
+def pool_tables(
+    loads: Sequence[tuple[int, Load, ReplicaProfile, Capacity]], limits: Limits
+) -> list[OccupancyTable]:
+    """A table for each (lo_tokens, load, profile, capacity) with at least one slot."""
+    return [
+        OccupancyTable(load, profile, capacity, lo, limits)
+        for lo, load, profile, capacity in loads
+        if capacity.slots >= 1
+    ]

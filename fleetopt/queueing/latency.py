@@ -1,0 +1,235 @@
+"""Latency percentiles of a pool: mixtures over lengths and occupancy, design section 3.4.
+
+A request that finds n sequences joins the emptiest replica, with
+n_own = max(0, n / N - (N - 1) / (2 N)) beside it, and runs iterations of
+tau' = W + h (Lbar n_own + own context). Nothing here takes a mean for a percentile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.occupancy import Occupancy
+from fleetopt.workload.lengths import Floats
+
+Metric = Literal["ttft", "tpot", "e2e"]
+_BINS = 48
+_TOLERANCE = 1e-5
+"""Relative width at which the bisection for a percentile stops."""
+
+
+@dataclass(frozen=True, eq=False)
+class StateMix:
+    """What an arrival finds: representative states, one entry each.
+
+    active: sequences in the pool. probabilities: sum to 1.
+    context: moments of the context of one of them.
+    wait_s, wait_rate: a wait of wait_s seconds, and an exponential one of this rate
+        after it; no exponential wait where the rate is 0.
+    """
+
+    active: Floats
+    probabilities: Floats
+    context: Moments
+    wait_s: Floats
+    wait_rate: Floats
+
+
+def states_of(occupancy: Occupancy, load: Load) -> StateMix:
+    """The states an arrival finds, binned; states n >= c as c with the wait of section 3.3."""
+    active, mass = _binned(occupancy.states, occupancy.probabilities)
+    full = float(occupancy.replicas * occupancy.slots)
+    spare = occupancy.full_rate - load.offered_work
+    rate = 2.0 * spare / (load.mean_work * (1.0 + load.cv2_work))
+    size = active.size + 1
+    return StateMix(
+        np.append(active, full),
+        np.append(mass, occupancy.wait_probability),
+        Moments(*(np.full(size, moment) for moment in load.context)),
+        np.zeros(size),
+        np.append(np.zeros(active.size), rate),
+    )
+
+
+def _binned(states: Floats, probabilities: Floats) -> tuple[Floats, Floats]:
+    """At most _BINS groups of neighbouring states, each at its mean."""
+    if states.size <= _BINS:
+        return states, probabilities
+    kept = probabilities > 1e-9
+    states, probabilities = states[kept], probabilities[kept]
+    starts = np.unique(np.linspace(0, states.size, _BINS, endpoint=False).astype(np.int64))
+    mass = np.add.reduceat(probabilities, starts)
+    return np.add.reduceat(states * probabilities, starts) / mass, mass
+
+
+@dataclass(frozen=True, eq=False)
+class LatencyMix:
+    """Latency distributions of one pool.
+
+    base_s, per_token_s: W and h of the replica.
+    """
+
+    load: Load
+    states: StateMix
+    replicas: int
+    base_s: float
+    per_token_s: float
+
+    @cached_property
+    def _own_sequences(self) -> Floats:
+        n = self.replicas
+        return np.maximum(0.0, self.states.active / n - (n - 1) / (2 * n))
+
+    def _iteration_s(self, own_context: Floats) -> Floats:
+        """tau' by cell (rows) and state (columns)."""
+        beside = self.states.context.mean * self._own_sequences
+        return self.base_s + self.per_token_s * (own_context[:, None] + beside[None, :])
+
+    @cached_property
+    def _prefill_iteration_s(self) -> Floats:
+        return self._iteration_s(self.load.cells.prefill_context_tokens)
+
+    @cached_property
+    def _service_s(self) -> Floats:
+        cells = self.load.cells
+        decode = self._iteration_s(cells.decode_context_tokens)
+        decode_iterations = (cells.work - cells.prefill_iterations)[:, None]
+        prefill = cells.prefill_iterations[:, None] * self._prefill_iteration_s
+        return prefill + decode_iterations * decode
+
+    @cached_property
+    def _tpot_moments(self) -> Moments:
+        """Moments of the iteration time while decoding, in seconds, by cell and state."""
+        beside = self.states.active / self.replicas
+        one = self.states.context
+        h = self.per_token_s
+        own = self.load.cells.decode_context_tokens[:, None]
+        mean = self.base_s + h * (one.mean * beside + own)
+        kept = self._variance_kept[:, None]
+        variance = kept * h**2 * one.variance * beside
+        return Moments(mean, variance, kept**1.5 * h**3 * one.third * beside)
+
+    @cached_property
+    def _variance_kept(self) -> Floats:
+        """Share of the batch's variance left after averaging over a request's decode.
+
+        A neighbour with work v is still there u iterations later with probability
+        (1 - u / v)+, so its part of the variance of a mean over x v iterations is
+        1 - x / 3 for x <= 1, else 1 / x - 1 / (3 x^2).
+        """
+        cells = self.load.cells
+        spread = (cells.decode_context_tokens - self.load.context.mean) ** 2
+        parts = cells.weights * cells.work * spread
+        if not parts.sum() > 0:
+            return np.ones_like(parts)
+        x = (cells.work - cells.prefill_iterations)[:, None] / cells.work[None, :]
+        kept = np.where(x <= 1.0, 1.0 - x / 3.0, 1.0 / x - 1.0 / (3.0 * x**2))
+        return kept @ (parts / parts.sum())
+
+    @cached_property
+    def _ttft_without_wait_s(self) -> float:
+        """More than any TTFT of a request that does not wait."""
+        cells = self.load.cells
+        beside = float((self.states.context.mean * self._own_sequences).max())
+        own = float(cells.prefill_context_tokens.max())
+        iteration = self.base_s + self.per_token_s * (own + beside)
+        return (float(cells.prefill_iterations.max()) + 1.0) * iteration
+
+    @cached_property
+    def _waiting(self) -> float:
+        """Probability of the states with a wait."""
+        waits = (self.states.wait_rate > 0) | (self.states.wait_s > 0)
+        return float(self.states.probabilities[waits].sum())
+
+    def exceedance(self, metric: Metric, limit_s: float) -> float:
+        """P(latency > limit)."""
+        if metric == "ttft" and limit_s >= self._ttft_without_wait_s and self._waiting == 0.0:
+            return 0.0
+        if metric == "ttft":
+            share = self._ttft_exceeds(limit_s)
+        elif metric == "tpot":
+            share = self._tpot_exceeds(limit_s)
+        else:
+            left = limit_s - self.states.wait_s - self._service_s
+            share = _wait_exceeds(left, self.states.wait_rate)
+        return float(self.load.cells.weights @ share @ self.states.probabilities)
+
+    def percentile_s(self, metric: Metric, percentile: float) -> float:
+        """The percentile of a latency, in seconds, by bisection."""
+        allowed = 1.0 - percentile / 100.0
+        high = self._longest_s(metric)
+        while self.exceedance(metric, high) > allowed:
+            high *= 2.0
+        low = 0.0
+        while high - low > _TOLERANCE * high:
+            middle = 0.5 * (low + high)
+            if self.exceedance(metric, middle) > allowed:
+                low = middle
+            else:
+                high = middle
+        return 0.5 * (low + high)
+
+    def _longest_s(self, metric: Metric) -> float:
+        if metric == "ttft":
+            longest = (self.load.cells.prefill_iterations[:, None] + 1) * self._prefill_iteration_s
+            return float(longest.max())
+        return float(self._tpot_moments.mean.max() if metric == "tpot" else self._service_s.max())
+
+    def _ttft_exceeds(self, limit_s: float) -> Floats:
+        """Rest of the running iteration, then prefill, then the wait of a full pool."""
+        tau = self._prefill_iteration_s
+        left = limit_s - self.states.wait_s - self.load.cells.prefill_iterations[:, None] * tau
+        running = np.minimum(1.0, self.states.active / self.replicas)
+        rate = self.states.wait_rate
+        uniform = _uniform_and_wait_exceeds(left, tau, rate)
+        return running * uniform + (1.0 - running) * _wait_exceeds(left, rate)
+
+    def _tpot_exceeds(self, limit_s: float) -> Floats:
+        """The neighbours' contexts add up to a Pearson III variable of their three moments."""
+        moments = self._tpot_moments
+        varies = moments.variance > 0
+        sd = np.sqrt(np.where(varies, moments.variance, 1.0))
+        x = (limit_s - moments.mean) / sd
+        late = 1.0 - _normal_cdf(_pearson_to_normal(x, moments.third / sd**3))
+        return np.where(varies, late, (x < 0).astype(np.float64))
+
+
+def _pearson_to_normal(x: Floats, skewness: Floats) -> Floats:
+    """The normal quantile of a standardized Pearson III value (Wilson and Hilferty 1931)."""
+    g = np.maximum(skewness, 1e-6)
+    return 6.0 / g * (np.cbrt(np.maximum(0.5 * g * x + 1.0, 0.0)) - 1.0) + g / 6.0
+
+
+def _wait_exceeds(left_s: Floats, rate: Floats) -> Floats:
+    """P(W > left) of an exponential wait in the states that have one."""
+    late = (left_s < 0.0).astype(np.float64)
+    waits = np.flatnonzero(rate > 0)
+    late[:, waits] = np.exp(-rate[waits] * np.maximum(left_s[:, waits], 0.0))
+    return late
+
+
+def _uniform_and_wait_exceeds(left_s: Floats, span_s: Floats, rate: Floats) -> Floats:
+    """P(U + W > left), U uniform on [0, span], W as in `_wait_exceeds`."""
+    inside = np.clip(left_s / span_s, 0.0, 1.0)
+    late = 1.0 - inside
+    for j in np.flatnonzero(rate > 0):
+        x, span, theta = left_s[:, j], span_s[:, j], rate[j]
+        y = np.clip(x, 0.0, span)
+        tail = np.exp(-theta * np.maximum(x - y, 0.0)) - np.exp(-theta * np.maximum(x, 0.0))
+        late[:, j] += tail / (theta * span)
+    return late
+
+
+def _normal_cdf(z: Floats) -> Floats:
+    """Standard normal distribution function (Abramowitz and Stegun 26.2.17, error 7.5e-8)."""
+    t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
+    poly = t * (
+        0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))
+    )
+    upper = np.exp(-0.5 * np.minimum(np.abs(z), 40.0) ** 2) / np.sqrt(2 * np.pi) * poly
+    return np.where(z >= 0, 1.0 - upper, upper)

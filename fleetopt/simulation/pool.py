@@ -1,0 +1,215 @@
+"""Replications of one pool: what is simulated, for how long, and what each run tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from fleetopt.performance.profile import Capacity, IterationTime
+from fleetopt.problem import LatencyBound
+from fleetopt.simulation.records import (
+    Engine,
+    Floats,
+    Requests,
+    Trajectory,
+    Window,
+    checkpoints,
+)
+from fleetopt.workload.arrivals import ArrivalProcess
+from fleetopt.workload.lengths import LengthDistribution
+
+RESIDENCES = 20.0
+"""Least measured time, in longest residences."""
+WARMUP_RESIDENCES = 3.0
+MIN_REQUESTS = 10_000
+"""Least measured requests of a replication."""
+_WORK_QUANTILE = 0.99
+METRICS = ("ttft", "tpot", "e2e")
+
+
+@dataclass(frozen=True, eq=False)
+class PoolModel:
+    """A pool to simulate.
+
+    lengths: requests of this pool only. arrivals: their process.
+    """
+
+    iteration: IterationTime
+    capacity: Capacity
+    replicas: int
+    lengths: LengthDistribution
+    arrivals: ArrivalProcess
+
+    def longest_residence_s(self) -> float:
+        """Residence of the longest requests that carry work, in a full batch, in seconds.
+
+        The work of the 99 % quantile by work, at the iteration time of a full batch.
+        """
+        lengths, time = self.lengths, self.iteration
+        prefill = -(-lengths.prompt_tokens // time.chunk_tokens)
+        work = prefill + lengths.output_tokens
+        carried = lengths.weights * work
+        order = np.argsort(work, kind="stable")
+        cumulative = np.cumsum(carried[order])
+        longest = work[order][np.searchsorted(cumulative, _WORK_QUANTILE * cumulative[-1])]
+        context = float(carried @ lengths.total_tokens) / float(carried.sum())
+        batch = min(self.capacity.slots, self._sequences_in_memory(context))
+        decode_s = time.base_s + time.per_context_token_s * context * batch
+        return float(longest) * max(decode_s, time.prefill_base_s)
+
+    def _sequences_in_memory(self, context: float) -> float:
+        capacity = self.capacity
+        if not capacity.kv_blocks:
+            return float(capacity.slots)
+        return max(1.0, capacity.kv_blocks * capacity.block_tokens / context)
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """How long a replication runs: warm-up, measured time, and time to drain at most."""
+
+    warmup_s: float
+    measured_s: float
+    drain_s: float
+
+    @classmethod
+    def by_law(cls, model: PoolModel, requests: int | None = None) -> Horizon:
+        """Many longest residences, or as long as `requests` arrivals take."""
+        residence = model.longest_residence_s()
+        rate = model.arrivals.rate
+        measured = max(RESIDENCES * residence, MIN_REQUESTS / rate)
+        if requests is not None:
+            measured = requests / rate
+        return cls(WARMUP_RESIDENCES * residence, measured, RESIDENCES * residence)
+
+    @property
+    def arrivals_end_s(self) -> float:
+        """Arrivals go on for a warm-up's time after the measured ones."""
+        return 2.0 * self.warmup_s + self.measured_s
+
+    def window(self) -> Window:
+        """The window of a run."""
+        end = self.warmup_s + self.measured_s
+        return Window(self.warmup_s, end, self.arrivals_end_s + self.drain_s)
+
+
+@dataclass(frozen=True, eq=False)
+class Replication:
+    """What one run measured.
+
+    percentiles_s: by metric, percentiles of the completed requests, as asked for.
+    missed: arrivals beyond each bound; rejected and unfinished ones are beyond all.
+    mean_active: sequences in the batches on average; mean_iteration_s by sequence.
+    backlog, saturated: waiting requests and replicas with any, at even times.
+    """
+
+    percentiles_s: dict[str, Floats]
+    missed: tuple[int, ...]
+    arrivals: int
+    completed: int
+    rejected: int
+    unfinished: int
+    work_rate: float
+    mean_context_tokens: float
+    backlog: Floats
+    saturated: Floats
+
+
+def replicate(
+    model: PoolModel,
+    horizon: Horizon,
+    bounds: Sequence[LatencyBound],
+    percentiles: Sequence[float],
+    seeds: Sequence[np.random.SeedSequence],
+    executor: Executor,
+) -> list[Replication]:
+    """One run for each seed, in their order."""
+    run = partial(run_once, model, horizon, tuple(bounds), tuple(percentiles))
+    return list(executor.map(run, seeds))
+
+
+def run_once(
+    model: PoolModel,
+    horizon: Horizon,
+    bounds: tuple[LatencyBound, ...],
+    percentiles: tuple[float, ...],
+    seed: np.random.SeedSequence,
+) -> Replication:
+    """One run on requests drawn with a seed."""
+    from fleetopt.simulation.kernel import run_pool
+
+    rng = np.random.default_rng(seed)
+    times = model.arrivals.times(rng, horizon.arrivals_end_s)
+    drawn = model.lengths.sample(rng, times.size)
+    requests = Requests(
+        times, model.lengths.prompt_tokens[drawn], model.lengths.output_tokens[drawn]
+    )
+    fits = _fits(requests, model.capacity)
+    kept = requests if fits.all() else Requests(*(column[fits] for column in requests))
+    window = horizon.window()
+    engine = Engine.of(model.iteration, model.capacity)
+    trajectory = run_pool(engine, model.replicas, kept, window, checkpoints(window))
+    rejected = int(np.count_nonzero(_measured(times, window) & ~fits))
+    return _summary(kept, trajectory, window, rejected, bounds, percentiles)
+
+
+def latencies_s(requests: Requests, trajectory: Trajectory) -> dict[str, Floats]:
+    """TTFT, TPOT and E2E of every request, in seconds; NaN where it has not ended."""
+    decode = trajectory.end_s - trajectory.prefill_end_s
+    return {
+        "ttft": np.where(
+            np.isnan(trajectory.end_s), np.nan, trajectory.prefill_end_s - requests.arrival_s
+        ),
+        "tpot": decode / requests.output_tokens,
+        "e2e": trajectory.end_s - requests.arrival_s,
+    }
+
+
+def _fits(requests: Requests, capacity: Capacity) -> np.ndarray:
+    """Which requests could ever be admitted to an empty replica."""
+    total = requests.prompt_tokens + requests.output_tokens
+    fits = total <= capacity.max_context
+    if capacity.kv_blocks:
+        fits &= -(-total // capacity.block_tokens) <= capacity.kv_blocks
+    return np.asarray(fits)
+
+
+def _measured(times: Floats, window: Window) -> np.ndarray:
+    return np.asarray((times >= window.warmup_s) & (times < window.measure_end_s))
+
+
+def _summary(
+    requests: Requests,
+    trajectory: Trajectory,
+    window: Window,
+    rejected: int,
+    bounds: tuple[LatencyBound, ...],
+    percentiles: tuple[float, ...],
+) -> Replication:
+    measured = _measured(requests.arrival_s, window)
+    values = {m: v[measured] for m, v in latencies_s(requests, trajectory).items()}
+    ended = ~np.isnan(values["e2e"])
+    missed = [rejected + int(np.count_nonzero(~(values[b.metric] <= b.limit_s))) for b in bounds]
+    span = window.measure_end_s - window.warmup_s
+    work, context = trajectory.totals[0], trajectory.totals[1]
+    return Replication(
+        percentiles_s={
+            m: np.percentile(v[ended], percentiles)
+            if ended.any()
+            else np.full(len(percentiles), np.nan)
+            for m, v in values.items()
+        },
+        missed=tuple(missed),
+        arrivals=int(measured.sum()) + rejected,
+        completed=int(ended.sum()),
+        rejected=rejected,
+        unfinished=int(measured.sum() - ended.sum()),
+        work_rate=float(work / span),
+        mean_context_tokens=float(context / work) if work else 0.0,
+        backlog=trajectory.backlog.astype(np.float64),
+        saturated=trajectory.saturated.astype(np.float64),
+    )

@@ -1,0 +1,101 @@
+"""What goes into a simulation and what comes out: arrays and plain numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleetopt.performance.profile import Capacity, IterationTime
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Engine(NamedTuple):
+    """One replica as plain numbers; see performance.profile for their meaning.
+
+    current: 1 if a sequence counts at the tokens it holds, 0 at its total length.
+    kv_blocks: KV blocks of the replica; 0 if every slot holds a context window.
+    """
+
+    base_s: float
+    per_context_token_s: float
+    prefill_base_s: float
+    prefill_per_token_s: float
+    current: int
+    chunk_tokens: int
+    token_budget: int
+    slots: int
+    kv_blocks: int
+    block_tokens: int
+
+    @classmethod
+    def of(cls, iteration: IterationTime, capacity: Capacity) -> Engine:
+        """The numbers of a profile's iteration time and capacity.
+
+        Raises ValueError for slots below 1, or prefill compute with context "total".
+        """
+        if capacity.slots < 1:
+            raise ValueError("Expected at least one slot.")
+        prefill_compute = iteration.prefill_base_s > 0 or iteration.prefill_per_token_s > 0
+        if iteration.context == "total" and prefill_compute:
+            raise ValueError("Expected no prefill compute with context 'total'.")
+        return cls(
+            iteration.base_s,
+            iteration.per_context_token_s,
+            iteration.prefill_base_s,
+            iteration.prefill_per_token_s,
+            int(iteration.context == "current"),
+            iteration.chunk_tokens,
+            iteration.token_budget,
+            capacity.slots,
+            capacity.kv_blocks,
+            capacity.block_tokens,
+        )
+
+
+class Requests(NamedTuple):
+    """Requests in order of arrival: times in seconds, prompt and output in tokens."""
+
+    arrival_s: Floats
+    prompt_tokens: Ints
+    output_tokens: Ints
+
+
+class Window(NamedTuple):
+    """When a run is observed, in seconds from its start.
+
+    Requests that arrive in [warmup_s, measure_end_s) are measured. The run stops when the
+    last of them has ended, or at stop_s.
+    """
+
+    warmup_s: float
+    measure_end_s: float
+    stop_s: float
+
+
+class Trajectory(NamedTuple):
+    """Outcome of a run, one entry a request; NaN where a thing did not happen.
+
+    admitted_s, prefill_end_s, end_s: times in seconds.
+    replica: index of the replica; -1 if the run stopped before the request arrived.
+    backlog: waiting requests at the checkpoints.
+    saturated: replicas with requests waiting at the checkpoints.
+    totals: sequence-iterations and context tokens summed over iterations, both inside the
+        window, and events of the whole run.
+    """
+
+    admitted_s: Floats
+    prefill_end_s: Floats
+    end_s: Floats
+    replica: Ints
+    backlog: Ints
+    saturated: Ints
+    totals: Floats
+
+
+def checkpoints(window: Window, count: int = 32) -> Floats:
+    """Times at which the backlog is read: evenly over the measured part."""
+    return np.linspace(window.warmup_s, window.measure_end_s, count)

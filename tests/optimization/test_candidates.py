@@ -1,0 +1,118 @@
+"""From tables to candidates: which rows, how many, and at what effort."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+
+from fleetopt.catalog import read_profiles
+from fleetopt.optimization.candidates import Latency, enumerate_candidates, evaluated
+from fleetopt.performance.profile import CalibratedProfile
+
+PROFILE = CalibratedProfile(read_profiles()["h100"])
+
+
+@dataclass(frozen=True)
+class FluidRow:
+    """One number of replicas of a fluid pool: latency is work per replica."""
+
+    utilization: float
+    latency_s: float
+
+    def percentile_s(self, metric: str, percentile: float) -> float:
+        """Every percentile is the same."""
+        return self.latency_s
+
+
+@dataclass(frozen=True)
+class FluidTable:
+    """A pool where n replicas answer in work_s / n seconds; 10 % above the limit is grey."""
+
+    lo_tokens: int
+    hi_tokens: int
+    work_s: float
+    limit_s: float = 1.0
+    floor_s: float = 0.0
+    profile: CalibratedProfile = PROFILE
+    admission: str = "paged"
+    arrival_rate: float = 7.0
+    evaluations: list[int] = field(default_factory=list)
+
+    def min_replicas(self, grey: bool = False) -> int | None:
+        """The least n whose latency is within the limit, a tenth above it if grey."""
+        limit = self.limit_s * (1.1 if grey else 1.0)
+        return max(1, math.ceil(self.work_s / limit)) if self.floor_s <= limit else None
+
+    def row(self, n: int) -> FluidRow:
+        """A row; every evaluation is recorded."""
+        self.evaluations.append(n)
+        return FluidRow(0.5 / n, max(self.floor_s, self.work_s / n))
+
+
+def rows_of(table: FluidTable, **options: int | bool) -> list[tuple[int, bool]]:
+    """Replicas and greyness of the only candidate of a table."""
+    (candidate,) = enumerate_candidates([table], (0, 1024), **options)
+    return [(row.replicas, row.grey) for row in candidate.rows]
+
+
+def test_candidate_says_what_the_table_says() -> None:
+    """Arc, profile, price and rate; no row is evaluated."""
+    tables = [FluidTable(0, 1024, 3.0), FluidTable(1024, 4096, 5.0)]
+    first, second = enumerate_candidates(tables, (0, 1024, 4096))
+    assert (first.index, first.start, first.end) == (0, 0, 1)
+    assert (second.index, second.start, second.end) == (1, 1, 2)
+    assert (second.lo_tokens, second.hi_tokens) == (1024, 4096)
+    assert (second.profile, second.gpu, second.admission) == (PROFILE.name, PROFILE.gpu, "paged")
+    assert second.usd_per_hour == PROFILE.usd_per_hour
+    assert second.gpus_per_replica == PROFILE.gpus_per_replica
+    assert second.arrival_rate == 7.0
+    assert not tables[0].evaluations
+    assert not tables[1].evaluations
+
+
+def test_rows_from_the_least_number_to_eight_more() -> None:
+    """Without verification no row is grey."""
+    assert rows_of(FluidTable(0, 1024, 5.0)) == [(n, False) for n in range(5, 14)]
+    assert rows_of(FluidTable(0, 1024, 5.0), extra_rows=1) == [(5, False), (6, False)]
+
+
+def test_grey_rows_come_before_the_proven_ones() -> None:
+    """With 22 s of work, 22 replicas are proven; 20 and 21 are within ten per cent."""
+    rows = rows_of(FluidTable(0, 1024, 22.0), grey=True, extra_rows=2)
+    assert rows == [(20, True), (21, True), (22, False), (23, False), (24, False)]
+
+
+def test_many_grey_rows_are_spread() -> None:
+    """A large pool has hundreds of grey rows; as many as other rows are offered, evenly."""
+    rows = rows_of(FluidTable(0, 1024, 11_000.0), grey=True)
+    doubted = [n for n, grey in rows if grey]
+    assert doubted[0] == 10_000
+    assert len(doubted) <= 9
+    assert {b - a for a, b in pairwise(doubted)} == {112}
+    assert [n for n, grey in rows if not grey] == list(range(11_000, 11_009))
+
+
+def test_only_grey_rows() -> None:
+    """Prefill alone takes the time to within ten per cent: simulation must decide."""
+    table = FluidTable(0, 1024, 4.0, floor_s=1.05)
+    assert enumerate_candidates([table], (0, 1024)) == ()
+    assert rows_of(table, grey=True) == [(n, True) for n in range(4, 13)]
+
+
+def test_table_without_a_row_makes_no_candidate() -> None:
+    """Indices stay consecutive."""
+    tables = [FluidTable(0, 1024, 3.0, floor_s=2.0), FluidTable(0, 1024, 3.0)]
+    assert [c.index for c in enumerate_candidates(tables, (0, 1024))] == [0]
+
+
+def test_evaluated_rows_carry_what_constraints_see() -> None:
+    """Utilization and the wanted percentiles of every row, rows otherwise unchanged."""
+    table = FluidTable(0, 1024, 4.0)
+    (candidate,) = enumerate_candidates([table], (0, 1024), extra_rows=1)
+    seen = evaluated(candidate, table, [("ttft", 99.0)])
+    assert [row.replicas for row in seen.rows] == [4, 5]
+    assert [row.utilization for row in seen.rows] == pytest.approx([0.125, 0.1])
+    assert seen.rows[1].latencies == (Latency("ttft", 99.0, pytest.approx(0.8)),)

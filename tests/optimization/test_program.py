@@ -1,0 +1,123 @@
+"""The model that users extend: its components, their values, and own constraints."""
+
+from __future__ import annotations
+
+import pyomo.core as pyo
+import pytest
+import small_fleet
+
+from fleetopt.optimization.candidates import Candidate
+from fleetopt.optimization.program import build
+from fleetopt.optimization.shortest_path import shortest_path
+from fleetopt.optimization.solver import ProgramSolver, Solution, Termination
+
+DOCUMENTED = (
+    *("candidates", "rows", "breakpoints", "gpu_types"),
+    *("candidate", "row", "rows_of", "leaving", "entering"),
+    *("z", "open", "pool_cost", "pool_rate", "pools", "cost", "gpus"),
+    *("flow_conservation", "pool_limit", "least_cost"),
+)
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_component_exists_and_is_documented(name: str) -> None:
+    """What the interface names is there, and build's docstring explains it."""
+    assert hasattr(small_fleet.model(), name)
+    assert f"`{name}" in (build.__doc__ or "")
+
+
+def test_nothing_is_undocumented() -> None:
+    """Every set, variable, expression, constraint and objective is on the list."""
+    model = small_fleet.model()
+    assert {component.name for component in model.component_objects()} <= set(DOCUMENTED)
+
+
+def test_expressions_describe_the_optimum() -> None:
+    """After a solve every expression has the value of the fleet that was chosen."""
+    model = small_fleet.model()
+    solution = ProgramSolver(model).solve()
+    assert [(c.index, row.replicas) for c, row in solution.chosen] == [(0, 2), (2, 1)]
+    assert pyo.value(model.cost) == pytest.approx(5.0)
+    assert pyo.value(model.pools) == pytest.approx(2)
+    assert [pyo.value(model.gpus[gpu]) for gpu in ("a", "b")] == pytest.approx([2, 2])
+    assert [pyo.value(model.open[c]) for c in range(4)] == pytest.approx([1, 0, 1, 0])
+    assert [pyo.value(model.pool_cost[c]) for c in range(4)] == pytest.approx([2, 0, 3, 0])
+    assert [pyo.value(model.pool_rate[c]) for c in range(4)] == pytest.approx([80, 0, 20, 0])
+
+
+def test_pool_limit_binds() -> None:
+    """With one pool only candidate 3 is left."""
+    solution = ProgramSolver(small_fleet.model(max_pools=1)).solve()
+    assert [(c.index, row.replicas) for c, row in solution.chosen] == [(3, 2)]
+
+
+def test_own_constraint() -> None:
+    """A user's cap on one type sends the solver to the best fleet without it."""
+    model = small_fleet.model()
+    model.no_b = pyo.Constraint(expr=model.gpus["b"] <= 1)
+    solution = ProgramSolver(model).solve()
+    assert [c.index for c, _ in solution.chosen] == [0, 1]
+    assert solution.objective == pytest.approx(7.0)
+
+
+def test_own_variables_survive_cuts() -> None:
+    """Whole nodes of four GPUs: their integer variable is part of every re-solve."""
+    model = small_fleet.model()
+    model.nodes = pyo.Var(domain=pyo.NonNegativeIntegers)
+    model.whole_nodes = pyo.Constraint(expr=model.gpus["a"] + model.gpus["b"] <= 4 * model.nodes)
+    model.least_cost.set_value(model.cost + 10 * model.nodes)
+    solver = ProgramSolver(model)
+    first = solver.solve()
+    assert first.objective == pytest.approx(15.0)
+    assert first.usd_per_hour == pytest.approx(5.0)
+    solver.refuse(*_refusal(first, 0))
+    second = solver.solve()
+    assert second.objective == pytest.approx(16.0)
+    assert [c.index for c, _ in second.chosen] == [3]
+
+
+def _refusal(solution: Solution, pool: int) -> tuple[Candidate, int]:
+    candidate, row = solution.chosen[pool]
+    return candidate, row.replicas
+
+
+def test_own_objective() -> None:
+    """Fewest GPUs instead of least cost; the cost is still told."""
+    model = small_fleet.model()
+    model.least_cost.deactivate()
+    model.fewest = pyo.Objective(expr=-model.gpus["a"], sense=pyo.minimize)
+    solution = ProgramSolver(model).solve()
+    assert [row.replicas for _, row in solution.chosen] == [3, 6]
+    assert solution.objective == pytest.approx(-9.0)
+    assert solution.usd_per_hour == pytest.approx(9.0)
+
+
+def test_fixed_binaries_are_respected() -> None:
+    """A user may fix z: what is fixed stays fixed through cuts."""
+    model = small_fleet.model()
+    model.z[0, 0].fix(0)
+    model.z[1, 1].fix(1)
+    solver = ProgramSolver(model)
+    solution = solver.solve()
+    assert [(c.index, row.replicas) for c, row in solution.chosen] == [(0, 3), (1, 6)]
+    solver.refuse(*_refusal(solution, 1))
+    assert solver.solve().termination is Termination.INFEASIBLE
+    assert (model.z[0, 0].value, model.z[1, 1].value) == (0, 1)
+
+
+def test_breakpoint_without_arcs_is_infeasible() -> None:
+    """If no arc reaches the end, or there is no candidate at all, no fleet exists."""
+    for candidates in (small_fleet.CANDIDATES[:1], small_fleet.CANDIDATES[1:3], ()):
+        solution = ProgramSolver(build(candidates, 3, 2)).solve()
+        assert solution.termination is Termination.INFEASIBLE
+        assert shortest_path(candidates, 3, 2).chosen == ()
+
+
+def test_pools_come_in_order_of_their_arcs() -> None:
+    """The short pool is read first, whatever the candidates' order."""
+    reversed_order = tuple(
+        small_fleet.candidate(9 - c.index, c.start, c.end, c.gpu, tuple(r.replicas for r in c.rows))
+        for c in reversed(small_fleet.CANDIDATES)
+    )
+    solution = ProgramSolver(build(reversed_order, 3, 2)).solve()
+    assert [c.start for c, _ in solution.chosen] == [0, 1]
