@@ -57,7 +57,7 @@ def tabulate(
 
 def _numbers(table: PoolTable) -> list[int]:
     """The rows worth showing, thinned out if they are many."""
-    first = table.least_stable()
+    first = int(table.row(1).utilization) + 1  # utilization falls as 1 / n
     last = (table.min_replicas() or first) + _BEYOND
     step = max(1, (last - first) // _MOST)
     return sorted({*range(first, last - _BEYOND, step), *range(last - _BEYOND, last + 1)})
