@@ -240,5 +240,5 @@ def _null_vector(generator: Floats) -> Floats:
     system[-1] = 1.0
     right = np.zeros(len(system))
     right[-1] = 1.0
-    vector: Floats = np.linalg.solve(system, right)
+    vector: Floats = np.linalg.solve(system, right).astype(np.float64)
     return vector
