@@ -180,6 +180,11 @@ class OccupancyRow:
             return math.inf
         return max(plain, self._slow_mix.percentile_s(metric, percentile))
 
+    @property
+    def has_solved_chain(self) -> bool:
+        """Whether some question about the row needed the two-class chain."""
+        return self.__dict__.get("_slow_mix") is not None
+
     def binding_states(self) -> StateMix:
         """What arrivals find, with the environment where it counts."""
         return (self.mix if self._slow_mix is None else self._slow_mix).states
@@ -309,7 +314,7 @@ class OccupancyTable:
         rho = self.utilization(fewer)
         if rho > self.limits.max_utilization:
             cause = "KV slots" if self._roomier().is_admissible(fewer) else "utilization cap"
-            return f"{cause}: utilization {rho:.2f} > {self.limits.max_utilization:g} at {fewer}"
+            return f"{cause}: utilization {rho:.3g} > {self.limits.max_utilization:g} at {fewer}"
         row = self.row(fewer)
         broken = [b for b in self.limits.slo if not row.is_within(b)]
         if not broken:

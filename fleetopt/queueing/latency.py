@@ -57,11 +57,15 @@ def states_of(occupancy: Occupancy, load: Load) -> StateMix:
 
 
 def _binned(states: Floats, probabilities: Floats) -> tuple[Floats, Floats]:
-    """At most _BINS groups of neighbouring states, each at its mean."""
+    """At most _BINS groups of neighbouring states, each at its mean; the sum is kept."""
     if states.size <= _BINS:
         return states, probabilities
     kept = probabilities > 1e-9
+    if not kept.any():
+        return states[-1:], probabilities.sum(keepdims=True)
+    total = probabilities.sum()
     states, probabilities = states[kept], probabilities[kept]
+    probabilities = probabilities * (total / probabilities.sum())
     starts = np.unique(np.linspace(0, states.size, _BINS, endpoint=False).astype(np.int64))
     mass = np.add.reduceat(probabilities, starts)
     return np.add.reduceat(states * probabilities, starts) / mass, mass

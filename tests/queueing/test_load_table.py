@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from bundled_pools import PROFILES, WORKLOADS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bundled_pools import PROFILES, WORKLOADS
 from fleetopt.performance.profile import IterationTime
 from fleetopt.problem import LengthCdf
 from fleetopt.queueing.load import LoadTable
@@ -26,10 +26,8 @@ def iteration(context: Literal["total", "current"]) -> IterationTime:
     return IterationTime(0.008, 1e-7, context=context, chunk_tokens=64)
 
 
-def sums(
-    lengths: LengthDistribution, time: IterationTime, lo: int, hi: int
-) -> dict[str, float]:
-    """Mass and raw moments of (lo, hi], by walking every context an iteration can have."""
+def sums(lengths: LengthDistribution, time: IterationTime, lo: int, hi: int) -> dict[str, float]:
+    """Mass and raw moments of (lo, hi], one request after another."""
     out = dict.fromkeys(("mass", "work", "work2", "c1", "c2", "c3"), 0.0)
     for prompt, output, weight in zip(
         lengths.prompt_tokens, lengths.output_tokens, lengths.weights, strict=True
@@ -82,9 +80,7 @@ def test_prefix_sums_equal_direct_sums(
 
 @pytest.mark.parametrize("name", sorted(WORKLOADS))
 @pytest.mark.parametrize("context", ["total", "current"])
-def test_cells_keep_the_means_of_every_arc(
-    name: str, context: Literal["total", "current"]
-) -> None:
+def test_cells_keep_the_means_of_every_arc(name: str, context: Literal["total", "current"]) -> None:
     """Between breakpoints the cells have the support's mean work and prefill."""
     lengths = WORKLOADS[name]
     time = replace(PROFILES["a100"].iteration, context=context)

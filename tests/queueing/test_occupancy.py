@@ -59,9 +59,7 @@ def test_equals_the_product_of_rates(n: int, s: int, slope_s: float, rho: float)
 
 
 @given(replicas, slots, slopes, rhos)
-def test_is_a_distribution_with_the_stated_load(
-    n: int, s: int, slope_s: float, rho: float
-) -> None:
+def test_is_a_distribution_with_the_stated_load(n: int, s: int, slope_s: float, rho: float) -> None:
     """Probabilities sum to 1 and utilization is a / phi(c)."""
     work = rho * full_rate(BASE_S, slope_s, n, s)
     ours = occupancy(work, BASE_S, slope_s, n, s)
