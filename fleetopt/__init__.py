@@ -1,1 +1,60 @@
-"""fleetopt designs GPU fleets that serve large language models."""
+"""fleetopt designs GPU fleets that serve large language models.
+
+The public names load their modules when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fleetopt.errors import FleetoptError, InfeasibleError, InputError
+    from fleetopt.plan import Plan
+    from fleetopt.problem import FleetProblem, LatencyBound
+    from fleetopt.study import solve
+
+    __version__: str
+
+__all__ = [
+    "FleetProblem",
+    "FleetoptError",
+    "InfeasibleError",
+    "InputError",
+    "LatencyBound",
+    "Plan",
+    "__version__",
+    "solve",
+]
+
+_HOMES = {
+    "FleetProblem": "fleetopt.problem",
+    "FleetoptError": "fleetopt.errors",
+    "InfeasibleError": "fleetopt.errors",
+    "InputError": "fleetopt.errors",
+    "LatencyBound": "fleetopt.problem",
+    "Plan": "fleetopt.plan",
+    "solve": "fleetopt.study",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = _installed_version()
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("fleetopt")
+    except PackageNotFoundError:
+        return "unknown"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fleetopt.errors import InputError, near
+from fleetopt.errors import Fault, InputError, near
 from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec, validate
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -27,6 +30,21 @@ class SourceFile:
     def of(cls, path: Path, content: bytes) -> SourceFile:
         """The record of a file already read."""
         return cls(path, hashlib.sha256(content).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that a problem names, read and checked.
+
+    profiles: one for each of the problem's `gpus`, in their order.
+    max_context: largest context of the fleet, in tokens.
+    sources: the files behind the lengths and the profiles.
+    """
+
+    lengths: LengthCdf
+    profiles: tuple[ProfileSpec, ...]
+    max_context: int
+    sources: tuple[SourceFile, ...]
 
 
 def data_folder() -> Path:
@@ -49,13 +67,42 @@ def model_names() -> list[str]:
     return sorted(path.parent.name for path in models_folder().glob("*/problem.toml"))
 
 
+def read_inputs(problem: FleetProblem, beside: Path | None = None) -> Inputs:
+    """Read what a problem names; a relative file is looked up beside `beside` first.
+
+    Raises InputError with every fault; a fault of the problem has its key as place.
+    """
+    faults: list[Fault] = []
+    lengths, sources = _stated_lengths(problem, beside, faults)
+    known = profiles_of(problem)
+    for i, name in enumerate(problem.gpus):
+        if name not in known:
+            faults.append(Fault(f"gpus[{i}]", f"unknown GPU {name!r}", near(name, known)))
+    max_context = problem.max_context or (lengths.max_tokens if lengths else None)
+    if max_context is not None:
+        faults += _threshold_faults(problem, max_context)
+    if faults or lengths is None or max_context is None:
+        raise InputError(faults)
+    profiles = tuple(known[name] for name in problem.gpus)
+    return Inputs(lengths, profiles, max_context, sources)
+
+
+def profiles_of(problem: FleetProblem) -> dict[str, ProfileSpec]:
+    """The bundled profiles by name, extended or replaced by the problem's own."""
+    return {**read_profiles(), **{spec.name: spec for spec in problem.profiles}}
+
+
 def read_lengths(name: str, beside: Path | None = None) -> tuple[LengthCdf, SourceFile]:
     """The length distribution of a file, or of a bundled workload's name.
 
     A relative path is looked up beside `beside` first. Raises InputError.
     """
-    path = _locate(name, beside, data_folder() / _cdf_file_name(name), "workload", workload_names())
-    data, source = _read(path, json.loads, "JSON")
+    places = [beside / name] if beside is not None else []
+    path = _locate(name, [*places, Path(name)], _bundled_workload(name))
+    if path is None:
+        hint = near(Path(name).stem.removesuffix("_cdf"), workload_names())
+        raise InputError.single(repr(name), "no such file or bundled workload", hint)
+    data, source = read_json(path)
     lengths = validate(LengthCdf, data, str(path))
     if lengths.name == "lengths":
         lengths = lengths.model_copy(update={"name": path.stem.removesuffix("_cdf")})
@@ -65,7 +112,7 @@ def read_lengths(name: str, beside: Path | None = None) -> tuple[LengthCdf, Sour
 def read_profiles() -> dict[str, ProfileSpec]:
     """The bundled calibrated profiles by name."""
     path = data_folder() / "profiles.json"
-    data, _ = _read(path, json.loads, "JSON")
+    data, _ = read_json(path)
     specs = [
         validate(ProfileSpec, item, f"{path}, profiles[{i}]")
         for i, item in enumerate(data["profiles"])
@@ -75,10 +122,69 @@ def read_profiles() -> dict[str, ProfileSpec]:
 
 def read_problem(name: str) -> tuple[FleetProblem, SourceFile]:
     """The problem of a TOML file, or of a bundled model's name. Raises InputError."""
-    bundled = models_folder() / _model_name(name) / "problem.toml"
-    path = _locate(name, None, bundled, "model", model_names())
+    data, source = read_problem_keys(name)
+    return validate(FleetProblem, data, str(source.path)), source
+
+
+def read_problem_keys(name: str) -> tuple[dict[str, Any], SourceFile]:
+    """The keys of a problem's TOML file, not validated yet. Raises InputError."""
+    path = _locate(name, [Path(name), Path(name) / "problem.toml"], _bundled_model(name))
+    if path is None:
+        hint = near(_model_name(name), model_names())
+        raise InputError.single(repr(name), "no such problem file or bundled model", hint)
     data, source = _read(path, tomllib.loads, "TOML")
-    return validate(FleetProblem, data, str(path)), source
+    return data, source
+
+
+def copy_model(name: str, folder: Path) -> None:
+    """Copy a bundled model to a folder that does not exist yet, whole or not at all.
+
+    Raises InputError.
+    """
+    bundled = _bundled_model(name)
+    if bundled is None:
+        raise InputError.single(repr(name), "no such bundled model", near(name, model_names()))
+    try:
+        if os.path.lexists(folder):
+            raise FileExistsError(None, "it exists already")
+        with tempfile.TemporaryDirectory(
+            dir=folder.absolute().parent, prefix=".fleetopt-"
+        ) as near_by:
+            copy = shutil.copytree(
+                bundled.parent,
+                Path(near_by) / "model",
+                ignore=shutil.ignore_patterns("__pycache__"),
+            )
+            copy.rename(folder)
+    except OSError as error:
+        text = f"cannot be made: {error.strerror}"
+        raise InputError.single(repr(str(folder)), text) from None
+
+
+def read_json(path: Path) -> tuple[Any, SourceFile]:
+    """The content of a JSON file. Raises InputError."""
+    return _read(path, _parse_json, "JSON")
+
+
+def _stated_lengths(
+    problem: FleetProblem, beside: Path | None, faults: list[Fault]
+) -> tuple[LengthCdf | None, tuple[SourceFile, ...]]:
+    if isinstance(problem.cdf, LengthCdf):
+        return problem.cdf, ()
+    try:
+        lengths, source = read_lengths(problem.cdf, beside)
+    except InputError as error:
+        faults += error.faults
+        return None, ()
+    return lengths, (source,)
+
+
+def _threshold_faults(problem: FleetProblem, max_context: int) -> list[Fault]:
+    return [
+        Fault(f"thresholds[{i}]", f"must be below the largest context {max_context}, got {tokens}")
+        for i, tokens in enumerate(problem.thresholds or ())
+        if tokens >= max_context
+    ]
 
 
 def _bundled(in_wheel: str, in_checkout: str) -> Path:
@@ -86,9 +192,20 @@ def _bundled(in_wheel: str, in_checkout: str) -> Path:
     return wheel if wheel.is_dir() else _PACKAGE.parent / in_checkout
 
 
-def _cdf_file_name(name: str) -> str:
-    last = Path(name).name
-    return last if last.endswith(".json") else f"{last}_cdf.json"
+def _bundled_workload(name: str) -> Path | None:
+    """The bundled file for 'lmsys', 'lmsys_cdf.json' or 'data/lmsys_cdf.json'."""
+    stem = Path(name).name.removesuffix("_cdf.json")
+    spelled = (stem, f"{stem}_cdf.json", f"data/{stem}_cdf.json")
+    known = stem in workload_names() and Path(name).as_posix() in spelled
+    return data_folder() / f"{stem}_cdf.json" if known else None
+
+
+def _bundled_model(name: str) -> Path | None:
+    """The bundled file for 'lmsys', 'models/lmsys' or 'models/lmsys/problem.toml'."""
+    stem = _model_name(name)
+    spelled = (stem, f"models/{stem}", f"models/{stem}/problem.toml")
+    known = stem in model_names() and Path(name).as_posix() in spelled
+    return models_folder() / stem / "problem.toml" if known else None
 
 
 def _model_name(name: str) -> str:
@@ -96,18 +213,40 @@ def _model_name(name: str) -> str:
     return path.parent.name if path.name == "problem.toml" else path.name
 
 
-def _locate(name: str, beside: Path | None, bundled: Path, kind: str, known: list[str]) -> Path:
-    """An existing file as it is named, beside another file, or the bundled one."""
-    if beside is not None and (beside / name).is_file():
-        return beside / name
-    for path in (Path(name), Path(name) / "problem.toml"):
-        if path.is_file():
+def _locate(name: str, places: Sequence[Path], bundled: Path | None) -> Path | None:
+    """The first place that holds something readable as a file, else the bundled file."""
+    directory = False
+    for path in places if name else ():
+        if os.path.isdir(path):
+            directory = True
+        elif os.path.exists(path) or _is_hidden(path):
             return path
-    if bundled.is_file():
-        return bundled
-    raise InputError.single(
-        name, f"no such file, and no bundled {kind} of this name", near(name, known)
-    )
+    if directory and bundled is None:
+        raise InputError.single(name, "expected a file, this is a directory")
+    return bundled
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether something may be there that cannot be looked at, such as in a closed folder."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _parse_json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_without_repeats)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise ValueError(f"the key {repeated[0]!r} appears twice")
+    return dict(pairs)
 
 
 def _read(path: Path, parse: Callable[[str], Any], kind: str) -> tuple[Any, SourceFile]:
@@ -115,11 +254,14 @@ def _read(path: Path, parse: Callable[[str], Any], kind: str) -> tuple[Any, Sour
         content = path.read_bytes()
     except OSError as error:
         raise InputError.single(str(path), f"cannot be read: {error.strerror}") from None
+    if not content.strip() and kind == "JSON":
+        raise InputError.single(str(path), f"expected {kind}, the file is empty")
     try:
         return parse(content.decode("utf-8-sig")), SourceFile.of(path, content)
     except UnicodeDecodeError as error:
-        raise InputError.single(
-            str(path), f"expected {kind} in UTF-8; byte {error.start} is not"
-        ) from None
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        text = f"expected {kind} in UTF-8; byte {error.start} is not"
+        raise InputError.single(str(path), text) from None
+    except RecursionError:
+        raise InputError.single(str(path), f"expected {kind}; nested too deeply") from None
+    except ValueError as error:
         raise InputError.single(str(path), f"expected {kind}: {error}") from None

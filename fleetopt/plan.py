@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from fleetopt.errors import InputError, near
+from fleetopt.errors import Fault, InputError
 from fleetopt.problem import FleetProblem, structure
 
 SCHEMA = "fleetopt.plan/1"
@@ -252,12 +252,42 @@ class Plan:
         """Read the JSON form back. Raises InputError with every fault."""
         schema = data.get("schema") if isinstance(data, dict) else None
         if schema != SCHEMA:
+            hint = "a plan is what `fleetopt solve --format json` writes"
             raise InputError.single(
-                f"{place}, schema",
-                f"expected {SCHEMA!r}, got {schema!r}",
-                near(str(schema), [SCHEMA]),
+                f"{place}, schema", f"expected {SCHEMA!r}, got {schema!r:.60}", hint
             )
-        return structure(cls, data, place)
+        plan = structure(cls, data, place)
+        faults = [*_count_faults(plan), *_pool_faults(plan.fleet)]
+        if faults:
+            raise InputError([Fault(f"{place}, {fault.place}", fault.expected) for fault in faults])
+        return plan
+
+
+def _count_faults(plan: Plan) -> list[Fault]:
+    """Predictions and verifications stand in the order of the pools, one each."""
+    wanted = len(plan.fleet.pools)
+    counts = {"prediction.pools": len(plan.prediction.pools)}
+    if plan.verification is not None:
+        counts["verification.pools"] = len(plan.verification.pools)
+    faults = [
+        Fault(place, f"expected {wanted} entries, one for each pool of the fleet, got {count}")
+        for place, count in counts.items()
+        if count != wanted
+    ]
+    return faults if wanted else [Fault("fleet.pools", "expected at least one pool")]
+
+
+def _pool_faults(fleet: Fleet) -> list[Fault]:
+    faults = []
+    for i, pool in enumerate(fleet.pools):
+        for key in ("replicas", "gpus", "slots", "arrival_rate"):
+            if not getattr(pool, key) > 0:
+                text = f"must be greater than 0, got {getattr(pool, key)}"
+                faults.append(Fault(f"fleet.pools[{i}].{key}", text))
+        if not 0 <= pool.lo_tokens < pool.hi_tokens:
+            text = f"expected 0 <= lo_tokens < hi_tokens, got {pool.lo_tokens} and {pool.hi_tokens}"
+            faults.append(Fault(f"fleet.pools[{i}]", text))
+    return faults
 
 
 def _plain(value: Any) -> Any:

@@ -6,16 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from fleetopt.errors import Fault, InputError, near
+from fleetopt.problem.wording import expected, suggestion
 
 Statement = TypeVar("Statement", bound="Stated")
 Structured = TypeVar("Structured")
 
 
 class FaultsError(ValueError):
-    """Raised inside a validator that found several faults at once."""
+    """Raised inside a validator that found several faults at once.
+
+    The place of each is relative to what is validated: a key, "[3] tokens" or nothing.
+    """
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
@@ -31,6 +42,14 @@ class Stated(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _flags_are_no_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError(f"true or false is no value for this key, got {value}")
+        return value
 
 
 def validate(kind: type[Statement], data: Any, place: str) -> Statement:
@@ -49,33 +68,52 @@ def structure(kind: type[Structured], data: Any, place: str) -> Structured:
         raise InputError(faults_of(error, kind, place)) from None
 
 
-def faults_of(error: ValidationError, kind: type, place: str) -> list[Fault]:
+def faults_of(error: ValidationError, kind: type, place: str = "") -> list[Fault]:
     """Every complaint of a ValidationError as a Fault under `place`."""
     items = error.errors(include_url=False)
-    return [fault for item in items for fault in _faults(dict(item), kind, place)]
+    return [
+        Fault(_under(place, fault.place), fault.expected, fault.suggestion)
+        for item in items
+        if not _follows_from_others(item, items)
+        for fault in _faults(dict(item), kind)
+    ]
 
 
-def _faults(item: Mapping[str, Any], kind: type, place: str) -> Iterator[Fault]:
+def _follows_from_others(item: Any, items: Sequence[Any]) -> bool:
+    """Whether a list is called too short only because entries of it were refused."""
+    location = item["loc"]
+    return item["type"] == "too_short" and any(
+        other["loc"][: len(location)] == location for other in items if other is not item
+    )
+
+
+def _faults(item: Mapping[str, Any], kind: type) -> Iterator[Fault]:
     path = _dotted(item["loc"])
-    where = f"{place}, {path}" if path else place
     inner = item.get("ctx", {}).get("error")
     if isinstance(inner, FaultsError):
         for fault in inner.faults:
-            yield Fault(f"{where}{fault.place}", fault.expected, fault.suggestion)
+            yield Fault(_inside(path, fault.place), fault.expected, fault.suggestion)
     else:
-        yield _fault(item, kind, where)
+        yield _fault(item, kind, path)
 
 
-def _fault(item: Mapping[str, Any], kind: type, where: str) -> Fault:
-    if item["type"] == "extra_forbidden":
+def _fault(item: Mapping[str, Any], kind: type, path: str) -> Fault:
+    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(item["loc"][-1])
-        return Fault(where, f"unknown key {key!r}", near(key, _keys_at(kind, item["loc"][:-1])))
+        return Fault(path, f"unknown key {key!r}", near(key, _keys_at(kind, item["loc"][:-1])))
     if item["type"] == "missing":
-        return Fault(where, "this key is required")
+        return Fault(path, "this key is required")
     if item["type"] == "value_error":
-        return Fault(where, str(item["ctx"]["error"]))
-    message = item["msg"][0].lower() + item["msg"][1:]
-    return Fault(where, f"{message}, got {_shown(item.get('input'))}")
+        return Fault(path, str(item["ctx"]["error"]))
+    return Fault(path, expected(item), suggestion(item))
+
+
+def _under(place: str, path: str) -> str:
+    return f"{place}, {path}" if place and path else place or path
+
+
+def _inside(path: str, place: str) -> str:
+    return f"{path}.{place}" if path and place and place[0] not in "[ " else path + place
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:
@@ -83,11 +121,6 @@ def _dotted(location: tuple[int | str, ...]) -> str:
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _keys_at(kind: type, location: tuple[int | str, ...]) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Hashable, Sequence
+from itertools import pairwise
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from fleetopt.problem.faults import Stated
-from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
+from fleetopt.errors import Fault
+from fleetopt.problem.faults import FaultsError, Stated, faults_of
+from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, points_faults
 from fleetopt.problem.profile import ProfileSpec
 
 Metric = Literal["ttft", "tpot", "e2e"]
@@ -99,33 +102,68 @@ class FleetProblem(Stated):
         """Arrival rate that the fleet is designed for, headroom included."""
         return self.arrival_rate * (1.0 + self.headroom)
 
+    @field_validator("cdf", mode="before")
+    @classmethod
+    def _name_or_lengths(cls, stated: Any) -> Any:
+        """Judge an inline distribution by itself, so that its faults keep their places."""
+        if isinstance(stated, str | LengthCdf):
+            return stated
+        faults = points_faults(stated) if isinstance(stated, list | tuple) else []
+        if not isinstance(stated, dict | list | tuple):
+            faults = [Fault("", f"expected a file, a workload's name or points, got {stated!r}")]
+        if faults:
+            raise FaultsError(faults)
+        try:
+            return LengthCdf.model_validate(stated)
+        except ValidationError as error:
+            raise FaultsError(faults_of(error, LengthCdf)) from None
+
     @field_validator("gpus")
     @classmethod
-    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"named twice: {', '.join(twice)}")
+    def _gpus_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        raise_repeated(names, names)
         return names
+
+    @field_validator("profiles")
+    @classmethod
+    def _profiles_once(cls, profiles: tuple[ProfileSpec, ...]) -> tuple[ProfileSpec, ...]:
+        names = [profile.name for profile in profiles]
+        raise_repeated(names, names)
+        return profiles
+
+    @field_validator("slo")
+    @classmethod
+    def _bounds_once(cls, slo: tuple[LatencyBound, ...]) -> tuple[LatencyBound, ...]:
+        raise_repeated([(b.metric, b.percentile) for b in slo], [b.label for b in slo])
+        return slo
 
     @field_validator("thresholds")
     @classmethod
-    def _ascending(cls, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        if values is not None and (
-            list(values) != sorted(set(values)) or min(values, default=1) < 1
-        ):
-            raise ValueError(f"expected ascending positive token counts, got {list(values)}")
+    def _ascending(
+        cls, values: tuple[int, ...] | None, info: ValidationInfo
+    ) -> tuple[int, ...] | None:
+        if values is None:
+            return None
+        faults = [
+            Fault(f"[{i}]", f"must be greater than {before}, got {value}")
+            for i, (before, value) in enumerate(pairwise((0, *values)))
+            if value <= before
+        ]
+        max_pools = info.data.get("max_pools", len(values) + 1)
+        if len(values) >= max_pools:
+            text = f"these make {len(values) + 1} pools, more than max_pools = {max_pools}"
+            faults.append(Fault("", text))
+        if faults:
+            raise FaultsError(faults)
         return values
 
-    @model_validator(mode="after")
-    def _bounds_once(self) -> FleetProblem:
-        seen = [(bound.metric, bound.percentile) for bound in self.slo]
-        twice = {pair for pair in seen if seen.count(pair) > 1}
-        if twice:
-            metric, percentile = sorted(twice)[0]
-            raise ValueError(f"slo: two bounds on P{percentile:g} {metric.upper()}")
-        if self.thresholds is not None and len(self.thresholds) + 1 > self.max_pools:
-            raise ValueError(
-                f"thresholds: {len(self.thresholds)} thresholds make {len(self.thresholds) + 1} "
-                f"pools, more than max_pools = {self.max_pools}"
-            )
-        return self
+
+def raise_repeated(keys: Sequence[Hashable], labels: Sequence[str]) -> None:
+    """Raise FaultsError with each entry whose key appeared before."""
+    faults = [
+        Fault(f"[{i}]", f"{labels[i]} is stated twice")
+        for i, key in enumerate(keys)
+        if key in keys[:i]
+    ]
+    if faults:
+        raise FaultsError(faults)

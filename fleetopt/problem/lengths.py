@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -13,6 +13,8 @@ from fleetopt.problem.faults import FaultsError, Stated
 
 MAX_TOKENS = 4_194_304
 """Longest total length accepted, in tokens; four times the longest context sold."""
+
+EXPECTED = "expected a list of [tokens, fraction] pairs, or an object with this list as 'cdf'"
 
 
 class LengthCdf(Stated):
@@ -29,7 +31,11 @@ class LengthCdf(Stated):
     @model_validator(mode="before")
     @classmethod
     def _accept_bare_list(cls, data: Any) -> Any:
-        return {"cdf": data} if isinstance(data, list) else data
+        if isinstance(data, list | tuple):
+            return {"cdf": data}
+        if not isinstance(data, dict | LengthCdf):
+            raise FaultsError([Fault("", f"{EXPECTED}, got {data!r:.60}")])
+        return data
 
     @field_validator("cdf", mode="before")
     @classmethod
@@ -49,59 +55,50 @@ def points_faults(points: Any) -> list[Fault]:
     """Every fault in a list of (tokens, fraction) pairs; empty if it is a distribution."""
     if not isinstance(points, list | tuple) or not points:
         return [Fault("", "expected a non-empty list of [tokens, fraction] pairs")]
-    faults = [fault for i, pair in enumerate(points) for fault in _pair_faults(pair, f"[{i}]")]
-    if faults:
-        return faults
-    tokens = [pair[0] for pair in points]
-    fractions = [pair[1] for pair in points]
-    return [*_order_faults(tokens, fractions), *_end_faults(fractions)]
+    faults = [_pair_faults(pair, f"[{i}]") for i, pair in enumerate(points)]
+    sound = [(i, *pair) for i, pair in enumerate(points) if not faults[i]]
+    last = [_end_faults(*sound[-1])] if not faults[-1] else []
+    return [fault for group in (*faults, _order_faults(sound), *last) for fault in group]
 
 
 def _pair_faults(pair: Any, place: str) -> list[Fault]:
     if not isinstance(pair, list | tuple) or len(pair) != 2:
-        return [Fault(place, f"expected a pair [tokens, fraction], got {pair!r}")]
+        return [Fault(place, f"expected a pair [tokens, fraction], got {pair!r:.60}")]
     tokens, fraction = pair
     faults = []
-    if not _is_number(tokens) or tokens != int(tokens) or not 0 < tokens <= MAX_TOKENS:
-        faults.append(
-            Fault(
-                f"{place} tokens", f"expected a whole number in (0, {MAX_TOKENS}], got {tokens!r}"
-            )
-        )
+    if not _is_number(tokens) or not 0 < tokens <= MAX_TOKENS or tokens != int(tokens):
+        text = f"expected a whole number in (0, {MAX_TOKENS}], got {tokens!r:.60}"
+        faults.append(Fault(f"{place} tokens", text))
     if not _is_number(fraction) or not 0 <= fraction <= 1:
-        faults.append(Fault(f"{place} fraction", f"expected a number in [0, 1], got {fraction!r}"))
+        text = f"expected a number in [0, 1], got {fraction!r:.60}"
+        faults.append(Fault(f"{place} fraction", text))
     return faults
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _order_faults(tokens: list[int], fractions: list[float]) -> list[Fault]:
-    faults = [
-        Fault(f"[{i}] tokens", f"{now} follows {before}; tokens must ascend")
-        for i, (before, now) in enumerate(zip(tokens, tokens[1:], strict=False), start=1)
-        if now < before
-    ]
-    faults += [
-        Fault("", f"tokens {value} appears {count} times; each point once")
-        for value, count in Counter(tokens).items()
-        if count > 1
-    ]
-    faults += [
-        Fault(f"[{i}] fraction", f"{now} follows {before}; fractions must not decrease")
-        for i, (before, now) in enumerate(zip(fractions, fractions[1:], strict=False), start=1)
-        if now < before
-    ]
+def _order_faults(points: list[tuple[int, int, float]]) -> list[Fault]:
+    """Faults between neighbours, given as (index, tokens, fraction)."""
+    faults = []
+    for (_, tokens, fraction), (i, next_tokens, next_fraction) in pairwise(points):
+        if next_tokens == tokens:
+            faults.append(Fault(f"[{i}] tokens", f"{tokens} appears twice; each point once"))
+        elif next_tokens < tokens:
+            text = f"{next_tokens} follows {tokens}; tokens must ascend"
+            faults.append(Fault(f"[{i}] tokens", text))
+        if next_fraction < fraction:
+            text = f"{next_fraction} follows {fraction}; fractions must not decrease"
+            faults.append(Fault(f"[{i}] fraction", text))
     return faults
 
 
-def _end_faults(fractions: list[float]) -> list[Fault]:
-    if abs(fractions[-1] - 1.0) <= 1e-9:
+def _end_faults(index: int, tokens: int, fraction: float) -> list[Fault]:
+    if abs(fraction - 1.0) <= 1e-9:
         return []
     return [
-        Fault(
-            f"[{len(fractions) - 1}] fraction",
-            f"the last fraction must be 1, got {fractions[-1]}",
-        )
+        Fault(f"[{index}] fraction", f"the last fraction must be 1, got {fraction} at {tokens}")
     ]

@@ -1,0 +1,130 @@
+"""A problem with its files read: the distribution, the profiles and the split points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetopt.catalog import SourceFile, read_lengths, read_profiles
+from fleetopt.errors import Fault, InputError, near
+from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
+from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec
+from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
+
+MOST_OVERLONG = 0.01
+"""Share of requests beyond the largest context that is clipped without being asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What a problem states, resolved.
+
+    problem: with the distribution and the profiles written into it, so that it stands alone.
+    lengths: requests that the fleet serves; breakpoints: 0 = t_0 < ... < t_m.
+    arrival_rate: requests per second to design for, headroom included and rejected ones not.
+    """
+
+    problem: FleetProblem
+    lengths: LengthDistribution
+    breakpoints: tuple[int, ...]
+    profiles: tuple[ReplicaProfile, ...]
+    arrival_rate: float
+    sources: tuple[SourceFile, ...]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, problem: FleetProblem, beside: Path | None = None) -> Case:
+        """Read what the problem names; raises InputError with every fault."""
+        stated, sources = _stated_lengths(problem, beside)
+        specs = _profiles(problem)
+        max_context = problem.max_context or stated.max_tokens
+        _check_thresholds(problem, max_context)
+        lengths, share, notes = _served(problem, stated, max_context)
+        wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
+        return cls(
+            problem=problem.model_copy(update={"cdf": stated, "profiles": tuple(specs)}),
+            lengths=lengths,
+            breakpoints=merged_breakpoints(lengths, wanted, max_context),
+            profiles=tuple(CalibratedProfile(spec) for spec in specs),
+            arrival_rate=problem.design_rate * share,
+            sources=sources,
+            notes=notes,
+        )
+
+    def capacity(self, profile: ReplicaProfile, max_context: int) -> Capacity:
+        """The batch of a replica of a pool, under the problem's admission rule."""
+        if self.problem.admission == "paged":
+            return profile.paged(max_context, self.problem.max_num_seqs)
+        return profile.reserved(max_context)
+
+    def profile(self, name: str) -> ReplicaProfile:
+        """A profile of the problem by its name."""
+        return next(profile for profile in self.profiles if profile.name == name)
+
+    def arcs(self) -> Iterator[tuple[int, int]]:
+        """The ranges (lo, hi] that a pool may serve; only neighbours of fixed thresholds."""
+        points = self.breakpoints
+        for i in range(len(points) - 1):
+            last = i + 2 if self.problem.thresholds is not None else len(points)
+            for j in range(i + 1, last):
+                yield points[i], points[j]
+
+    def pool_rate(self, lo_tokens: int, hi_tokens: int) -> float:
+        """Requests per second with a total length in (lo, hi]."""
+        return self.arrival_rate * self.lengths.share(lo_tokens, hi_tokens)
+
+
+def _stated_lengths(
+    problem: FleetProblem, beside: Path | None
+) -> tuple[LengthCdf, tuple[SourceFile, ...]]:
+    if isinstance(problem.cdf, LengthCdf):
+        return problem.cdf, ()
+    stated, source = read_lengths(problem.cdf, beside)
+    return stated, (source,)
+
+
+def _profiles(problem: FleetProblem) -> list[ProfileSpec]:
+    known = read_profiles() | {spec.name: spec for spec in problem.profiles}
+    unknown = [name for name in problem.gpus if name not in known]
+    if unknown:
+        raise InputError(
+            [Fault("gpus", f"no profile of the name {name!r}", near(name, known)) for name in unknown]
+        )
+    return [known[name] for name in problem.gpus]
+
+
+def _check_thresholds(problem: FleetProblem, max_context: int) -> None:
+    outside = [t for t in problem.thresholds or () if t >= max_context]
+    if outside:
+        raise InputError(
+            [
+                Fault("thresholds", f"{t} is not below the largest context, {max_context} tokens")
+                for t in outside
+            ]
+        )
+
+
+def _served(
+    problem: FleetProblem, stated: LengthCdf, max_context: int
+) -> tuple[LengthDistribution, float, tuple[str, ...]]:
+    """The requests that the fleet serves, their share of all, and what to say of the others."""
+    whole = LengthDistribution.from_cdf(stated)
+    clipped = whole.clipped(max_context)
+    share = clipped.clipped_share
+    if share == 0.0:
+        return clipped, 1.0, ()
+    if problem.overlong is None and share > MOST_OVERLONG:
+        raise InputError.single(
+            "overlong",
+            f"{100 * share:.3g} % of the requests are longer than the largest context, "
+            f"{max_context} tokens",
+            "say overlong = 'clip' or 'reject', or raise the largest context",
+        )
+    if problem.overlong == "reject":
+        kept = whole.within(0, max_context).with_last_breakpoint(max_context)
+        rate = problem.design_rate * share
+        text = f"rejected: {100 * share:.3g} % of the requests, {rate:.3g} per second, are longer"
+        return kept, 1.0 - share, (f"{text} than {max_context} tokens",)
+    text = f"clipped: {100 * share:.3g} % of the requests are longer than {max_context} tokens"
+    return clipped, 1.0, (f"{text} and count as that long",)

@@ -1,0 +1,25 @@
+"""How the commands that end with a plan print it, and leave."""
+
+from __future__ import annotations
+
+import click
+
+from fleetopt.cli.output import write_answer
+from fleetopt.plan import Plan
+from fleetopt.report.export import plan_rows
+from fleetopt.report.tables import plan_report
+
+NOT_VERIFIED = 3
+
+
+def finish(ctx: click.Context, plan: Plan, form: str, output: str | None) -> None:
+    """Write a plan, and leave with the exit code of its verdict."""
+    write_answer(
+        form,
+        output,
+        table=lambda width: plan_report(plan, width),
+        data=plan.to_dict,
+        rows=lambda: plan_rows(plan),
+    )
+    if plan.verification is not None and plan.verification.verdict not in ("pass", "not verified"):
+        ctx.exit(NOT_VERIFIED)

@@ -1,0 +1,176 @@
+"""Options, each defined once; those of the problem know the key that they override."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Kind = Literal["number", "share", "text", "single"]
+Decorator = Callable[[Command], Command]
+
+
+class ProblemOption(click.Option):
+    """An option that overrides one key of the problem.
+
+    key: path of the key, such as 'verification.seed'; 'slo.ttft' is the limit of the bound
+        on that metric.
+    kind: what its text is read as; a share may be written as a percentage, and a single is
+        a list of one text.
+    many: whether it holds several values, separated by commas.
+    A text that cannot be read stays as it is: the problem judges the value, so that the
+    faults of several options are reported together. The default is the problem's own.
+    """
+
+    def __init__(
+        self, *args: Any, key: str, kind: Kind = "number", many: bool = False, **attributes: Any
+    ) -> None:
+        super().__init__(*args, **attributes)
+        self.key = key
+        self.kind = kind
+        self.many = many
+
+    @property
+    def spelling(self) -> str:
+        """The option as the user writes it."""
+        return self.opts[0]
+
+    def value_of(self, given: Any) -> Any:
+        """What the user gave, as the problem takes it."""
+        if not isinstance(given, str):
+            return given
+        read = _READERS[self.kind]
+        return [read(part.strip()) for part in given.split(",")] if self.many else read(given)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The help line, with the problem's default."""
+        record = super().get_help_record(ctx)
+        default = None if self.required else _default(self.key)
+        if record is None or default is None:
+            return record
+        return record[0], f"{record[1]}  [default: {default}]"
+
+
+def problem_option(*declarations: str, key: str, help: str, **attributes: Any) -> Decorator[Any]:
+    """A decorator that adds a ProblemOption."""
+    return click.option(*declarations, cls=ProblemOption, key=key, help=help, **attributes)
+
+
+def together(*decorators: Decorator[Any]) -> Decorator[Any]:
+    """One decorator that adds several options in this order."""
+
+    def decorate(command: Any) -> Any:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+cdf = problem_option(
+    "--cdf", key="cdf", kind="text", metavar="FILE", help="Length CDF: a file or a bundled name."
+)
+
+workload = together(
+    cdf,
+    problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second."),
+)
+
+slo = together(
+    problem_option("--slo", key="slo.ttft", metavar="MS", help="Bound on TTFT, in ms."),
+    problem_option("--slo-tpot", key="slo.tpot", metavar="MS", help="Bound on TPOT, in ms."),
+    problem_option("--slo-e2e", key="slo.e2e", metavar="MS", help="Bound on E2E latency, in ms."),
+    problem_option("--percentile", key="slo.percentile", metavar="P", help="Of all bounds."),
+)
+
+tables = together(
+    problem_option(
+        "--admission", key="admission", kind="text", metavar="reserved|paged",
+        help="How the engine admits sequences.",
+    ),
+    problem_option(
+        "--method", key="method", kind="text", metavar="fleetopt|published",
+        help="How latencies are predicted.",
+    ),
+)  # fmt: skip
+
+fleet = together(
+    problem_option("--gpus", key="gpus", kind="text", many=True, metavar="NAMES",
+                   help="GPU types to choose from, separated by commas."),
+    problem_option("--max-pools", key="max_pools", metavar="N", help="Most pools."),
+    problem_option("--long-max-ctx", key="max_context", metavar="TOKENS",
+                   help="Largest context of the fleet; the CDF's last point if absent."),
+    problem_option("--b-short", key="thresholds", many=True, metavar="TOKENS",
+                   help="Fix the split threshold, instead of choosing the best."),
+    problem_option("--overlong", key="overlong", kind="text", metavar="clip|reject",
+                   help="What happens to requests beyond the largest context."),
+    problem_option("--headroom", key="headroom", kind="share", metavar="SHARE",
+                   help="Extra arrival rate to carry, such as 20% or 0.2."),
+)  # fmt: skip
+
+solver = together(
+    problem_option("--time-limit", key="solver.time_limit_s", metavar="S",
+                   help="Seconds for the solver."),
+    problem_option("--gap", key="solver.relative_gap", kind="share", metavar="SHARE",
+                   help="Relative gap at which the solver may stop."),
+)  # fmt: skip
+
+simulation = together(
+    problem_option("--requests", key="verification.requests", metavar="N",
+                   help="Measured requests of a pool and replication; by the length of the "
+                        "longest residence if absent."),
+    problem_option("--replications", key="verification.replications", metavar="N",
+                   help="Replications of the first stage."),
+    problem_option("--seed", key="verification.seed", metavar="N", help="Seed of the simulator."),
+)  # fmt: skip
+
+output = together(
+    click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
+                 show_default=True, help="Form of the answer."),
+    click.option("--output", metavar="FILE", help="Write the answer here, whole or not at all."),
+)  # fmt: skip
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _share(text: str) -> Any:
+    number = _number(text.strip().removesuffix("%"))
+    if isinstance(number, str):
+        return text
+    return number / 100 if text.strip().endswith("%") else number
+
+
+_READERS: dict[Kind, Callable[[str], Any]] = {
+    "number": _number,
+    "share": _share,
+    "text": str,
+    "single": lambda text: [text],
+}
+
+
+def _default(key: str) -> str | None:
+    """The problem's default for a key, as the user would write it."""
+    from fleetopt.problem import FleetProblem
+
+    value: Any = FleetProblem()
+    if key.startswith("slo."):
+        bounds = {bound.metric: bound.limit_ms for bound in value.slo}
+        named = {**bounds, "percentile": value.slo[0].percentile}
+        value = named.get(key.removeprefix("slo."))
+    else:
+        for name in key.split("."):
+            value = getattr(value, name)
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if value is None or isinstance(value, bool):
+        return None if value is None else "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,75 @@
+"""Where answers go: standard output or a file; and progress on standard error."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fleetopt.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FILE_WIDTH = 100
+
+
+def write_text(text: str, output: str | None) -> None:
+    """Write an answer to a file, or to standard output if there is none."""
+    if output not in (None, "-"):
+        from fleetopt.report.export import write_whole
+
+        write_whole(str(output), text)
+        return
+    try:
+        click.echo(text, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputError.single("standard output", f"cannot be written: {error.strerror}") from None
+
+
+def write_answer(
+    form: str,
+    output: str | None,
+    *,
+    table: Callable[[int], RenderableType],
+    data: Callable[[], Any],
+    rows: Callable[[], list[dict[str, Any]]],
+) -> None:
+    """Write an answer in the wanted form.
+
+    table: makes the readable form for a width in columns; data: the JSON form; rows: CSV.
+    """
+    from fleetopt.report.export import to_csv, to_json
+
+    if form == "json":
+        write_text(to_json(data()), output)
+    elif form == "csv":
+        write_text(to_csv(rows()), output)
+    else:
+        write_text(_readable(table, output), output)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None] | None]:
+    """A function that shows what is being done on standard error; None without a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("", spinner="line") as status:
+        yield status.update
+
+
+def _readable(table: Callable[[int], RenderableType], output: str | None) -> str:
+    from fleetopt.report.console import render
+
+    to_terminal = output in (None, "-")
+    width = shutil.get_terminal_size((FILE_WIDTH, 24)).columns if to_terminal else FILE_WIDTH
+    return render(table(width), width, colour=to_terminal and sys.stdout.isatty())

@@ -1,0 +1,191 @@
+"""From options and a problem file to a checked problem, with every fault at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fleetopt.catalog import Inputs, read_inputs, read_problem_keys
+from fleetopt.cli.options import ProblemOption
+from fleetopt.errors import Fault, InputError
+from fleetopt.problem import FleetProblem, validate
+from fleetopt.report.export import check_writable
+
+Given = Mapping[ProblemOption, Any]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A checked problem, what it names, and where its relative files are looked up.
+
+    origins: option behind each key that an option set.
+    """
+
+    problem: FleetProblem
+    inputs: Inputs
+    beside: Path | None
+    place: str
+    origins: Mapping[str, str]
+
+    def in_the_users_words(self, error: InputError) -> InputError:
+        """The same faults, each named by the option or the file that it came from."""
+        return InputError(_named(error.faults, self.place, self.origins))
+
+
+def given_options(ctx: click.Context) -> dict[ProblemOption, Any]:
+    """The problem options that the user gave, with their values as the problem takes them."""
+    return {
+        option: option.value_of(ctx.params[option.name])
+        for option in ctx.command.params
+        if isinstance(option, ProblemOption) and ctx.params[option.name or ""] is not None
+    }
+
+
+def state(file: str | None, given: Given, output: str | None = None) -> Statement:
+    """The problem of a file (or the default problem) with the given options over it.
+
+    Raises InputError with the faults of the file, the options, the files that they name
+    and the output path.
+    """
+    keys: dict[str, Any] = {}
+    place, folder = "", None
+    if file is not None:
+        keys, source = read_problem_keys(file)
+        place, folder = str(source.path), source.path.parent
+    beside = None if "cdf" in (option.key for option in given) else folder
+    return _stated(keys, given, place, beside, output)
+
+
+def restate(problem: FleetProblem, given: Given, output: str | None = None) -> FleetProblem:
+    """A problem with the given options over it. Raises InputError with every fault."""
+    keys, origins = overlaid(problem.model_dump(mode="json", exclude_none=True), given)
+    try:
+        stated = validate(FleetProblem, keys, "")
+    except InputError as error:
+        faults = _named(error.faults, "", origins)
+        raise InputError([*faults, *_output_faults(output)]) from None
+    _raise_if_any(_output_faults(output))
+    return stated
+
+
+def overlaid(keys: Mapping[str, Any], given: Given) -> tuple[dict[str, Any], dict[str, str]]:
+    """Problem keys with options over them, and the option behind each key's path."""
+    result = deepcopy(dict(keys))
+    origins: dict[str, str] = {}
+    for option, value in given.items():
+        if not option.key.startswith("slo."):
+            _set(result, option.key.split("."), value)
+            origins[option.key] = option.spelling
+    bounds = {
+        option.key.removeprefix("slo."): (option.spelling, value)
+        for option, value in given.items()
+        if option.key.startswith("slo.")
+    }
+    if bounds:
+        _set_bounds(result, bounds, origins)
+    return result, origins
+
+
+def _stated(
+    keys: dict[str, Any], given: Given, place: str, beside: Path | None, output: str | None
+) -> Statement:
+    keys, origins = overlaid(keys, given)
+    faults: list[Fault] = []
+    try:
+        problem = validate(FleetProblem, keys, place)
+        inputs = read_inputs(problem, beside)
+    except InputError as error:
+        faults += error.faults
+    faults += _faults_of_names(keys, place, beside)
+    _raise_if_any([*_named(faults, place, origins), *_output_faults(output)])
+    return Statement(problem, inputs, beside, place, origins)
+
+
+def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -> list[Fault]:
+    """Faults of named files and profiles, found even where other keys are wrong."""
+    faults: list[Fault] = []
+    for names in (("cdf",), ("gpus", "profiles")):
+        part = {key: keys[key] for key in names if key in keys}
+        try:
+            read_inputs(validate(FleetProblem, part, place), beside)
+        except InputError as error:
+            faults += error.faults
+    return faults
+
+
+def _output_faults(output: str | None) -> Sequence[Fault]:
+    try:
+        if output is not None:
+            check_writable(output)
+    except InputError as error:
+        return [replace(fault, place=f"--output {fault.place}") for fault in error.faults]
+    return []
+
+
+def _raise_if_any(faults: Sequence[Fault]) -> None:
+    if faults:
+        raise InputError(faults)
+
+
+def _named(faults: Iterable[Fault], place: str, origins: Mapping[str, str]) -> list[Fault]:
+    """Faults without repeats, those of keys that an option set under the option's name."""
+    prefix = f"{place}, " if place else ""
+    named = []
+    for fault in faults:
+        path = fault.place.removeprefix(prefix)
+        behind = [key for key in origins if path == key or path.startswith((f"{key}.", f"{key}["))]
+        if behind:
+            named.append(replace(fault, place=origins[max(behind, key=len)]))
+        elif (
+            place
+            and path == fault.place
+            and re.split(r"[.\[]", path)[0] in FleetProblem.model_fields
+        ):
+            named.append(replace(fault, place=prefix + path))
+        else:
+            named.append(fault)
+    return list(dict.fromkeys(named))
+
+
+def _set(keys: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    inner: Any = keys
+    for name in path[:-1]:
+        inner = inner.setdefault(name, {})
+        if not isinstance(inner, dict):
+            return  # the file is wrong here, and validation says so
+    inner[path[-1]] = value
+
+
+def _set_bounds(
+    keys: dict[str, Any], given: Mapping[str, tuple[str, Any]], origins: dict[str, str]
+) -> None:
+    """Replace the bounds on each given metric by one, and set the percentile of all."""
+    stated = keys.get("slo", FleetProblem().model_dump(mode="json")["slo"])
+    if not isinstance(stated, list) or not all(isinstance(bound, dict) for bound in stated):
+        return  # the file is wrong here, and validation says so
+    bounds = [dict(bound) for bound in stated]
+    for metric in ("ttft", "tpot", "e2e"):
+        if metric in given:
+            bounds = _with_limit(bounds, metric, given[metric][1])
+    for i, bound in enumerate(bounds):
+        if bound.get("metric", "ttft") in given:
+            origins[f"slo[{i}]"] = given[bound.get("metric", "ttft")][0]
+        if "percentile" in given:
+            spelling, bound["percentile"] = given["percentile"]
+            origins[f"slo[{i}].percentile"] = spelling
+    keys["slo"] = bounds
+
+
+def _with_limit(bounds: list[dict[str, Any]], metric: str, limit: Any) -> list[dict[str, Any]]:
+    """One bound on `metric`, at the percentile of the first such bound if there is one."""
+    same = [bound for bound in bounds if bound.get("metric", "ttft") == metric]
+    new = {**(same[0] if same else {"metric": metric}), "limit_ms": limit}
+    at = bounds.index(same[0]) if same else len(bounds)
+    kept = [bound for bound in bounds if bound not in same]
+    return [*kept[:at], new, *kept[at:]]

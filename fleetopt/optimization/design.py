@@ -1,0 +1,98 @@
+"""The program of a case: its tables, its candidates, and the solver that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetopt.case import Case
+from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates
+from fleetopt.optimization.program import build
+from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
+from fleetopt.queueing.feasibility import Limits, OccupancyTable, PoolTable
+from fleetopt.queueing.load import LoadTable
+from fleetopt.queueing.published import PublishedTable
+
+Chosen = tuple[Candidate, Row]
+
+
+class Design:
+    """The fleets that may be built for a case, cheapest first.
+
+    grey: admit rows that simulation has yet to decide.
+    """
+
+    def __init__(self, case: Case, *, grey: bool) -> None:
+        self.case = case
+        tables = pool_tables(case)
+        self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
+        self.candidates = enumerate_candidates(tables, case.breakpoints, grey=grey)
+        model = build(self.candidates, len(case.breakpoints), case.problem.max_pools)
+        options = case.problem.solver
+        self._solver = ProgramSolver(
+            model, SolveOptions(options.time_limit_s, options.relative_gap)
+        )
+        self._refused: dict[int, int] = {}
+
+    def table(self, candidate: Candidate) -> PoolTable:
+        """The feasibility table behind a candidate."""
+        return self._tables[_key(candidate.lo_tokens, candidate.hi_tokens, candidate.profile)]
+
+    @property
+    def tables(self) -> Sequence[PoolTable]:
+        """Every table, admissible rows or not."""
+        return tuple(self._tables.values())
+
+    def optimum(self) -> Solution:
+        """The cheapest fleet that is left."""
+        return self._solver.solve()
+
+    def refuse(self, candidate: Candidate, replicas: int) -> None:
+        """Take a row that failed, and those with fewer replicas, out of the program."""
+        self._refused[candidate.index] = replicas
+        self._solver.refuse(candidate, replicas)
+
+    def best(self, count: int) -> tuple[Solution, ...]:
+        """The best fleets that differ in more than spare replicas, the optimum first."""
+        with self._solver.restricted(self._is_least):
+            return self._solver.best(count)
+
+    def best_of_one_pool(self) -> Solution:
+        """The cheapest fleet of a single pool."""
+        last = len(self.case.breakpoints) - 1
+        with self._solver.restricted(lambda c, _: c.start == 0 and c.end == last):
+            return self._solver.solve()
+
+    def best_of_one_type(self) -> Solution:
+        """The cheapest fleet of a single GPU type."""
+        found = []
+        for gpu in {c.gpu for c in self.candidates}:
+            with self._solver.restricted(lambda c, _, gpu=gpu: c.gpu == gpu):
+                found.append(self._solver.solve())
+        return min(found, key=lambda solution: solution.usd_per_hour)
+
+    def _is_least(self, candidate: Candidate, row: Row) -> bool:
+        refused = self._refused.get(candidate.index, 0)
+        return row is next((r for r in candidate.rows if r.replicas > refused), None)
+
+
+def pool_tables(case: Case) -> list[PoolTable]:
+    """The feasibility tables of every range of lengths on every profile with room for it."""
+    limits = Limits(case.problem.slo, case.problem.max_utilization)
+    tables: list[PoolTable] = []
+    for profile in case.profiles:
+        loads = LoadTable(case.lengths, profile.iteration)
+        for lo, hi in case.arcs():
+            capacity = case.capacity(profile, hi)
+            if capacity.slots < 1:
+                continue
+            if case.problem.method == "published":
+                rate = case.pool_rate(lo, hi)
+                tables.append(PublishedTable(case.lengths, profile, capacity, lo, limits, rate))
+            else:
+                load = loads.between(lo, hi, case.pool_rate(lo, hi))
+                tables.append(OccupancyTable(load, profile, capacity, lo, limits))
+    return tables
+
+
+def _key(lo_tokens: int, hi_tokens: int, profile: str) -> tuple[int, int, str]:
+    return lo_tokens, hi_tokens, profile

@@ -1,0 +1,1 @@
+"""Reports: plans and tables as text, JSON and CSV."""

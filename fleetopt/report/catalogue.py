@@ -1,0 +1,155 @@
+"""What is bundled, as text, JSON and CSV."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Group
+
+import fleetopt
+from fleetopt import catalog
+from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec
+from fleetopt.report import wording
+from fleetopt.report.console import columns, line, section
+from fleetopt.workload.lengths import LengthDistribution
+
+SCHEMA = "fleetopt.info/1"
+
+
+@dataclass(frozen=True)
+class BundledWorkload:
+    """A bundled length distribution and its figures, in tokens."""
+
+    name: str
+    mean_tokens: float
+    p99_tokens: int
+    max_tokens: int
+    source: str
+
+
+@dataclass(frozen=True)
+class BundledProfile:
+    """A bundled profile: what was measured, on what, at which price."""
+
+    name: str
+    hardware: str
+    serves: str
+    usd_per_hour: float
+    source: str
+
+
+@dataclass(frozen=True)
+class BundledModel:
+    """A bundled problem, ready to be solved or copied."""
+
+    name: str
+    workload: str
+    arrival_rate: float
+    slo: str
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """Everything that comes with fleetopt."""
+
+    version: str
+    data_folder: str
+    models_folder: str
+    workloads: tuple[BundledWorkload, ...]
+    profiles: tuple[BundledProfile, ...]
+    models: tuple[BundledModel, ...]
+
+
+def bundled() -> Bundled:
+    """Read everything that is bundled."""
+    return Bundled(
+        version=fleetopt.__version__,
+        data_folder=str(catalog.data_folder()),
+        models_folder=str(catalog.models_folder()),
+        workloads=tuple(_workload(name) for name in catalog.workload_names()),
+        profiles=tuple(_profile(spec) for spec in catalog.read_profiles().values()),
+        models=tuple(_model(name) for name in catalog.model_names()),
+    )
+
+
+def info_report(found: Bundled, width: int) -> Group:
+    """The catalogue as readable text."""
+    workloads = columns("name", "mean", "P99", "longest")
+    for w in found.workloads:
+        workloads.add_row(w.name, f"{w.mean_tokens:,.0f}", f"{w.p99_tokens:,}",
+                          f"{w.max_tokens:,}")  # fmt: skip
+    profiles = columns("name", "hardware", "serves", "$/h", left=3)
+    for p in found.profiles:
+        profiles.add_row(p.name, p.hardware, p.serves, f"{p.usd_per_hour:.2f}")
+    models = columns("name", "workload", "SLO", "req/s", left=3)
+    for m in found.models:
+        models.add_row(m.name, m.workload, m.slo, f"{m.arrival_rate:g}")
+    sources = dict.fromkeys(
+        [f"{w.name}: {w.source}" for w in found.workloads]
+        + [f"{_names(found.profiles, p.source)}: {p.source}" for p in found.profiles]
+    )
+    return Group(
+        line(f"fleetopt {found.version}", width, "bold"),
+        section("Workloads (total lengths in tokens)", workloads),
+        section("Profiles", profiles),
+        section("Models", models),
+        section("Sources", *(line(text, width) for text in sources)),
+        section("Folders", line(found.data_folder, width), line(found.models_folder, width)),
+    )
+
+
+def info_to_dict(found: Bundled) -> dict[str, Any]:
+    """The JSON form."""
+    return {"schema": SCHEMA, **asdict(found)}
+
+
+def info_rows(found: Bundled) -> list[dict[str, Any]]:
+    """One row for each entry; keys that a kind does not have are empty."""
+    entries = [
+        *({"kind": "workload", **asdict(entry)} for entry in found.workloads),
+        *({"kind": "profile", **asdict(entry)} for entry in found.profiles),
+        *({"kind": "model", **asdict(entry)} for entry in found.models),
+    ]
+    keys = dict.fromkeys(key for entry in entries for key in entry)
+    return [{key: entry.get(key) for key in keys} for entry in entries]
+
+
+def _workload(name: str) -> BundledWorkload:
+    stated, _ = catalog.read_lengths(name)
+    lengths = LengthDistribution.from_cdf(stated)
+    return BundledWorkload(
+        name=name,
+        mean_tokens=lengths.mean(lengths.total_tokens),
+        p99_tokens=_quantile(lengths, 0.99),
+        max_tokens=stated.max_tokens,
+        source=stated.source,
+    )
+
+
+def _quantile(lengths: LengthDistribution, probability: float) -> int:
+    """The shortest total length that this share of the requests does not exceed."""
+    index = int(lengths.cumulative[1:].searchsorted(probability))
+    return int(lengths.total_tokens[min(index, lengths.total_tokens.size - 1)])
+
+
+def _profile(spec: ProfileSpec) -> BundledProfile:
+    return BundledProfile(spec.name, spec.hardware, spec.serves, spec.usd_per_hour, spec.source)
+
+
+def _model(name: str) -> BundledModel:
+    problem, _ = catalog.read_problem(name)
+    return BundledModel(name, _cdf_name(problem), problem.arrival_rate, _slo(problem))
+
+
+def _cdf_name(problem: FleetProblem) -> str:
+    return problem.cdf.name if isinstance(problem.cdf, LengthCdf) else problem.cdf
+
+
+def _slo(problem: FleetProblem) -> str:
+    words = [f"{b.label} {b.limit_ms:g}{wording.NO_BREAK}ms" for b in problem.slo]
+    return ", ".join(words)
+
+
+def _names(profiles: tuple[BundledProfile, ...], source: str) -> str:
+    return ", ".join(profile.name for profile in profiles if profile.source == source)

@@ -1,0 +1,220 @@
+"""A plan as readable text: the answer first, then why it is the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from fleetopt.catalog import profiles_of
+from fleetopt.plan import HOURS_PER_YEAR, Alternative, Plan, PoolVerification, RefusedRow
+from fleetopt.report import wording
+from fleetopt.report.console import columns, first_fitting, line, section
+
+_COMPARED = ("one pool", "one GPU type", "paged")
+_STYLES = {"pass": "green", "not verified": "yellow"}
+
+
+def plan_report(plan: Plan, width: int) -> Group:
+    """The whole report of a plan for a width in columns."""
+    return Group(*_sections(plan, width))
+
+
+def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
+    yield fleet_table(plan, width)
+    yield section("Answer", *(line(text, width, style) for text, style in _answer_lines(plan)))
+    if plan.status.refused_rows:
+        yield section("Refused by simulation", _refused_table(plan.status.refused_rows))
+    compared = [other for other in plan.alternatives if other.kind in _COMPARED]
+    if compared:
+        yield section("Compared with", *_alternatives(compared, plan, width))
+    binding = [*_binding_lines(plan), *_next_cheaper_lines(plan)]
+    yield section("What binds", *(line(text, width) for text in binding))
+    best = [other for other in plan.alternatives if other.kind == "next best"]
+    if best:
+        yield section("Next best fleets", *_alternatives(best, plan, width))
+    if plan.notes:
+        yield section("Notes", *(line(note, width) for note in plan.notes))
+
+
+def fleet_table(plan: Plan, width: int) -> Table:
+    """One row for each pool: what it is, what is predicted, what was simulated, its price."""
+    return first_fitting(
+        width,
+        _wide_table(plan, close=False),
+        _wide_table(plan, close=True),
+        _narrow_table(plan, dash="–"),
+        _narrow_table(plan, dash="–\n"),
+    )
+
+
+def _wide_table(plan: Plan, *, close: bool) -> Table:
+    table = columns(
+        "pool", "lengths\ntokens", "GPU", "replicas", "slots", "utili-\nzation",
+        "P99 TTFT\ntable, ms", "P99 TTFT\nsimulated, ms", "P99 TPOT\nms", "$/yr",
+        left=3, close=close,
+    )  # fmt: skip
+    for i, (pool, cost) in enumerate(zip(plan.fleet.pools, _pool_costs(plan), strict=True)):
+        lengths = wording.lengths(pool.lo_tokens, pool.hi_tokens)
+        machines = (pool.gpu, f"{pool.replicas:,}")
+        table.add_row(pool.name, lengths, *machines, *_figures(plan, i), cost)
+    return table
+
+
+def _narrow_table(plan: Plan, *, dash: str) -> Table:
+    table = columns(
+        "pool", "lengths\ntokens", "replicas", "slots", "used", "P99 TTFT\ntable",
+        "simulated\nms", "P99\nTPOT", "$/yr", left=2, close=True,
+    )  # fmt: skip
+    for i, (pool, cost) in enumerate(zip(plan.fleet.pools, _pool_costs(plan), strict=True)):
+        lengths = wording.lengths(pool.lo_tokens, pool.hi_tokens).replace("–", dash)
+        figures = [cell.replace(f"{wording.NO_BREAK}[", "\n[") for cell in _figures(plan, i)]
+        table.add_row(pool.name, lengths, wording.machines(pool), *figures, cost)
+    return table
+
+
+def _figures(plan: Plan, index: int) -> tuple[str, ...]:
+    """Slots, utilization, P99 TTFT of table and simulation, P99 TPOT of one pool."""
+    predicted = plan.prediction.pools[index]
+    return (
+        f"{plan.fleet.pools[index].slots:,}",
+        wording.share(predicted.utilization),
+        wording.milliseconds(predicted.p99_ttft_ms),
+        _simulated(plan, index),
+        wording.milliseconds(predicted.p99_tpot_ms),
+    )
+
+
+def _simulated(plan: Plan, index: int) -> str:
+    if plan.verification is None:
+        return wording.NOTHING
+    return _interval_unless_troubled(plan.verification.pools[index])
+
+
+def _interval_unless_troubled(row: PoolVerification | RefusedRow) -> str:
+    """The simulated P99 TTFT; the verdict where a percentile means nothing."""
+    if row.verdict in ("unstable", "too short"):
+        return row.verdict
+    return wording.interval(row.p99_ttft_ms)
+
+
+def _pool_costs(plan: Plan) -> list[str]:
+    profiles = profiles_of(plan.problem)
+    return [
+        wording.money(profiles[pool.profile].usd_per_hour * pool.gpus * HOURS_PER_YEAR)
+        if pool.profile in profiles
+        else wording.NOTHING
+        for pool in plan.fleet.pools
+    ]
+
+
+def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    yield _cost_line(plan), "bold"
+    status = plan.status
+    reason = status.termination.replace("_", " ")
+    held = "" if status.holding == "optimal" else f"; the plan is {status.holding}"
+    yield f"Solver: {reason}, gap {wording.share(status.gap, 2)}{held}.", ""
+    if plan.verification is None:
+        yield "Verdict: not verified; the table alone vouches for this plan.", "yellow"
+        return
+    done = plan.verification
+    effort = (
+        f"{wording.counted(done.requests, 'request')}, "
+        f"{wording.counted(done.replications, 'replication')}, seed{wording.NO_BREAK}{done.seed}"
+    )
+    yield f"Verdict: {done.verdict} ({effort}).", _STYLES.get(done.verdict, "red")
+    for pool, verified in zip(plan.fleet.pools, done.pools, strict=True):
+        if verified.verdict != "pass":
+            yield f"{pool.name}: {_trouble(verified)}.", "red"
+
+
+def _cost_line(plan: Plan) -> str:
+    cost, bound = plan.cost.usd_per_year, plan.status.bound_usd_per_year
+    text = f"Cost: {wording.money(cost)} a year; bound {wording.money(bound)}"
+    if not plan.status.refused_rows or bound <= 0:
+        return f"{text}."
+    refused = wording.counted(len(plan.status.refused_rows), "row")
+    return (
+        f"{text}, the first optimum, before simulation refused {refused}. The price of truth is "
+        f"{wording.money(cost - bound)} a year ({wording.share(cost / bound - 1)})."
+    )
+
+
+def _trouble(pool: PoolVerification) -> str:
+    """Why a pool did not pass, in words."""
+    text: str = pool.verdict
+    if pool.backlog_per_s is not None:
+        text += f", its backlog grows by {pool.backlog_per_s:.3g} requests per second"
+    attained = pool.slo_attainment
+    if attained.estimate is not None and pool.verdict in ("fail", "inconclusive"):
+        text += f", {wording.attainment(attained)} of the requests meet the SLO"
+    return f"{text}; {pool.reason.rstrip('.')}" if pool.reason else text
+
+
+def _refused_table(rows: Sequence[RefusedRow]) -> Table:
+    table = columns(
+        "lengths\ntokens", "profile", "verdict", "replicas", "P99 TTFT\ntable, ms",
+        "simulated\nms", "SLO\nattainment", left=3, close=True,
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            wording.lengths(row.lo_tokens, row.hi_tokens),
+            row.profile,
+            row.verdict,
+            f"{row.replicas:,}",
+            wording.milliseconds(row.predicted_ms),
+            _interval_unless_troubled(row),
+            wording.share(row.slo_attainment.estimate, 2),
+        )
+    return table
+
+
+def _alternatives(
+    others: Sequence[Alternative], plan: Plan, width: int
+) -> Iterator[RenderableType]:
+    named = any(other.kind in _COMPARED for other in others)
+    headings = (*(["best with"] if named else []), "fleet", "verdict", "$/yr", "difference")
+    table = columns(*headings, left=len(headings) - 2, wrapped="fleet", close=True)
+    for other in others:
+        extra = other.usd_per_year - plan.cost.usd_per_year
+        more = extra / plan.cost.usd_per_year if plan.cost.usd_per_year > 0 else None
+        table.add_row(
+            *([other.kind] if named else []),
+            wording.fleet(other.fleet),
+            other.verdict,
+            wording.money(other.usd_per_year),
+            f"{'+' if extra >= 0 else ''}{wording.share(more)}",
+        )
+    yield table
+    for other in others:
+        if other.why:
+            yield line(f"{_headline(other)}: {other.why}", width)
+
+
+def _headline(other: Alternative) -> str:
+    return other.kind if other.kind in _COMPARED else wording.money(other.usd_per_year)
+
+
+def _binding_lines(plan: Plan) -> Iterator[str]:
+    for pool, predicted in zip(plan.fleet.pools, plan.prediction.pools, strict=True):
+        parts = [predicted.binds or "nothing"]
+        parts += [
+            f"P{bound.percentile:g} {bound.metric.upper()} "
+            f"{wording.milliseconds(bound.value_ms)} of {bound.limit_ms:,g}{wording.NO_BREAK}ms"
+            for bound in predicted.bounds
+        ]
+        if predicted.method != "occupancy":
+            parts.append(f"predicted by the {predicted.method} model")
+        if predicted.grey:
+            parts.append("the table alone refuses this row, simulation decided")
+        yield f"{pool.name}: {'; '.join(parts)}."
+
+
+def _next_cheaper_lines(plan: Plan) -> Iterator[str]:
+    for other in plan.alternatives:
+        if other.kind == "next cheaper":
+            yield (
+                f"Next cheaper: {wording.fleet(other.fleet)} at "
+                f"{wording.money(other.usd_per_year)} a year. {other.why}"
+            )

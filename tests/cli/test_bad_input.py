@@ -1,0 +1,217 @@
+"""Every kind of wrong input: exit code 2, one clear message, nothing written."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fleetopt.cli.main import cli
+
+GOOD = {"cdf": [[512, 0.5], [1024, 1.0]]}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refusal(*arguments):
+    """The message of a refused command, which must leave the folder as it was."""
+    before = sorted(Path().rglob("*"))
+    result = CliRunner().invoke(cli, [*arguments])
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert sorted(Path().rglob("*")) == before
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # rates and bounds must be positive numbers
+        ("--lam 0", "Error: --lam: must be greater than 0, got 0"),
+        ("--lam -3", "Error: --lam: must be greater than 0, got -3"),
+        ("--lam nan", "Error: --lam: expected a finite number, got nan"),
+        ("--lam many", "Error: --lam: expected a number, got 'many'"),
+        ("--slo 0", "Error: --slo: must be greater than 0, got 0"),
+        ("--slo-tpot -1", "Error: --slo-tpot: must be greater than 0, got -1"),
+        ("--slo-e2e inf", "Error: --slo-e2e: expected a finite number, got inf"),
+        # percentiles lie in (0, 100) and are no shares
+        ("--percentile 100", "Error: --percentile: must be less than 100, got 100"),
+        ("--percentile 0", "Error: --percentile: must be greater than 0, got 0"),
+        ("--percentile 99%", "Error: --percentile: expected a number, got '99%'"),
+        # GPUs: unknown with a near name, unknown with none, twice, none
+        ("--gpus a100,h1000", "Error: --gpus: unknown GPU 'h1000' (did you mean 'h100'?)"),
+        ("--gpus zzz", "Error: --gpus: unknown GPU 'zzz' (known: a100, a10g, h100)"),
+        ("--gpus h100,h100", "Error: --gpus: h100 is stated twice"),
+        ("--gpus h100,", "Error: --gpus: unknown GPU ''"),
+        # workloads: unknown with a near name
+        ("--cdf lmsis", "'lmsis': no such file or bundled workload (did you mean 'lmsys'?)"),
+        # thresholds: outside the range, above the largest context, no number
+        ("--b-short 0", "Error: --b-short: must be greater than 0, got 0"),
+        ("--b-short 65536", "Error: --b-short: must be below the largest context 65536"),
+        (
+            "--b-short 9000 --long-max-ctx 8192",
+            "Error: --b-short: must be below the largest context 8192, got 9000",
+        ),
+        ("--b-short half", "Error: --b-short: expected a whole number, got 'half'"),
+        ("--b-short 10 --max-pools 1", "Error: --b-short: these make 2 pools"),
+        # counts
+        ("--max-pools 0", "Error: --max-pools: must be at least 1, got 0"),
+        ("--max-pools 2.5", "Error: --max-pools: expected a whole number, got 2.5"),
+        ("--long-max-ctx 0", "Error: --long-max-ctx: must be greater than 0, got 0"),
+        # words with a near one
+        ("--admission page", "expected 'reserved' or 'paged', got 'page' (did you mean 'paged'?)"),
+        ("--method publish", "(did you mean 'published'?)"),
+        ("--overlong cut", "Error: --overlong: expected 'clip' or 'reject', got 'cut'"),
+        # shares
+        ("--headroom 20x", "Error: --headroom: expected a number, got '20x'"),
+        ("--headroom -20%", "Error: --headroom: must be at least 0, got -0.2"),
+        ("--gap 100%", "Error: --gap: must be less than 1, got 1"),
+        # effort
+        ("--time-limit 0", "Error: --time-limit: must be greater than 0, got 0"),
+        ("--verify-top 0", "Error: --verify-top: must be at least 1, got 0"),
+        ("--requests 5", "Error: --requests: must be at least 100, got 5"),
+        ("--replications 1", "Error: --replications: must be at least 2, got 1"),
+        ("--seed -1", "Error: --seed: must be at least 0, got -1"),
+        # click's own
+        ("--lamb 5", "No such option '--lamb'"),
+        ("--format xml", "'xml' is not one of"),
+    ],
+)
+def test_wrong_options_of_solve(options, expected, folder):
+    assert expected in refusal("solve", *options.split(), "--output", "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        # not JSON, empty, NaN; the file's name is the place
+        (b"tokens", "Error: my.json: expected JSON"),
+        (b"", "Error: my.json: expected JSON, the file is empty"),
+        (b"[[512, NaN], [1024, 1]]", "Error: my.json, cdf[0] fraction: expected a number in"),
+        # points out of order, repeated, not ending at 1, negative
+        (b"[[1024, 0.5], [512, 1]]", "my.json, cdf[1] tokens: 512 follows 1024; tokens must"),
+        (b"[[512, 0.5], [512, 1]]", "my.json, cdf[1] tokens: 512 appears twice"),
+        (b"[[1, 0.5], [2, 0.4], [3, 1]]", "my.json, cdf[1] fraction: 0.4 follows 0.5"),
+        (b"[[1, 0.5]]", "my.json, cdf[0] fraction: the last fraction must be 1, got 0.5"),
+        (b"[[-1, 1]]", "my.json, cdf[0] tokens: expected a whole number"),
+        (b"[]", "my.json, cdf: expected a non-empty list"),
+        # an unknown key
+        (b'{"cdf": [[1, 1]], "sorce": ""}', "my.json, sorce: unknown key 'sorce' (did you mean"),
+    ],
+)
+@pytest.mark.parametrize("command", ["solve", "table --gpu h100"])
+def test_wrong_length_files(command, content, expected, folder):
+    Path("my.json").write_bytes(content)
+    message = refusal(*command.split(), "--cdf", "my.json", "--output", "answer.txt")
+    assert expected in message
+
+
+def test_files_that_are_missing_or_no_files(folder):
+    Path("dangling.json").symlink_to("gone.json")
+    Path("sub").mkdir()
+    assert "no such file" in refusal("solve", "--cdf", "gone.json")
+    assert "no such file" in refusal("solve", "--cdf", "dangling.json")
+    assert "this is a directory" in refusal("solve", "--cdf", "sub")
+    assert "no such problem file" in refusal("solve", "gone.toml")
+    assert "this is a directory" in refusal("solve", "sub")
+    assert "cannot be read" in refusal("verify", "gone.json")
+    assert "cannot be read" in refusal("verify", "sub")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
+def test_a_file_that_may_not_be_read(folder):
+    path = Path("closed.json")
+    path.write_text(json.dumps(GOOD))
+    path.chmod(0)
+    assert "closed.json: cannot be read: Permission denied" in refusal("solve", "--cdf", str(path))
+
+
+def test_all_faults_of_a_problem_file_at_once(folder):
+    """The file's keys keep the file as their place, options have their own name."""
+    Path("p.toml").write_text(
+        'arrival_rat = 5\nadmission = "page"\ncdf = [[512, 0.5], [256, 0.9]]\n'
+        'gpus = ["h1000"]\n[[slo]]\nlimit_ms = -1\n[solver]\ntime_limit = 3\n'
+    )
+    lines = refusal("solve", "p.toml", "--percentile", "101").splitlines()
+    assert lines[0] == "Error: 8 faults in the input"
+    assert set(lines[1:]) == {
+        "  - p.toml, arrival_rat: unknown key 'arrival_rat' (did you mean 'arrival_rate'?)",
+        "  - p.toml, admission: expected 'reserved' or 'paged', got 'page' (did you mean 'paged'?)",
+        "  - p.toml, cdf[1] tokens: 256 follows 512; tokens must ascend",
+        "  - p.toml, cdf[1] fraction: the last fraction must be 1, got 0.9 at 256",
+        "  - p.toml, gpus[0]: unknown GPU 'h1000' (did you mean 'h100'?)",
+        "  - p.toml, slo[0].limit_ms: must be greater than 0, got -1",
+        "  - p.toml, solver.time_limit: unknown key 'time_limit' (did you mean 'time_limit_s'?)",
+        "  - --percentile: must be less than 100, got 101",
+    }
+
+
+def test_faults_of_options_files_and_output_come_together(folder):
+    Path("my.json").write_text("[[2, 1], [1, 1]]")
+    message = refusal("solve", "--cdf", "my.json", "--lam", "0", "--gpus", "h1000",
+                      "--output", "no/plan.json")  # fmt: skip
+    assert message.splitlines() == [
+        "Error: 4 faults in the input",
+        "  - --lam: must be greater than 0, got 0",
+        "  - my.json, cdf[1] tokens: 1 follows 2; tokens must ascend",
+        "  - --gpus: unknown GPU 'h1000' (did you mean 'h100'?)",
+        f"  - --output no/plan.json: cannot be written: there is no folder {Path('no').resolve()}",
+    ]
+
+
+@pytest.mark.parametrize("command", ["solve", "table --gpu h100", "info"])
+def test_output_paths_that_cannot_be_written(command, folder):
+    """They are found out before anything else is done."""
+    Path("sub").mkdir()
+    assert "this is a directory" in refusal(*command.split(), "--output", "sub")
+    assert "there is no folder" in refusal(*command.split(), "--output", "no/file")
+    assert "cannot be written" in refusal(*command.split(), "--output", "x" * 400)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # a pool needs a GPU and a range
+        ("--lo 0", "Missing option '--gpu'"),
+        ("--gpu h10", "Error: --gpu: unknown GPU 'h10' (did you mean 'h100'?)"),
+        ("--gpu h100 --lo 8192 --hi 4096", "--lo: must be below --hi, which is 4096, got 8192"),
+        ("--gpu h100 --hi 0", "Invalid value for '--hi'"),
+        ("--gpu h100 --replicas 0", "Invalid value for '--replicas'"),
+        ("--gpu h100 --lam 0", "Error: --lam: must be greater than 0, got 0"),
+    ],
+)
+def test_wrong_options_of_table(options, expected, folder):
+    assert expected in refusal("table", *options.split())
+
+
+def test_verify_refuses_what_is_no_plan(folder):
+    Path("plan.json").write_text(json.dumps(GOOD))
+    message = refusal("verify", "plan.json")
+    assert "plan.json, schema: expected 'fleetopt.plan/1', got None" in message
+
+
+def test_verify_names_its_options(folder):
+    stored = Path(__file__).parents[1] / "data" / "plan.json"
+    message = refusal("verify", str(stored), "--requests", "5", "--output", "no/plan.json")
+    assert "--requests: must be at least 100, got 5" in message
+    assert "--output no/plan.json: cannot be written" in message
+
+
+def test_new_refuses_to_overwrite_and_unknown_models(folder):
+    Path("mine").mkdir()
+    assert "it exists already" in refusal("new", "mine")
+    assert "did you mean 'azure'?" in refusal("new", "other", "--from", "azur")
+
+
+def test_an_option_without_its_value(folder):
+    assert "Option '--lam' requires an argument" in refusal("solve", "--lam")
+
+
+def test_unknown_commands_have_near_names(folder):
+    assert "No such command 'slove' (did you mean 'solve'?)" in refusal("slove")
