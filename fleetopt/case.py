@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetopt.catalog import SourceFile, read_lengths, read_profiles
-from fleetopt.errors import Fault, InputError, near
+from fleetopt.catalog import SourceFile, read_inputs
+from fleetopt.errors import InputError
 from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
-from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec
+from fleetopt.problem import FleetProblem, LengthCdf
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
 
 MOST_OVERLONG = 0.01
@@ -36,19 +36,18 @@ class Case:
     @classmethod
     def of(cls, problem: FleetProblem, beside: Path | None = None) -> Case:
         """Read what the problem names; raises InputError with every fault."""
-        stated, sources = _stated_lengths(problem, beside)
-        specs = _profiles(problem)
-        max_context = problem.max_context or stated.max_tokens
-        _check_thresholds(problem, max_context)
-        lengths, share, notes = _served(problem, stated, max_context)
+        inputs = read_inputs(problem, beside)
+        lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
         return cls(
-            problem=problem.model_copy(update={"cdf": stated, "profiles": tuple(specs)}),
+            problem=problem.model_copy(
+                update={"cdf": inputs.lengths, "profiles": inputs.profiles}
+            ),
             lengths=lengths,
-            breakpoints=merged_breakpoints(lengths, wanted, max_context),
-            profiles=tuple(CalibratedProfile(spec) for spec in specs),
+            breakpoints=merged_breakpoints(lengths, wanted, inputs.max_context),
+            profiles=tuple(CalibratedProfile(spec) for spec in inputs.profiles),
             arrival_rate=problem.design_rate * share,
-            sources=sources,
+            sources=inputs.sources,
             notes=notes,
         )
 
@@ -73,36 +72,6 @@ class Case:
     def pool_rate(self, lo_tokens: int, hi_tokens: int) -> float:
         """Requests per second with a total length in (lo, hi]."""
         return self.arrival_rate * self.lengths.share(lo_tokens, hi_tokens)
-
-
-def _stated_lengths(
-    problem: FleetProblem, beside: Path | None
-) -> tuple[LengthCdf, tuple[SourceFile, ...]]:
-    if isinstance(problem.cdf, LengthCdf):
-        return problem.cdf, ()
-    stated, source = read_lengths(problem.cdf, beside)
-    return stated, (source,)
-
-
-def _profiles(problem: FleetProblem) -> list[ProfileSpec]:
-    known = read_profiles() | {spec.name: spec for spec in problem.profiles}
-    unknown = [name for name in problem.gpus if name not in known]
-    if unknown:
-        raise InputError(
-            [Fault("gpus", f"no profile of the name {name!r}", near(name, known)) for name in unknown]
-        )
-    return [known[name] for name in problem.gpus]
-
-
-def _check_thresholds(problem: FleetProblem, max_context: int) -> None:
-    outside = [t for t in problem.thresholds or () if t >= max_context]
-    if outside:
-        raise InputError(
-            [
-                Fault("thresholds", f"{t} is not below the largest context, {max_context} tokens")
-                for t in outside
-            ]
-        )
 
 
 def _served(

@@ -81,7 +81,7 @@ class BoundPrediction:
     metric: str
     percentile: float
     limit_ms: float
-    value_ms: float
+    value_ms: float | None
     miss_probability: float
     __pydantic_config__ = _CLOSED
 
@@ -97,9 +97,9 @@ class PoolPrediction:
     """
 
     utilization: float
-    p99_ttft_ms: float
-    p99_tpot_ms: float
-    p99_e2e_ms: float
+    p99_ttft_ms: float | None
+    p99_tpot_ms: float | None
+    p99_e2e_ms: float | None
     method: str
     grey: bool
     binds: str

@@ -8,6 +8,7 @@ from fleetopt.case import Case
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.queueing.feasibility import Limits, OccupancyTable, PoolTable
 from fleetopt.queueing.load import LoadTable
 from fleetopt.queueing.published import PublishedTable
@@ -77,21 +78,32 @@ class Design:
 
 def pool_tables(case: Case) -> list[PoolTable]:
     """The feasibility tables of every range of lengths on every profile with room for it."""
-    limits = Limits(case.problem.slo, case.problem.max_utilization)
     tables: list[PoolTable] = []
     for profile in case.profiles:
         loads = LoadTable(case.lengths, profile.iteration)
         for lo, hi in case.arcs():
-            capacity = case.capacity(profile, hi)
-            if capacity.slots < 1:
-                continue
-            if case.problem.method == "published":
+            if case.capacity(profile, hi).slots >= 1:
                 rate = case.pool_rate(lo, hi)
-                tables.append(PublishedTable(case.lengths, profile, capacity, lo, limits, rate))
-            else:
-                load = loads.between(lo, hi, case.pool_rate(lo, hi))
-                tables.append(OccupancyTable(load, profile, capacity, lo, limits))
+                tables.append(pool_table(case, profile, lo, hi, rate, loads))
     return tables
+
+
+def pool_table(
+    case: Case,
+    profile: ReplicaProfile,
+    lo_tokens: int,
+    hi_tokens: int,
+    arrival_rate: float,
+    loads: LoadTable | None = None,
+) -> PoolTable:
+    """The feasibility table of one range of lengths on one profile, by the case's method."""
+    limits = Limits(case.problem.slo, case.problem.max_utilization)
+    capacity = case.capacity(profile, hi_tokens)
+    if case.problem.method == "published":
+        return PublishedTable(case.lengths, profile, capacity, lo_tokens, limits, arrival_rate)
+    loads = loads or LoadTable(case.lengths, profile.iteration)
+    load = loads.between(lo_tokens, hi_tokens, arrival_rate)
+    return OccupancyTable(load, profile, capacity, lo_tokens, limits)
 
 
 def _key(lo_tokens: int, hi_tokens: int, profile: str) -> tuple[int, int, str]:

@@ -1,0 +1,178 @@
+"""Puts a plan together from the program's choice, the tables and the verdicts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from fleetopt.case import Case
+from fleetopt.errors import Fault, InputError, near
+from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.design import Chosen, Design
+from fleetopt.plan import (
+    HOURS_PER_YEAR,
+    Alternative,
+    BoundPrediction,
+    Cost,
+    Fleet,
+    Plan,
+    Pool,
+    PoolPrediction,
+    PoolVerification,
+    Prediction,
+    Provenance,
+    Status,
+    Verification,
+)
+from fleetopt.problem import VerificationOptions
+from fleetopt.queueing.feasibility import PoolTable
+from fleetopt.queueing.feasibility import Row as TableRow
+
+if TYPE_CHECKING:
+    from fleetopt.verification import Judged, Outcome
+
+
+def plan(
+    design: Design, outcome: Outcome, others: tuple[Alternative, ...], command: str
+) -> Plan:
+    """The answer to the design's problem."""
+    case, solution = design.case, outcome.solution
+    verification_part = None
+    if outcome.verdicts:
+        verification_part = verification(outcome.verdicts, case.problem.verification)
+    return Plan(
+        problem=case.problem,
+        status=Status(
+            termination=solution.termination.value,
+            holding=solution.holding.value,
+            gap=solution.gap,
+            bound_usd_per_year=outcome.first.usd_per_hour * HOURS_PER_YEAR,
+            refused_rows=outcome.refused,
+        ),
+        fleet=fleet_of(design, solution.chosen),
+        cost=Cost.hourly(solution.usd_per_hour),
+        prediction=Prediction(tuple(_prediction(design, *pair) for pair in solution.chosen)),
+        verification=verification_part,
+        alternatives=others,
+        notes=notes(case, solution.chosen),
+        provenance=_provenance(case, command),
+    )
+
+
+def fleet_of(design: Design, chosen: Sequence[Chosen]) -> Fleet:
+    """The pools of a choice, named by their place."""
+    pools = []
+    for i, (candidate, row) in enumerate(chosen, start=1):
+        pools.append(
+            Pool(
+                name=f"pool-{i}",
+                lo_tokens=candidate.lo_tokens,
+                hi_tokens=candidate.hi_tokens,
+                gpu=candidate.gpu,
+                profile=candidate.profile,
+                replicas=row.replicas,
+                gpus=candidate.gpus(row),
+                slots=design.table(candidate).slots,
+                admission=candidate.admission,
+                compression=1.0,
+                arrival_rate=candidate.arrival_rate,
+            )
+        )
+    return Fleet("length", tuple(pools))
+
+
+def notes(case: Case, chosen: Sequence[Chosen]) -> tuple[str, ...]:
+    """What a reader should know of the plan beyond its figures."""
+    said = list(case.notes)
+    profiles = {candidate.profile: case.profile(candidate.profile) for candidate, _ in chosen}
+    if len({profile.serves for profile in profiles.values()}) > 1:
+        models = "; ".join(f"{name}: {profile.serves}" for name, profile in profiles.items())
+        said.append(f"the profiles of this fleet serve different models ({models})")
+    return tuple(said)
+
+
+def verification(
+    verdicts: Sequence[PoolVerification], options: VerificationOptions
+) -> Verification:
+    """The verdict over all pools."""
+    from fleetopt.verification import overall
+
+    return Verification(
+        verdict=overall(verdicts),
+        requests=sum(v.arrivals for v in verdicts),
+        replications=max(v.replications for v in verdicts),
+        seed=options.seed,
+        pools=tuple(verdicts),
+    )
+
+
+def pools_of(case: Case, plan: Plan) -> list[Judged]:
+    """The pools of a saved plan, checked against its problem; raises InputError."""
+    from fleetopt.verification import Judged
+
+    known = [profile.name for profile in case.profiles]
+    faults = [
+        Fault(f"fleet.pools[{i}].profile", f"unknown profile {p.profile!r}", near(p.profile, known))
+        for i, p in enumerate(plan.fleet.pools)
+        if p.profile not in known
+    ]
+    faults += [
+        Fault(f"fleet.pools[{i}]", f"no requests are in ({p.lo_tokens}, {p.hi_tokens}] tokens")
+        for i, p in enumerate(plan.fleet.pools)
+        if not case.lengths.share(p.lo_tokens, p.hi_tokens) > 0
+    ]
+    if faults:
+        raise InputError(faults)
+    return [
+        Judged(p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate)
+        for p in plan.fleet.pools
+    ]
+
+
+def _prediction(design: Design, candidate: Candidate, row: Row) -> PoolPrediction:
+    table = design.table(candidate)
+    seen = table.row(row.replicas)
+    return PoolPrediction(
+        utilization=seen.utilization,
+        p99_ttft_ms=_ms(seen.percentile_s("ttft", 99.0)),
+        p99_tpot_ms=_ms(seen.percentile_s("tpot", 99.0)),
+        p99_e2e_ms=_ms(seen.percentile_s("e2e", 99.0)),
+        method=seen.method,
+        grey=row.grey,
+        binds=table.binding(row.replicas),
+        bounds=tuple(_bounds(table, seen)),
+    )
+
+
+def _bounds(table: PoolTable, seen: TableRow) -> list[BoundPrediction]:
+    return [
+        BoundPrediction(
+            metric=bound.metric,
+            percentile=bound.percentile,
+            limit_ms=bound.limit_ms,
+            value_ms=_ms(seen.percentile_s(bound.metric, bound.percentile)),
+            miss_probability=seen.miss(bound),
+        )
+        for bound in table.limits.slo
+    ]
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000.0 * seconds
+
+
+def _provenance(case: Case, command: str) -> Provenance:
+    try:
+        number = version("fleetopt")
+    except PackageNotFoundError:
+        number = "unknown"
+    return Provenance(
+        version=number,
+        seed=case.problem.verification.seed,
+        inputs={str(source.path): source.sha256 for source in case.sources},
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command or f"{sys.argv[0]}",
+    )

@@ -1,0 +1,110 @@
+"""The fleets beside the plan: simpler ones, the next cheaper, the next best, paged KV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fleetopt.case import Case
+from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.design import Chosen, Design
+from fleetopt.optimization.solver import Holding, Solution
+from fleetopt.plan import HOURS_PER_YEAR, Alternative, Fleet, Verdict
+from fleetopt.study.assembly import fleet_of
+
+if TYPE_CHECKING:
+    from fleetopt.verification import Judge
+
+
+def beside(design: Design, solution: Solution, judge: Judge | None) -> tuple[Alternative, ...]:
+    """Every comparison that the problem allows, in the order of the report."""
+    found = [
+        _compared(design, "one pool", design.best_of_one_pool(), solution),
+        _compared(design, "one GPU type", design.best_of_one_type(), solution),
+        next_cheaper(design, solution, judge),
+        *_next_best(design, solution, judge),
+        paged(design, solution),
+    ]
+    return tuple(alternative for alternative in found if alternative is not None)
+
+
+def _compared(
+    design: Design, kind: str, other: Solution, solution: Solution
+) -> Alternative | None:
+    """A fleet of a simpler kind; None if there is none or it is the plan itself."""
+    if other.holding is Holding.NONE or other.chosen == solution.chosen:
+        return None
+    more = other.usd_per_hour / solution.usd_per_hour - 1.0
+    why = f"costs {100 * more:.0f} % more by the table" if more > 0 else "costs the same"
+    return _alternative(design, kind, other.chosen, "not verified", why)
+
+
+def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alternative | None:
+    """The dearest fleet that is cheaper by one replica of one pool, and why it is not the plan."""
+    options = [
+        (candidate.usd_per_hour, i)
+        for i, (candidate, row) in enumerate(solution.chosen)
+        if row.replicas > 1
+    ]
+    if not options:
+        return None
+    _, i = min(options)
+    candidate, row = solution.chosen[i]
+    fewer = Row(row.replicas - 1)
+    chosen = (*solution.chosen[:i], (candidate, fewer), *solution.chosen[i + 1 :])
+    verdict, why = _why_not(design, candidate, fewer, judge)
+    return _alternative(design, "next cheaper", chosen, verdict, why)
+
+
+def _why_not(
+    design: Design, candidate: Candidate, fewer: Row, judge: Judge | None
+) -> tuple[Verdict, str]:
+    from fleetopt.verification import judged
+
+    place = f"pool ({candidate.lo_tokens}, {candidate.hi_tokens}]"
+    said = judge.known(judged(candidate, fewer)) if judge else None
+    if said is not None and said.verdict != "pass":
+        share = said.slo_attainment.estimate or 0.0
+        return said.verdict, f"{place}: simulation refused it, attainment {100 * share:.2f} %"
+    return "not verified", f"{place}: {design.table(candidate).binding(fewer.replicas + 1)}"
+
+
+def _next_best(
+    design: Design, solution: Solution, judge: Judge | None
+) -> list[Alternative]:
+    """The next best fleets with their verdicts, as many as the problem asks for."""
+    if judge is None:
+        return []
+    from fleetopt.verification import judged, overall
+
+    others = []
+    for other in design.best(design.case.problem.verification.top):
+        if other.chosen == solution.chosen:
+            continue
+        verdict = overall([judge.verdict(judged(c, row)) for c, row in other.chosen])
+        more = other.usd_per_hour - solution.usd_per_hour
+        why = f"costs {more * HOURS_PER_YEAR:,.0f} $ a year more"
+        others.append(_alternative(design, "next best", other.chosen, verdict, why))
+    return others[: design.case.problem.verification.top - 1]
+
+
+def paged(design: Design, solution: Solution) -> Alternative | None:
+    """The cheapest fleet with paged KV, if it is cheaper than the plan's reserved slots."""
+    problem = design.case.problem
+    if problem.admission == "paged" or problem.method == "published":
+        return None
+    case = Case.of(problem.model_copy(update={"admission": "paged"}))
+    other = Design(case, grey=False)
+    best = other.optimum()
+    saved = 1.0 - best.usd_per_hour / solution.usd_per_hour
+    if best.holding is Holding.NONE or saved <= 0:
+        return None
+    why = f"saves {100 * saved:.0f} % by the table, with the engine's KV blocks paged"
+    return _alternative(other, "paged", best.chosen, "not verified", why)
+
+
+def _alternative(
+    design: Design, kind: str, chosen: tuple[Chosen, ...], verdict: Verdict, why: str
+) -> Alternative:
+    fleet: Fleet = fleet_of(design, chosen)
+    hourly = sum(candidate.cost(row) for candidate, row in chosen)
+    return Alternative(kind, hourly * HOURS_PER_YEAR, fleet, verdict, why)

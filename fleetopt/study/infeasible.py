@@ -1,0 +1,80 @@
+"""What to say when no fleet meets a problem: which bound, what binds, and what could be met."""
+
+from __future__ import annotations
+
+import math
+
+from fleetopt.errors import InfeasibleError
+from fleetopt.optimization.design import Design
+from fleetopt.problem import LatencyBound
+from fleetopt.queueing.feasibility import PoolTable
+
+Arc = tuple[int, int]
+
+
+def explained(design: Design) -> InfeasibleError:
+    """The error for a design without a fleet."""
+    lines = ["no fleet meets the problem"]
+    if not _covers(design):
+        context = design.case.breakpoints[-1]
+        names = ", ".join(profile.name for profile in design.case.profiles)
+        return InfeasibleError(f"{lines[0]}: no replica of {names} holds {context:,} tokens")
+    for bound in design.case.problem.slo:
+        least, table = _least_possible(design, bound)
+        if least > bound.limit_s:
+            lines.append(_said(bound, least, table, design.case.problem.max_pools))
+    if len(lines) == 1:
+        lines.append("each bound could be met alone, but not all of them by one fleet")
+    return InfeasibleError("\n".join(lines))
+
+
+def _said(bound: LatencyBound, least_s: float, table: PoolTable, max_pools: int) -> str:
+    cause = {
+        "ttft": "prefill of long prompts",
+        "tpot": "iteration time of a single sequence",
+        "e2e": "decode of long outputs",
+    }[bound.metric]
+    return (
+        f"{bound.label} <= {bound.limit_ms:g} ms: the least that a fleet of at most {max_pools} "
+        f"pools can meet is {_rounded_up(1000.0 * least_s)} ms; what binds is the {cause} of "
+        f"({table.lo_tokens:,}, {table.hi_tokens:,}] tokens on {table.profile.name}"
+    )
+
+
+def _rounded_up(value_ms: float) -> str:
+    digits = 3 - math.ceil(math.log10(value_ms))
+    return f"{math.ceil(value_ms * 10.0**digits) / 10.0**digits:g}"
+
+
+def _covers(design: Design) -> bool:
+    """Whether some profile has a slot for the whole of the lengths."""
+    last = design.case.breakpoints[-1]
+    return any(table.hi_tokens == last for table in design.tables)
+
+
+def _least_possible(design: Design, bound: LatencyBound) -> tuple[float, PoolTable]:
+    """The least percentile of any fleet, in seconds, and the pool that it comes from.
+
+    The best path of arcs by its worst pool, each pool on idle replicas of its fastest profile.
+    """
+    fastest: dict[Arc, tuple[float, PoolTable]] = {}
+    for table in design.tables:
+        arc = (table.lo_tokens, table.hi_tokens)
+        value = table.fastest_s(bound)
+        if arc not in fastest or value < fastest[arc][0]:
+            fastest[arc] = (value, table)
+    points = design.case.breakpoints
+    reached: dict[int, tuple[float, PoolTable | None]] = {points[0]: (0.0, None)}
+    answers = []
+    for _ in range(design.case.problem.max_pools):
+        step: dict[int, tuple[float, PoolTable | None]] = {}
+        for (lo, hi), pool in fastest.items():
+            if lo in reached:
+                worst = max(reached[lo], pool, key=lambda pair: pair[0])
+                step[hi] = min(step.get(hi, worst), worst, key=lambda pair: pair[0])
+        reached = step
+        if points[-1] in reached:
+            answers.append(reached[points[-1]])
+    value, table = min(answers, key=lambda pair: pair[0])
+    assert table is not None
+    return value, table
