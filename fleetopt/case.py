@@ -40,9 +40,7 @@ class Case:
         lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
         return cls(
-            problem=problem.model_copy(
-                update={"cdf": inputs.lengths, "profiles": inputs.profiles}
-            ),
+            problem=problem.model_copy(update={"cdf": inputs.lengths, "profiles": inputs.profiles}),
             lengths=lengths,
             breakpoints=merged_breakpoints(lengths, wanted, inputs.max_context),
             profiles=tuple(CalibratedProfile(spec) for spec in inputs.profiles),

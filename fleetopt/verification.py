@@ -292,7 +292,9 @@ def _utilization(runs: Sequence[Replication], model: PoolModel) -> float:
 
 def _refused(design: Design, candidate: Candidate, row: Row, said: PoolVerification) -> RefusedRow:
     bound = design.case.problem.slo[0]
-    predicted = design.table(candidate).row(row.replicas).percentile_s(bound.metric, bound.percentile)
+    predicted = (
+        design.table(candidate).row(row.replicas).percentile_s(bound.metric, bound.percentile)
+    )
     return RefusedRow(
         candidate.lo_tokens,
         candidate.hi_tokens,

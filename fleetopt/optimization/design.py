@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fleetopt.case import Case
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates
@@ -14,6 +15,9 @@ from fleetopt.queueing.load import LoadTable
 from fleetopt.queueing.published import PublishedTable
 
 Chosen = tuple[Candidate, Row]
+EXTRA_ROWS = 2
+"""Rows above the least admissible one. More are added when the simulator refuses them all;
+nine rows a candidate made every solve two to three times slower."""
 
 
 class Design:
@@ -26,13 +30,21 @@ class Design:
         self.case = case
         tables = pool_tables(case)
         self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
-        self.candidates = enumerate_candidates(tables, case.breakpoints, grey=grey)
-        model = build(self.candidates, len(case.breakpoints), case.problem.max_pools)
-        options = case.problem.solver
-        self._solver = ProgramSolver(
-            model, SolveOptions(options.time_limit_s, options.relative_gap)
+        self.candidates = enumerate_candidates(
+            tables, case.breakpoints, grey=grey, extra_rows=EXTRA_ROWS
         )
         self._refused: dict[int, int] = {}
+        self._solver = self._load()
+
+    def _load(self) -> ProgramSolver:
+        """The program of the present candidates, without the rows refused so far."""
+        problem = self.case.problem
+        model = build(self.candidates, len(self.case.breakpoints), problem.max_pools)
+        options = SolveOptions(problem.solver.time_limit_s, problem.solver.relative_gap)
+        solver = ProgramSolver(model, options)
+        for index, replicas in self._refused.items():
+            solver.refuse(self.candidates[index], replicas)
+        return solver
 
     def table(self, candidate: Candidate) -> PoolTable:
         """The feasibility table behind a candidate."""
@@ -48,9 +60,17 @@ class Design:
         return self._solver.solve()
 
     def refuse(self, candidate: Candidate, replicas: int) -> None:
-        """Take a row that failed, and those with fewer replicas, out of the program."""
+        """Take a row that failed, and those with fewer replicas, out of the program.
+
+        A candidate that runs out of rows gets the next ones above.
+        """
         self._refused[candidate.index] = replicas
-        self._solver.refuse(candidate, replicas)
+        if self._solver.refuse(candidate, replicas) == 0:
+            more = tuple(Row(replicas + 1 + extra) for extra in range(EXTRA_ROWS + 1))
+            extended = replace(self.candidates[candidate.index], rows=more)
+            before, after = candidate.index, candidate.index + 1
+            self.candidates = (*self.candidates[:before], extended, *self.candidates[after:])
+            self._solver = self._load()
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""

@@ -35,9 +35,7 @@ if TYPE_CHECKING:
     from fleetopt.verification import Judged, Outcome
 
 
-def plan(
-    design: Design, outcome: Outcome, others: tuple[Alternative, ...], command: str
-) -> Plan:
+def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], command: str) -> Plan:
     """The answer to the design's problem."""
     case, solution = design.case, outcome.solution
     verification_part = None

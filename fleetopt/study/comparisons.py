@@ -27,9 +27,7 @@ def beside(design: Design, solution: Solution, judge: Judge | None) -> tuple[Alt
     return tuple(alternative for alternative in found if alternative is not None)
 
 
-def _compared(
-    design: Design, kind: str, other: Solution, solution: Solution
-) -> Alternative | None:
+def _compared(design: Design, kind: str, other: Solution, solution: Solution) -> Alternative | None:
     """A fleet of a simpler kind; None if there is none or it is the plan itself."""
     if other.holding is Holding.NONE or other.chosen == solution.chosen:
         return None
@@ -68,9 +66,7 @@ def _why_not(
     return "not verified", f"{place}: {design.table(candidate).binding(fewer.replicas + 1)}"
 
 
-def _next_best(
-    design: Design, solution: Solution, judge: Judge | None
-) -> list[Alternative]:
+def _next_best(design: Design, solution: Solution, judge: Judge | None) -> list[Alternative]:
     """The next best fleets with their verdicts, as many as the problem asks for."""
     if judge is None:
         return []

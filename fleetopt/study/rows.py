@@ -9,6 +9,7 @@ from fleetopt.errors import InputError
 from fleetopt.optimization.design import pool_table
 from fleetopt.problem import FleetProblem
 from fleetopt.queueing.feasibility import PoolTable
+from fleetopt.study.threads import one_blas_thread
 
 _BEYOND = 3
 """Rows shown above the least admissible number of replicas."""
@@ -50,14 +51,15 @@ def tabulate(
     profile = case.profiles[0]
     if case.capacity(profile, hi).slots < 1:
         raise InputError.single("hi", f"no replica of {profile.name} holds {hi:,} tokens")
-    table = pool_table(case, profile, lo, hi, case.arrival_rate)
-    numbers = [replicas] if replicas is not None else _numbers(table)
-    return tuple(_row(table, n) for n in numbers)
+    with one_blas_thread():
+        table = pool_table(case, profile, lo, hi, case.arrival_rate)
+        numbers = [replicas] if replicas is not None else _numbers(table)
+        return tuple(_row(table, n) for n in numbers)
 
 
 def _numbers(table: PoolTable) -> list[int]:
     """The rows worth showing, thinned out if they are many."""
-    first = table.least_stable()
+    first = int(table.row(1).utilization) + 1  # utilization falls as 1 / n
     last = (table.min_replicas() or first) + _BEYOND
     step = max(1, (last - first) // _MOST)
     return sorted({*range(first, last - _BEYOND, step), *range(last - _BEYOND, last + 1)})

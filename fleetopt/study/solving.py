@@ -14,6 +14,7 @@ from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
 from fleetopt.study.infeasible import explained
+from fleetopt.study.threads import one_blas_thread
 from fleetopt.study.judging import judge_of, unverified, verified_fleet, verified_once
 
 Progress = Callable[[str], None]
@@ -33,10 +34,14 @@ def solve(
     executor: where replications run; threads of this process if absent.
     Raises InputError for wrong input and InfeasibleError if no fleet meets the problem.
     """
-    show = progress or (lambda _: None)
-    case = Case.of(problem, beside)
-    options = problem.verification
-    cutting = options.enabled and problem.method == "fleetopt"
+    with one_blas_thread():
+        case = Case.of(problem, beside)
+        return _solved(case, command, progress or (lambda _: None), executor)
+
+
+def _solved(case: Case, command: str, show: Progress, executor: Executor | None) -> Plan:
+    options = case.problem.verification
+    cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")
     design = Design(case, grey=cutting)
     show("solving the program")
