@@ -28,7 +28,7 @@ class Case:
     problem: FleetProblem
     lengths: LengthDistribution
     breakpoints: tuple[int, ...]
-    profiles: tuple[ReplicaProfile, ...]
+    profiles: tuple[CalibratedProfile, ...]
     arrival_rate: float
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...]
@@ -55,7 +55,7 @@ class Case:
             return profile.paged(max_context, self.problem.max_num_seqs)
         return profile.reserved(max_context)
 
-    def profile(self, name: str) -> ReplicaProfile:
+    def profile(self, name: str) -> CalibratedProfile:
         """A profile of the problem by its name."""
         return next(profile for profile in self.profiles if profile.name == name)
 

@@ -16,8 +16,6 @@ SCHEMA = "fleetopt.plan/1"
 HOURS_PER_YEAR = 8760.0
 
 Verdict = Literal["pass", "fail", "inconclusive", "unstable", "too short", "not verified"]
-Termination = Literal["optimal", "time_limit", "gap", "infeasible", "error"]
-Holding = Literal["optimal", "feasible", "none"]
 
 _CLOSED = {"extra": "forbid"}
 
@@ -182,11 +180,12 @@ class RefusedRow:
 class Status:
     """Why the solver stopped, what is held, and how good it is.
 
+    termination: "optimal", "gap" or "time_limit"; holding: "optimal" or "feasible".
     bound_usd_per_year: cost of the first optimum, before simulation refused any row.
     """
 
-    termination: Termination
-    holding: Holding
+    termination: str
+    holding: str
     gap: float
     bound_usd_per_year: float
     refused_rows: tuple[RefusedRow, ...] = ()

@@ -279,7 +279,7 @@ def _percentile(runs: Sequence[Replication], metric: str) -> Interval:
 
 
 def _utilization(runs: Sequence[Replication], model: PoolModel) -> float:
-    """rho as the simulator saw it: work done over the work rate with every slot busy."""
+    """Rho as the simulator saw it: work done over the work rate with every slot busy."""
     work = float(np.mean([run.work_rate for run in runs]))
     context = float(np.mean([run.mean_context_tokens for run in runs]))
     capacity, time = model.capacity, model.iteration

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.queueing.feasibility import PoolTable
+from fleetopt.queueing.latency import Metric
 
 EXTRA_ROWS = 8
 """Rows above the least admissible number of replicas."""
@@ -21,9 +21,9 @@ EXTRA_ROWS = 8
 class Latency:
     """One percentile of one latency metric ("ttft", "tpot" or "e2e"), in seconds."""
 
-    metric: str
+    metric: Metric
     percentile: float
-    value_s: float
+    value_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +74,6 @@ class Candidate:
         return self.gpus_per_replica * row.replicas
 
 
-class TableRow(Protocol):
-    """What a row of a feasibility table tells."""
-
-    @property
-    def utilization(self) -> float: ...
-    def percentile_s(self, metric: str, percentile: float) -> float: ...
-
-
-class PoolTable(Protocol):
-    """What a feasibility table of one arc and one profile tells; see fleetopt.queueing."""
-
-    @property
-    def lo_tokens(self) -> int: ...
-    @property
-    def hi_tokens(self) -> int: ...
-    @property
-    def profile(self) -> ReplicaProfile: ...
-    @property
-    def admission(self) -> str: ...
-    @property
-    def arrival_rate(self) -> float: ...
-    def min_replicas(self, grey: bool = False) -> int | None: ...
-    def row(self, n: int, /) -> TableRow: ...
-
-
 def enumerate_candidates(
     tables: Iterable[PoolTable],
     breakpoints: Sequence[int],
@@ -123,7 +98,7 @@ def enumerate_candidates(
 
 
 def evaluated(
-    candidate: Candidate, table: PoolTable, percentiles: Iterable[tuple[str, float]] = ()
+    candidate: Candidate, table: PoolTable, percentiles: Iterable[tuple[Metric, float]] = ()
 ) -> Candidate:
     """The candidate with utilization and (metric, percentile) latencies in every row."""
     wanted = tuple(percentiles)
@@ -167,7 +142,7 @@ def _candidate(
     )
 
 
-def _evaluated(row: Row, table: PoolTable, percentiles: tuple[tuple[str, float], ...]) -> Row:
+def _evaluated(row: Row, table: PoolTable, percentiles: tuple[tuple[Metric, float], ...]) -> Row:
     seen = table.row(row.replicas)
     latencies = tuple(Latency(m, q, seen.percentile_s(m, q)) for m, q in percentiles)
     return replace(row, utilization=seen.utilization, latencies=latencies)

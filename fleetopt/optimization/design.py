@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fleetopt.case import Case
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
-from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.queueing.feasibility import Limits, OccupancyTable, PoolTable
 from fleetopt.queueing.load import LoadTable
-from fleetopt.queueing.published import PublishedTable
+from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
 
 Chosen = tuple[Candidate, Row]
 EXTRA_ROWS = 2
@@ -85,11 +85,12 @@ class Design:
 
     def best_of_one_type(self) -> Solution:
         """The cheapest fleet of a single GPU type."""
-        found = []
-        for gpu in {c.gpu for c in self.candidates}:
-            with self._solver.restricted(lambda c, _, gpu=gpu: c.gpu == gpu):
-                found.append(self._solver.solve())
-        return min(found, key=lambda solution: solution.usd_per_hour)
+        types = sorted({candidate.gpu for candidate in self.candidates})
+        return min(map(self._best_of, types), key=lambda solution: solution.usd_per_hour)
+
+    def _best_of(self, gpu: str) -> Solution:
+        with self._solver.restricted(lambda candidate, _: candidate.gpu == gpu):
+            return self._solver.solve()
 
     def _is_least(self, candidate: Candidate, row: Row) -> bool:
         refused = self._refused.get(candidate.index, 0)
@@ -100,30 +101,27 @@ def pool_tables(case: Case) -> list[PoolTable]:
     """The feasibility tables of every range of lengths on every profile with room for it."""
     tables: list[PoolTable] = []
     for profile in case.profiles:
-        loads = LoadTable(case.lengths, profile.iteration)
+        make = table_maker(case, profile)
         for lo, hi in case.arcs():
             if case.capacity(profile, hi).slots >= 1:
-                rate = case.pool_rate(lo, hi)
-                tables.append(pool_table(case, profile, lo, hi, rate, loads))
+                tables.append(make(lo, hi, case.pool_rate(lo, hi)))
     return tables
 
 
-def pool_table(
-    case: Case,
-    profile: ReplicaProfile,
-    lo_tokens: int,
-    hi_tokens: int,
-    arrival_rate: float,
-    loads: LoadTable | None = None,
-) -> PoolTable:
-    """The feasibility table of one range of lengths on one profile, by the case's method."""
+def table_maker(
+    case: Case, profile: CalibratedProfile
+) -> Callable[[int, int, float], OccupancyTable | PublishedTable]:
+    """A function of (lo, hi, arrival rate) that gives pool tables by the case's method."""
     limits = Limits(case.problem.slo, case.problem.max_utilization)
-    capacity = case.capacity(profile, hi_tokens)
     if case.problem.method == "published":
-        return PublishedTable(case.lengths, profile, capacity, lo_tokens, limits, arrival_rate)
-    loads = loads or LoadTable(case.lengths, profile.iteration)
-    load = loads.between(lo_tokens, hi_tokens, arrival_rate)
-    return OccupancyTable(load, profile, capacity, lo_tokens, limits)
+        published = PublishedLoadTable(case.lengths, profile.iteration)
+        return lambda lo, hi, rate: PublishedTable(
+            published.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
+        )
+    loads = LoadTable(case.lengths, profile.iteration)
+    return lambda lo, hi, rate: OccupancyTable(
+        loads.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
+    )
 
 
 def _key(lo_tokens: int, hi_tokens: int, profile: str) -> tuple[int, int, str]:

@@ -78,6 +78,10 @@ class PoolTable(Protocol):
         """Why one replica fewer would not do."""
         ...
 
+    def fastest_s(self, bound: LatencyBound) -> float:
+        """The bound's percentile on idle replicas, in seconds."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

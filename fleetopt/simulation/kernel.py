@@ -435,5 +435,5 @@ def run_pool(
 
 def is_compiled() -> bool:
     """Whether a compiled kernel is in the cache, so that the next run starts at once."""
-    folder = Path(getattr(_run, "stats").cache_path or "")
+    folder = Path(_run.stats.cache_path or "")
     return any(folder.glob("kernel._run*.nbi"))

@@ -64,17 +64,15 @@ def _least_possible(design: Design, bound: LatencyBound) -> tuple[float, PoolTab
         if arc not in fastest or value < fastest[arc][0]:
             fastest[arc] = (value, table)
     points = design.case.breakpoints
-    reached: dict[int, tuple[float, PoolTable | None]] = {points[0]: (0.0, None)}
+    reached = {hi: pool for (lo, hi), pool in fastest.items() if lo == points[0]}
     answers = []
     for _ in range(design.case.problem.max_pools):
-        step: dict[int, tuple[float, PoolTable | None]] = {}
+        if points[-1] in reached:
+            answers.append(reached[points[-1]])
+        step: dict[int, tuple[float, PoolTable]] = {}
         for (lo, hi), pool in fastest.items():
             if lo in reached:
                 worst = max(reached[lo], pool, key=lambda pair: pair[0])
                 step[hi] = min(step.get(hi, worst), worst, key=lambda pair: pair[0])
         reached = step
-        if points[-1] in reached:
-            answers.append(reached[points[-1]])
-    value, table = min(answers, key=lambda pair: pair[0])
-    assert table is not None
-    return value, table
+    return min(answers, key=lambda pair: pair[0])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
-from fleetopt.optimization.design import pool_table
+from fleetopt.optimization.design import table_maker
 from fleetopt.problem import FleetProblem
 from fleetopt.queueing.feasibility import PoolTable
 from fleetopt.study.threads import one_blas_thread
@@ -52,7 +52,7 @@ def tabulate(
     if case.capacity(profile, hi).slots < 1:
         raise InputError.single("hi", f"no replica of {profile.name} holds {hi:,} tokens")
     with one_blas_thread():
-        table = pool_table(case, profile, lo, hi, case.arrival_rate)
+        table = table_maker(case, profile)(lo, hi, case.arrival_rate)
         numbers = [replicas] if replicas is not None else _numbers(table)
         return tuple(_row(table, n) for n in numbers)
 

@@ -14,8 +14,8 @@ from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
 from fleetopt.study.infeasible import explained
-from fleetopt.study.threads import one_blas_thread
 from fleetopt.study.judging import judge_of, unverified, verified_fleet, verified_once
+from fleetopt.study.threads import one_blas_thread
 
 Progress = Callable[[str], None]
 

@@ -13,4 +13,5 @@ def one_blas_thread() -> AbstractContextManager[object]:
     """A context in which BLAS libraries use one thread; numpy must be imported before."""
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(limits=1, user_api="blas")  # type: ignore[no-any-return]
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limits

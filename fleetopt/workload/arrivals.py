@@ -14,7 +14,10 @@ Floats = NDArray[np.float64]
 class ArrivalProcess(Protocol):
     """Anything that can draw arrival times."""
 
-    rate: float
+    @property
+    def rate(self) -> float:
+        """Mean arrival rate, in requests per second."""
+        ...
 
     def times(self, rng: np.random.Generator, horizon_s: float) -> Floats:
         """Ascending arrival times in [0, horizon_s), in seconds."""
