@@ -7,15 +7,21 @@ from collections.abc import Iterator
 from benchmarks.figures import Figure, Subject, Target
 from benchmarks.timing import fastest_s
 from fleetopt.case import Case
-from fleetopt.optimization.design import pool_table, pool_tables
+from fleetopt.optimization.design import pool_tables, table_maker
 from fleetopt.problem import FleetProblem
 from fleetopt.queueing.feasibility import PoolTable
+from fleetopt.study.threads import one_blas_thread
 
 SLOTS = 10_000
 
 
 def measure() -> Iterator[Figure]:
     """Tables with their least numbers of replicas, from the lengths on."""
+    with one_blas_thread():
+        yield from _figures()
+
+
+def _figures() -> Iterator[Figure]:
     case = Case.of(FleetProblem())
     yield Figure("arcs of the default problem", len(list(case.arcs())), "")
     for grey in (False, True):
@@ -35,10 +41,9 @@ def least_replicas(case: Case, grey: bool) -> list[int | None]:
 
 def large_pool(case: Case, slots: int) -> PoolTable:
     """An H100 pool up to 4096 tokens, at a rate that takes about `slots` slots."""
-    profile = case.profile("h100")
-    one = pool_table(case, profile, 0, 4096, 100.0)
-    rate = one.max_arrival_rate(1) * slots / one.slots
-    return pool_table(case, profile, 0, 4096, rate)
+    make = table_maker(case, case.profile("h100"))
+    one = make(0, 4096, 100.0)
+    return make(0, 4096, one.max_arrival_rate(1) * slots / one.slots)
 
 
 SUBJECT = Subject("tables", "feasibility tables of lmsys at 100 req/s", measure)

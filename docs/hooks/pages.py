@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import commands  # noqa: E402
+import measured  # noqa: E402
 import schemas  # noqa: E402
 
 _PART = re.compile(r"<!-- made: ([a-z ]+) -->")
@@ -24,6 +25,9 @@ PARTS = {
     "profile keys": schemas.profile_keys,
     "plan fields": schemas.plan_fields,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
+    "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
+    "speed": measured.speed,
+    "accuracy": measured.accuracy,
     "problem example": lambda: _fenced("toml", "models/lmsys/problem.toml"),
     "length example": lambda: _fenced("json", "data/agent_heavy_cdf.json"),
 }
