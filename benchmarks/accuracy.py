@@ -80,9 +80,16 @@ def compare(pool: GivenPool) -> Iterator[Comparison]:
         new = row.percentile_s(metric, 99.0)
         assert new is not None
         yield Comparison(
-            pool, metric, row.utilization, row.method, 1000 * new,
-            None if old is None else 1000 * old, interval.estimate, max(0.0, interval.low), interval.high,
-        )  # fmt: skip
+            pool=pool,
+            metric=metric,
+            utilization=row.utilization,
+            method=row.method,
+            table_ms=1000 * new,
+            published_ms=None if old is None else 1000 * old,
+            simulated_ms=interval.estimate,
+            low_ms=max(0.0, interval.low),
+            high_ms=interval.high,
+        )
 
 
 def _simulated_ms(case: Case, pool: GivenPool) -> dict[str, list[float]]:

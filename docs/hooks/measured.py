@@ -27,6 +27,11 @@ def accuracy() -> str:
     return "\n\n".join(tables)
 
 
+def ttft_table() -> str:
+    """The recorded TTFT comparisons alone."""
+    return _accuracy([c for c in _read("accuracy.json") if c["metric"] == "ttft"])
+
+
 def accuracy_rows(compared: list[dict[str, Any]]) -> list[str]:
     """One line of a Markdown table for each comparison."""
     return [

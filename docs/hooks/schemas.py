@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import types
 from collections.abc import Iterable, Iterator
@@ -84,7 +85,7 @@ def _default(field: Any) -> str:
         isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value)
     ):
         return "see below"
-    return f"`{list(value)}`" if isinstance(value, tuple) else f"`{value!r}`".lower()
+    return f"`{json.dumps(value)}`"
 
 
 def _fields(kind: type) -> str:
@@ -143,7 +144,7 @@ def _type(hint: Any) -> str:
 def _tuple(parts: tuple[Any, ...]) -> str:
     if parts[-1] is Ellipsis:
         return f"list of {_type(parts[0])}"
-    return f"pair [{', '.join(_type(part) for part in parts)}]"
+    return f"pairs [{', '.join(_type(part) for part in parts)}]"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
