@@ -35,6 +35,10 @@ LEAST_SLICE = 16
 """Replicas that a slice keeps at least."""
 SATURATED = 0.95
 """Share of replicas with requests waiting, from which growth counts as instability."""
+MOST_REFUSALS = 300
+"""Refused rows after which the simulator and the table are taken to disagree for good."""
+_REFUSED = ("fail", "unstable", "inconclusive")
+"""Verdicts that take a row out; a run that is too short says nothing against it."""
 _FIRST, _FRESH, _AFRESH = 0, 1, 2
 """Rounds of seeds: first verdicts, the accepted plan once more, and a saved plan."""
 
@@ -134,23 +138,32 @@ def accept(design: Design, judge: Judge) -> Outcome:
     """
     first = solution = design.optimum()
     refused: list[RefusedRow] = []
-    while solution.holding is not Holding.NONE:
-        for seed_round in (_FIRST, _FRESH):
-            verdicts = [judge.verdict(judged(c, row), seed_round) for c, row in solution.chosen]
-            failed = [v.verdict != "pass" for v in verdicts]
-            if any(failed):
-                break
-        if not any(failed):
+    while solution.holding is not Holding.NONE and len(refused) < MOST_REFUSALS:
+        verdicts = _verdicts(judge, solution)
+        bad = [
+            (*chosen, said)
+            for chosen, said in zip(solution.chosen, verdicts, strict=True)
+            if said.verdict in _REFUSED
+        ]
+        if not bad:
             return Outcome(solution, first, tuple(verdicts), tuple(refused))
-        for (candidate, row), said, bad in zip(solution.chosen, verdicts, failed, strict=True):
-            if bad:
-                refused.append(_refused(design, candidate, row, said))
-                design.refuse(candidate, row.replicas)
+        for candidate, row, said in bad:
+            refused.append(_refused(design, candidate, row, said))
+            design.refuse(candidate, row.replicas)
         solution = design.optimum()
     raise InfeasibleError(
         f"no fleet passed the simulator: it refused {len(refused)} pools that the table would "
         "build; a longer SLO, more pools or paged admission may help"
     )
+
+
+def _verdicts(judge: Judge, solution: Solution) -> list[PoolVerification]:
+    """First verdicts on the pools; if all pass, the verdicts on fresh seeds."""
+    pools = [judged(candidate, row) for candidate, row in solution.chosen]
+    first = [judge.verdict(pool) for pool in pools]
+    if any(said.verdict != "pass" for said in first):
+        return first
+    return [judge.verdict(pool, _FRESH) for pool in pools]
 
 
 def judged(candidate: Candidate, row: Row) -> Judged:

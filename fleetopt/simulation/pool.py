@@ -23,10 +23,15 @@ from fleetopt.workload.arrivals import ArrivalProcess
 from fleetopt.workload.lengths import LengthDistribution
 
 RESIDENCES = 20.0
-"""Least measured time, in longest residences."""
-WARMUP_RESIDENCES = 3.0
+"""Measured time of a replication, in longest residences."""
+LEAST_RESIDENCES = 6.0
+"""Measured time where that many residences bring more than ENOUGH_REQUESTS."""
+ENOUGH_REQUESTS = 200_000
 MIN_REQUESTS = 10_000
 """Least measured requests of a replication."""
+WARMUP_RESIDENCES = 2.0
+COOLDOWN_RESIDENCES = 1.0
+"""Arrivals that go on after the measured ones, so that these end in a loaded pool."""
 _WORK_QUANTILE = 0.99
 METRICS = ("ttft", "tpot", "e2e")
 
@@ -70,10 +75,11 @@ class PoolModel:
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """How long a replication runs: warm-up, measured time, and time to drain at most."""
+    """How long a replication runs: warm-up, measured time, cool-down, and draining at most."""
 
     warmup_s: float
     measured_s: float
+    cooldown_s: float
     drain_s: float
 
     @classmethod
@@ -81,15 +87,19 @@ class Horizon:
         """Many longest residences, or as long as `requests` arrivals take."""
         residence = model.longest_residence_s()
         rate = model.arrivals.rate
-        measured = max(RESIDENCES * residence, MIN_REQUESTS / rate)
-        if requests is not None:
-            measured = requests / rate
-        return cls(WARMUP_RESIDENCES * residence, measured, RESIDENCES * residence)
+        enough = min(RESIDENCES * residence, ENOUGH_REQUESTS / rate)
+        measured = max(LEAST_RESIDENCES * residence, enough, MIN_REQUESTS / rate)
+        return cls(
+            WARMUP_RESIDENCES * residence,
+            measured if requests is None else requests / rate,
+            COOLDOWN_RESIDENCES * residence,
+            RESIDENCES * residence,
+        )
 
     @property
     def arrivals_end_s(self) -> float:
-        """Arrivals go on for a warm-up's time after the measured ones."""
-        return 2.0 * self.warmup_s + self.measured_s
+        """When the last request arrives, in seconds from the start."""
+        return self.warmup_s + self.measured_s + self.cooldown_s
 
     def window(self) -> Window:
         """The window of a run."""
