@@ -7,6 +7,7 @@ the rows were computed, so the program can be used with data from any source.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from fleetopt.queueing.latency import Metric
 
 EXTRA_ROWS = 8
 """Rows above the least admissible number of replicas."""
+STEP = 0.01
+"""Relative step from one of these rows to the next, in pools of more than 100 replicas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,19 @@ def _rows(table: PoolTable, grey: bool, extra_rows: int) -> tuple[Row, ...]:
         return ()
     proven = table.min_replicas() if grey else least
     if proven is None:
-        return tuple(Row(n, grey=True) for n in range(least, least + extra_rows + 1))
+        return tuple(Row(n, grey=True) for n in (least, *rows_above(least, extra_rows)))
     doubted = _spread(range(least, proven), extra_rows + 1)
-    sure = range(proven, proven + extra_rows + 1)
+    sure = (proven, *rows_above(proven, extra_rows))
     return (*(Row(n, grey=True) for n in doubted), *(Row(n) for n in sure))
+
+
+def rows_above(replicas: int, count: int) -> tuple[int, ...]:
+    """Numbers of replicas above a given one, each by one or by 1 %, whichever is more."""
+    numbers = []
+    for _ in range(count):
+        replicas = max(replicas + 1, math.ceil(replicas * (1.0 + STEP)))
+        numbers.append(replicas)
+    return tuple(numbers)
 
 
 def _spread(numbers: range, most: int) -> range:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fleetopt.case import Case
-from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates
+from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
 from fleetopt.performance.profile import CalibratedProfile
@@ -66,7 +66,7 @@ class Design:
         """
         self._refused[candidate.index] = replicas
         if self._solver.refuse(candidate, replicas) == 0:
-            more = tuple(Row(replicas + 1 + extra) for extra in range(EXTRA_ROWS + 1))
+            more = tuple(Row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
             extended = replace(self.candidates[candidate.index], rows=more)
             before, after = candidate.index, candidate.index + 1
             self.candidates = (*self.candidates[:before], extended, *self.candidates[after:])

@@ -92,7 +92,11 @@ def test_many_grey_rows_are_spread() -> None:
     assert doubted[0] == 10_000
     assert len(doubted) <= 9
     assert {b - a for a, b in pairwise(doubted)} == {112}
-    assert [n for n, grey in rows if not grey] == list(range(11_000, 11_009))
+    sure = [n for n, grey in rows if not grey]
+    assert sure[0] == 11_000
+    assert len(sure) == 9
+    steps = [after / before for before, after in zip(sure, sure[1:], strict=False)]
+    assert all(1.01 <= step <= 1.0101 for step in steps)  # 1 % a step, rounded up
 
 
 def test_only_grey_rows() -> None:

@@ -1,0 +1,54 @@
+"""The whole way from random distributions and prices to the optimum, against enumeration."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from enumeration import Problem, cost, fleets
+
+from fleetopt.case import Case
+from fleetopt.optimization.design import Design
+from fleetopt.optimization.shortest_path import shortest_path
+from fleetopt.problem import FleetProblem
+
+
+def random_case(seed: int) -> Case:
+    """Three to six points, the profiles at random prices, a rate and a limit that bite."""
+    rng = random.Random(seed)
+    tokens = sorted(rng.sample(range(64, 16_000), rng.randint(3, 6)))
+    cuts = sorted(rng.random() for _ in tokens[1:])
+    gpus = rng.sample(["a10g", "a100", "h100"], rng.randint(1, 2))
+    stated = FleetProblem.model_validate(
+        {
+            "cdf": {"cdf": [list(pair) for pair in zip(tokens, [*cuts, 1.0], strict=True)]},
+            "gpus": gpus,
+            "arrival_rate": rng.uniform(0.5, 60.0),
+            "slo": [{"limit_ms": rng.choice([80.0, 200.0, 500.0])}],
+            "max_pools": rng.randint(1, 3),
+            "admission": rng.choice(["reserved", "paged"]),
+        }
+    )
+    case = Case.of(stated)
+    specs = [
+        profile.spec.model_copy(update={"usd_per_hour": round(rng.uniform(0.5, 5.0), 2)})
+        for profile in case.profiles
+    ]
+    return Case.of(stated.model_copy(update={"profiles": tuple(specs)}))
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_optimum_is_the_cheapest_of_all_fleets(seed: int) -> None:
+    """Program, enumeration and layered shortest path find the same cost."""
+    case = random_case(seed)
+    design = Design(case, grey=False)
+    points, most = len(case.breakpoints), case.problem.max_pools
+    every = fleets(Problem(design.candidates, points, most))
+    solution = design.optimum()
+    path = shortest_path(design.candidates, points, most)
+    assert solution.usd_per_hour == pytest.approx(cost(every[0]) if every else float("inf"))
+    assert path.cost == pytest.approx(solution.usd_per_hour)
+    for candidate, row in solution.chosen:
+        table = design.table(candidate)
+        assert table.is_admissible(row.replicas)
+        assert row.replicas == 1 or not table.is_admissible(row.replicas - 1)
