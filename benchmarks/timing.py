@@ -1,0 +1,59 @@
+"""Wall time and peak memory of functions and of whole processes."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+_START = "from fleetopt.cli.main import run; run()"
+_LAUNCHER = """
+import os, sys, time
+began = time.perf_counter()
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(process, 0)
+print(time.perf_counter() - began, usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""A small process that starts and times the command: its peak memory begins at the launcher's."""
+
+
+def fastest_s(function: Callable[[], object], repeats: int) -> float:
+    """Least wall time of a few calls, in seconds: what the work takes without disturbance."""
+    return min(_seconds(function) for _ in range(repeats))
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    gc.collect()
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """How long a process ran, in seconds, and the most memory that it held, in MiB."""
+
+    seconds: float
+    peak_mib: float
+
+
+def fastest_process(arguments: Sequence[str], repeats: int) -> Process:
+    """The fastest of a few runs of `fleetopt` with these arguments, after one to warm up.
+
+    Raises RuntimeError, with what the process said, if it fails.
+    """
+    runs = [_run(arguments) for _ in range(repeats + 1)]
+    return min(runs[1:], key=lambda run: run.seconds)
+
+
+def _run(arguments: Sequence[str]) -> Process:
+    command = [sys.executable, "-S", "-c", _LAUNCHER, sys.executable, "-c", _START, *arguments]
+    run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if run.returncode != 0:
+        raise RuntimeError(f"fleetopt {' '.join(arguments)} failed: {run.stderr}")
+    seconds, peak_kib = run.stdout.split()[-2:]
+    return Process(float(seconds), int(peak_kib) / 1024)

@@ -1,0 +1,87 @@
+"""Tables of recorded measurements; the files are written by the commands that measure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parents[1] / "measured"
+
+
+def speed() -> str:
+    """What `python -m benchmarks --json docs/measured/benchmarks.json` recorded."""
+    report = _read("benchmarks.json")
+    parts = [_subject(name, figures) for name, figures in report["subjects"].items()]
+    said = f"Measured with fleetopt {report['version']}, Python {report['python']}, 2 cores."
+    return "\n\n".join([said, *parts])
+
+
+def accuracy() -> str:
+    """What `python -m benchmarks.accuracy --json docs/measured/accuracy.json` recorded."""
+    compared = _read("accuracy.json")
+    tables = [
+        f"### P99 {metric.upper()}\n\n" + _accuracy([c for c in compared if c["metric"] == metric])
+        for metric in ("ttft", "tpot")
+    ]
+    return "\n\n".join(tables)
+
+
+def ttft_table() -> str:
+    """The recorded TTFT comparisons alone."""
+    return _accuracy([c for c in _read("accuracy.json") if c["metric"] == "ttft"])
+
+
+def accuracy_rows(compared: list[dict[str, Any]]) -> list[str]:
+    """One line of a Markdown table for each comparison."""
+    return [
+        f"| {_pool(c['pool'])} | {c['utilization']:.2f} | {_mark(c)}{c['table_ms']:,.1f} "
+        f"| {c['simulated_ms']:,.1f} [{c['low_ms']:,.1f}, {c['high_ms']:,.1f}] "
+        f"| {100 * (c['table_ms'] / c['simulated_ms'] - 1):+.1f} % | {_published(c)} |"
+        for c in compared
+    ]
+
+
+def _accuracy(compared: list[dict[str, Any]]) -> str:
+    head = "| pool | utilization | table, ms | simulated, ms | error | published method, ms |"
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *accuracy_rows(compared)])
+
+
+def _pool(pool: dict[str, Any]) -> str:
+    lengths = f"{pool['lo_tokens']:,} to {pool['hi_tokens']:,}"
+    machines = f"{pool['replicas']} {pool['gpu']}"
+    return f"{pool['workload']}, {lengths}, {machines}, {pool['arrival_rate']:g} req/s"
+
+
+def _mark(comparison: dict[str, Any]) -> str:
+    return "† " if comparison["method"] == "two-class chain" else ""
+
+
+def _published(comparison: dict[str, Any]) -> str:
+    value = comparison["published_ms"]
+    return "–" if value is None else f"{value:,.1f}"
+
+
+def _subject(name: str, figures: list[dict[str, Any]]) -> str:
+    rows = [
+        f"| {figure['name']} | {_number(figure['value'])} {figure['unit']} | {_target(figure)} |"
+        for figure in figures
+    ]
+    head = f"## {name.capitalize()}\n\n| what | measured | target |\n| --- | --- | --- |"
+    return "\n".join([head, *rows])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _target(figure: dict[str, Any]) -> str:
+    target = figure["target"]
+    if target is None:
+        return ""
+    word = "" if figure["holds"] else ", missed"
+    return f"{target['direction']} {_number(target['value'])}{word}"
+
+
+def _read(name: str) -> Any:
+    return json.loads((FOLDER / name).read_text())

@@ -1,0 +1,42 @@
+"""Pages that are made from the program itself: `<!-- made: NAME -->` stands for such a part."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parent))
+
+import commands  # noqa: E402
+import measured  # noqa: E402
+import schemas  # noqa: E402
+
+_PART = re.compile(r"<!-- made: ([a-z ]+) -->")
+
+PARTS = {
+    "commands": commands.all_commands,
+    "exit codes": commands.exit_codes,
+    "problem keys": schemas.problem_keys,
+    "length keys": schemas.length_keys,
+    "profile keys": schemas.profile_keys,
+    "plan fields": schemas.plan_fields,
+    "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
+    "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
+    "speed": measured.speed,
+    "accuracy": measured.accuracy,
+    "problem example": lambda: _fenced("toml", "models/lmsys/problem.toml"),
+    "length example": lambda: _fenced("json", "data/agent_heavy_cdf.json"),
+}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fill in the parts of a page. Raises KeyError for a part that is not known."""
+    return _PART.sub(lambda match: PARTS[match[1]](), markdown)
+
+
+def _fenced(language: str, path: str) -> str:
+    return f"```{language}\n{(ROOT / path).read_text().rstrip()}\n```"

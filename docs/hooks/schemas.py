@@ -1,0 +1,156 @@
+"""Tables of keys and fields, from the classes that read and write them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from fleetopt.plan import Plan
+from fleetopt.problem import (
+    FleetProblem,
+    LatencyBound,
+    LengthCdf,
+    PowerCurve,
+    ProfileSpec,
+    SolverOptions,
+    VerificationOptions,
+)
+
+_BASIC = {
+    str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "absent",
+}  # fmt: skip
+_SIGNS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+_MEANING = re.compile(r"^((?:[a-z]\w*, )*[a-z]\w*): (.*(?:\n    .*)*)", flags=re.MULTILINE)
+
+
+def problem_keys() -> str:
+    """Every key of a problem file."""
+    sections = {
+        "": FleetProblem,
+        "[[slo]]": LatencyBound,
+        "[verification]": VerificationOptions,
+        "[solver]": SolverOptions,
+    }
+    parts = [
+        f"### {'Keys of the problem' if not place else f'Keys of `{place}`'}\n\n{_keys(kind)}"
+        for place, kind in sections.items()
+    ]
+    return "\n\n".join(parts)
+
+
+def length_keys() -> str:
+    """Every key of a length file."""
+    return _keys(LengthCdf)
+
+
+def profile_keys() -> str:
+    """Every key of a profile and of its power curve."""
+    return f"{_keys(ProfileSpec)}\n\n#### Keys of `power`\n\n{_keys(PowerCurve)}"
+
+
+def plan_fields() -> str:
+    """Every field of a plan, a section for each object in it."""
+    return "\n\n".join(_fields(kind) for kind in _nested(Plan))
+
+
+def _keys(kind: type[BaseModel]) -> str:
+    rows = []
+    for name, field in kind.model_fields.items():
+        limits = [
+            f"{word} {getattr(rule, sign):g}"
+            for rule in field.metadata
+            for sign, word in _SIGNS.items()
+            if hasattr(rule, sign)
+        ]
+        value = ", ".join([_type(field.annotation), *limits])
+        rows.append((f"`{name}`", value, _default(field), field.description or ""))
+    return _table(("key", "value", "default", "meaning"), rows)
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if value is None or value is PydanticUndefined:
+        return "absent"
+    if isinstance(value, BaseModel) or (
+        isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value)
+    ):
+        return "see below"
+    return f"`{json.dumps(value)}`"
+
+
+def _fields(kind: type) -> str:
+    text = inspect.cleandoc(kind.__doc__ or "")
+    meanings = {
+        name: " ".join(match[2].split())
+        for match in _MEANING.finditer(text)
+        for name in match[1].split(", ")
+    }
+    hints = get_type_hints(kind)
+    rows = [
+        (f"`{field.name}`", _type(hints[field.name]), meanings.get(field.name, ""))
+        for field in fields(kind)
+    ]
+    headline = text.split("\n\n")[0].replace("\n", " ")
+    return f"### {kind.__name__}\n\n{headline}\n\n{_table(('field', 'value', 'meaning'), rows)}"
+
+
+def _nested(kind: type) -> Iterator[type]:
+    """A dataclass and those in its fields, each once, from the outside in."""
+    seen: dict[type, None] = {}
+    waiting = [kind]
+    while waiting:
+        seen[waiting[0]] = None
+        inner = [
+            part
+            for hint in get_type_hints(waiting.pop(0)).values()
+            for part in _parts(hint)
+            if is_dataclass(part)
+        ]
+        waiting += [part for part in inner if part not in seen and part not in waiting]
+    yield from seen
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    for inner in get_args(hint):
+        yield from _parts(inner)
+
+
+def _type(hint: Any) -> str:
+    """An annotation in words."""
+    if hint in _BASIC:
+        return _BASIC[hint]
+    if get_origin(hint) is Literal:
+        return " or ".join(f'`"{value}"`' for value in get_args(hint))
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join(_type(part) for part in get_args(hint))
+    if get_origin(hint) is tuple:
+        return _tuple(get_args(hint))
+    if get_origin(hint) is dict:
+        return "object of text"
+    return f"[{hint.__name__}](#{hint.__name__.lower()})" if is_dataclass(hint) else "table"
+
+
+def _tuple(parts: tuple[Any, ...]) -> str:
+    if parts[-1] is Ellipsis:
+        return f"list of {_type(parts[0])}"
+    return f"pairs [{', '.join(_type(part) for part in parts)}]"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

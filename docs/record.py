@@ -1,0 +1,69 @@
+"""Measure what the manual and the README quote, and write it down.
+
+python docs/record.py [answer] [accuracy] [speed]
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MEASURED = ROOT / "docs" / "measured"
+SOLVE = ("solve", "--cdf", "data/lmsys_cdf.json")
+WIDTH = "100"
+
+sys.path.insert(0, str(ROOT / "docs" / "hooks"))
+
+
+def answer() -> None:
+    """What the main command prints."""
+    start = "from fleetopt.cli.main import run; run()"
+    environment = {**os.environ, "COLUMNS": WIDTH}
+    done = subprocess.run(
+        [sys.executable, "-c", start, *SOLVE],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    (MEASURED / "solve_lmsys.txt").write_text(done.stdout)
+
+
+def accuracy() -> None:
+    """The tables against the simulator."""
+    _module("benchmarks.accuracy", "accuracy.json")
+
+
+def speed() -> None:
+    """All benchmarks. A target that is missed is recorded as missed."""
+    _module("benchmarks", "benchmarks.json")
+
+
+def fill_readme() -> None:
+    """Put the recorded answer and accuracy into the README."""
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    for name, part in readme_parts().items():
+        mark = f"<!-- {name} -->"
+        text = re.sub(f"{mark}.*?{mark}", lambda _: f"{mark}\n\n{part}\n\n{mark}", text, flags=re.S)  # noqa: B023
+    readme.write_text(text)
+
+
+def readme_parts() -> dict[str, str]:
+    """What stands between the marks of the README."""
+    import measured
+
+    said = (MEASURED / "solve_lmsys.txt").read_text().rstrip()
+    return {"answer": f"```text\n{said}\n```", "accuracy": measured.ttft_table()}
+
+
+def _module(name: str, file: str) -> None:
+    subprocess.run([sys.executable, "-m", name, "--json", str(MEASURED / file)], cwd=ROOT)
+
+
+if __name__ == "__main__":
+    parts = {"answer": answer, "accuracy": accuracy, "speed": speed}
+    for wanted in sys.argv[1:] or parts:
+        parts[wanted]()
+    fill_readme()

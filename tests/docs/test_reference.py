@@ -1,0 +1,85 @@
+"""The reference pages leave nothing out."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from fleetopt.cli import main
+from fleetopt.plan import Interval, Plan, Pool, PoolPrediction, PoolVerification, RefusedRow, Status
+from fleetopt.problem import FleetProblem, LatencyBound, LengthCdf, PowerCurve, ProfileSpec
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+sys.path.insert(0, str(DOCS / "hooks"))
+
+import commands  # noqa: E402
+import docstrings  # noqa: E402
+import mathml  # noqa: E402
+import pages  # noqa: E402
+import schemas  # noqa: E402
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_option_is_in_the_command_reference(name: str) -> None:
+    page = commands.all_commands()
+    section = page.split(f"## fleetopt {name}\n", 1)[1].split("\n## ", 1)[0]
+    command = main.cli.get_command(click.Context(main.cli), name)
+    assert command is not None
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert all(spelling in section for spelling in option.opts)
+            assert option.help is not None
+
+
+def test_every_exit_code_is_explained() -> None:
+    table = commands.exit_codes()
+    codes = [main.NoPlan, main.WrongInput, main.OwnFault, main.Interrupted]
+    for code in [0, 3, main.BROKEN_PIPE, *(kind.exit_code for kind in codes)]:
+        assert f"| {code} | " in table
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [
+        (FleetProblem, schemas.problem_keys),
+        (LatencyBound, schemas.problem_keys),
+        (LengthCdf, schemas.length_keys),
+        (ProfileSpec, schemas.profile_keys),
+        (PowerCurve, schemas.profile_keys),
+    ],
+)
+def test_every_key_is_listed(kind: type, table: object) -> None:
+    assert callable(table)
+    for key in kind.model_fields:  # type: ignore[attr-defined]
+        assert f"| `{key}` | " in table()
+
+
+@pytest.mark.parametrize(
+    "kind", [Plan, Pool, PoolPrediction, PoolVerification, RefusedRow, Status, Interval]
+)
+def test_every_plan_field_is_listed(kind: type) -> None:
+    section = schemas.plan_fields().split(f"### {kind.__name__}\n", 1)[1].split("\n### ", 1)[0]
+    for field in fields(kind):
+        assert f"| `{field.name}` | " in section
+
+
+def test_every_made_part_is_on_a_page_and_known() -> None:
+    wanted = {part for page in DOCS.rglob("*.md") for part in pages._PART.findall(page.read_text())}
+    assert wanted == set(pages.PARTS)
+
+
+def test_docstrings_become_markdown() -> None:
+    text = "One line.\n\nrate: of\n    arrivals.\ntime_s: :math:`t`.\n\n.. math:: a\n\n    b\n"
+    words = " ".join(docstrings.as_markdown(text).split())
+    assert words == "One line. - **rate**: of arrivals. - **time_s**: $t$. $$ a b $$"
+
+
+def test_formulas_become_mathml() -> None:
+    html = mathml.on_page_content('<span class="arithmatex">\\(a &lt; b_1\\)</span>')
+    assert html.startswith("<math")
+    assert "<msub>" in html
+    assert "arithmatex" not in html
