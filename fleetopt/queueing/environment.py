@@ -77,8 +77,8 @@ class Environment:
 
     @cached_property
     def phases(self) -> int:
-        """Phases kept: k = 0 .. E[k] + 5 sqrt(E[k]) + 8, at most c."""
-        return min(self.full, math.ceil(self.mean_long + 5 * math.sqrt(self.mean_long) + 8)) + 1
+        """Phases kept: k = 0 .. E[k] + 7 sqrt(E[k]) + 10, at most c."""
+        return min(self.full, math.ceil(self.mean_long + 7 * math.sqrt(self.mean_long) + 10)) + 1
 
     def overload_probability(self) -> float:
         """Chance that so many long requests are in service that the rest cannot be served.

@@ -302,8 +302,8 @@ class OccupancyTable:
         high = self.limits.max_utilization * top / self.load.mean_work
         if self._at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
             return high
-        low = 0.0
-        while high - low > 1e-6 * high:
+        low, least = 0.0, 1e-9 * high
+        while high - low > 1e-6 * high and high > least:
             middle = 0.5 * (low + high)
             if self._at_rate(middle).is_admissible(replicas):
                 low = middle

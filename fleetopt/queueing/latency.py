@@ -2,7 +2,9 @@
 
 A request that finds n sequences joins the emptiest replica, with
 n_own = max(0, n / N - (N - 1) / (2 N)) beside it, and runs iterations of
-tau' = W + h (Lbar n_own + own context). Nothing here takes a mean for a percentile.
+tau' = W + h (Lbar n_own + own context). The same n_own sequences are beside it while it
+decodes: routing keeps the replicas balanced, so n / N would count up to one too many.
+Nothing here takes a mean for a percentile.
 """
 
 from __future__ import annotations
@@ -110,7 +112,7 @@ class LatencyMix:
     @cached_property
     def _tpot_moments(self) -> Moments:
         """Moments of the iteration time while decoding, in seconds, by cell and state."""
-        beside = self.states.active / self.replicas
+        beside = self._own_sequences
         one = self.states.context
         h = self.per_token_s
         own = self.load.cells.decode_context_tokens[:, None]

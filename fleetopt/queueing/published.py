@@ -205,9 +205,9 @@ class PublishedTable:
 
     def max_arrival_rate(self, replicas: int) -> float:
         """Lambda(n), requests per second, by bisection to 1e-6; 0 if no rate is feasible."""
-        servers = replicas * self.slots
-        low, high = 0.0, servers / self._hold_s
-        while high - low > 1e-6 * high:
+        top = replicas * self.slots / self._hold_s
+        low, high = 0.0, top
+        while high - low > 1e-6 * high and high > 1e-9 * top:
             middle = 0.5 * (low + high)
             if self._at_rate(middle).is_admissible(replicas):
                 low = middle

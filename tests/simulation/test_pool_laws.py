@@ -22,7 +22,7 @@ from fleetopt.simulation.pool import (
 )
 from fleetopt.simulation.records import Engine, Requests, Window, checkpoints
 from fleetopt.simulation.statistics import mean_interval
-from fleetopt.workload.arrivals import Gamma, Poisson
+from fleetopt.workload.arrivals import Poisson
 from fleetopt.workload.lengths import LengthDistribution
 
 H100 = CalibratedProfile(read_profiles()["h100"])
@@ -32,11 +32,10 @@ CONFIDENCE = 1.0 - 1e-4
 """A false alarm of one interval is as rare as this."""
 
 
-def pool(replicas: int, admission: str = "reserved", cv2: float = 1.0) -> PoolModel:
+def pool(replicas: int, admission: str = "reserved") -> PoolModel:
     """Azure on H100 at 100 requests a second."""
     capacity = H100.reserved(8192) if admission == "reserved" else H100.paged(8192, 256)
-    arrivals = Poisson(100.0) if cv2 == 1.0 else Gamma(100.0, cv2)
-    return PoolModel(H100.iteration, capacity, replicas, AZURE, arrivals)
+    return PoolModel(H100.iteration, capacity, replicas, AZURE, Poisson(100.0))
 
 
 def runs(model: PoolModel, seed: int, count: int = 6, seconds: float = 60.0) -> list[Replication]:
@@ -50,7 +49,7 @@ def runs(model: PoolModel, seed: int, count: int = 6, seconds: float = 60.0) -> 
 @pytest.mark.parametrize("admission", ["reserved", "paged"])
 @pytest.mark.parametrize("replicas", [2, 6])
 def test_arrivals_are_conserved(replicas: int, admission: str) -> None:
-    """arrivals = completed + rejected + unfinished, in a stable and an overloaded pool."""
+    """Arrivals = completed + rejected + unfinished, in a stable and an overloaded pool."""
     for run in runs(pool(replicas, admission), 1):
         assert run.arrivals == run.completed + run.rejected + run.unfinished
         assert run.rejected == 0
@@ -128,14 +127,6 @@ def test_work_done_is_work_arrived() -> None:
     assert interval.low <= 100.0 * AZURE.mean(work) <= interval.high
     context = mean_interval([run.mean_context_tokens for run in measured], CONFIDENCE)
     assert context.low <= AZURE.mean(work * AZURE.total_tokens) / AZURE.mean(work) <= context.high
-
-
-def test_burstier_arrivals_miss_more() -> None:
-    """Gamma gaps with a coefficient of variation of 25, same rate, same pool."""
-    calm = [run.missed[0] / run.arrivals for run in runs(pool(6), 7, 24)]
-    bursty = [run.missed[0] / run.arrivals for run in runs(pool(6, cv2=25.0), 7, 24)]
-    low = mean_interval(bursty, CONFIDENCE).low
-    assert low > mean_interval(calm, CONFIDENCE).high
 
 
 def test_overload_shows_as_growing_backlog() -> None:

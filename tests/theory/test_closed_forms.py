@@ -130,8 +130,8 @@ def test_many_servers_with_exponential_work(servers: int, rho: float) -> None:
     drain = servers / (queue.load.mean_work * tau) - queue.rate
     assert math.isclose(queue.occupancy.wait_probability, c, rel_tol=1e-9)
     limits = (0.5 / drain, 1.5 / drain)
-    for limit in limits:
-        assert math.isclose(queue.wait_exceeds(limit), c * math.exp(-drain * limit), rel_tol=1e-3)
+    for limit in limits:  # a geometric work of mean 2000 is exponential but for 1 part in 1000
+        assert math.isclose(queue.wait_exceeds(limit), c * math.exp(-drain * limit), rel_tol=5e-3)
     measured = waits(queue.simulate(20_000))
     for limit, expected in [(0.0, c), *((t, c * math.exp(-drain * t)) for t in limits)]:
         later = interval([float(np.mean(w > limit + tau)) for w in measured])
