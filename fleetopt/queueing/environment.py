@@ -35,6 +35,8 @@ MAX_CELLS = 2**22
 _NEGLIGIBLE = 1e-9
 _UNVISITED = 1e-7
 """Probability by the mean context below which the lowest levels are left out."""
+_SLOW = 8.0
+"""Work of a long request, in works of the rest, from which it is part of the environment."""
 _WAIT_BINS = 96
 _GROUPS = 16
 _MOST_WAITING = 2**24
@@ -101,6 +103,20 @@ class Environment:
         join[-1, -1] = 1.0
         return join
 
+    def slowdown(self, mean_active: float) -> float:
+        """How much the long requests in service swing tau: its relative standard deviation.
+
+        A Poisson estimate; 0 where they do not stay much longer than the rest.
+        mean_active: sequences in the pool on average.
+        """
+        rest, long = self.load.classes
+        if long.mean_work < _SLOW * rest.mean_work:
+            return 0.0
+        batch = max(mean_active / self.replicas, 1.0)
+        tau = self.base_s + self.per_token_s * self.load.context.mean * batch
+        longs = self.load.arrival_rate * long.share * long.mean_work * tau
+        return self.per_token_s * long.context.mean / self.replicas * math.sqrt(longs) / tau
+
     def _down_above(self, rests: Floats, longs: Floats) -> Floats:
         """Rates to the level below, above c: the freed slot takes the next in line."""
         share = self.load.classes[1].share
@@ -133,7 +149,10 @@ class Environment:
         return table / (table[:-1].sum() + waiting.sum()), above
 
     def _levels(self, rests: Floats, longs: Floats, leave: Floats, above: Floats) -> list[Floats]:
-        """Rows of the stationary distribution, up to a factor: elimination from the lowest."""
+        """Rows of the stationary distribution, up to a factor: elimination from the lowest.
+
+        Rows are scaled as they come, for they span more than the range of floating point.
+        """
         arrive = self.load.arrival_rate * self._join
         diagonal = np.arange(self.phases)
         back: list[Floats] = []
@@ -146,9 +165,13 @@ class Environment:
             inside = -(step @ arrive)
             inside[diagonal, diagonal] += leave[level]
         levels = [_null_vector(above @ self._down_above(rests[-1], longs[-1]) - inside)]
+        logs = [0.0]
         for step in reversed(back):
-            levels.append(levels[-1] @ step)
-        return levels[::-1]
+            row = levels[-1] @ step
+            levels.append(row / row.sum())
+            logs.append(logs[-1] + math.log(row.sum()))
+        scales = np.exp(np.array(logs) - max(logs))
+        return list((scales[:, None] * np.array(levels))[::-1])
 
     @cached_property
     def is_stable(self) -> bool:

@@ -25,6 +25,8 @@ GREY_MARGIN = 0.10
 """How far above a bound a percentile may lie for its row to be grey."""
 _CHAIN_SHARE = 0.03
 """The two-class chain is used where overload is likelier than this share of the allowed misses."""
+_FELT = 0.08
+"""It is also used where long requests swing the iteration time by more than this."""
 _RARE = 0.25
 """Most requests that may be long; where more are, they are no environment but the traffic."""
 _MOST_REPLICAS = 2**40
@@ -179,7 +181,7 @@ class OccupancyRow:
         if not self.occupancy.is_stable:
             return math.inf
         plain = self.mix.percentile_s(metric, percentile)
-        if self.environment is None or metric == "tpot":
+        if self.environment is None:
             return plain
         if self._slow_mix is None:
             return math.inf
@@ -195,8 +197,8 @@ class OccupancyRow:
         return (self.mix if self._slow_mix is None else self._slow_mix).states
 
     def _slow_miss(self, metric: Metric, limit_s: float) -> float:
-        """The chain's P(latency > limit); only waits need it, TPOT sees the mean batch."""
-        if self.environment is None or metric == "tpot":
+        """The chain's P(latency > limit); 0 where the plain table is enough."""
+        if self.environment is None:
             return 0.0
         return 1.0 if self._slow_mix is None else self._slow_mix.exceedance(metric, limit_s)
 
@@ -393,5 +395,6 @@ class OccupancyTable:
         chain = Environment(self.load, self._base_s, self._per_token_s, occ.replicas, occ.slots)
         if chain.full > MAX_SLOTS or chain.full * chain.phases**2 > MAX_CELLS:
             return None
-        likely = chain.overload_probability() > _CHAIN_SHARE * self.limits.allowed_miss
-        return chain if likely else None
+        blocks = chain.overload_probability() > _CHAIN_SHARE * self.limits.allowed_miss
+        slows = chain.slowdown(occ.mean()) > _FELT
+        return chain if blocks or slows else None

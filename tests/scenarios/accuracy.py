@@ -110,8 +110,9 @@ SLOW = (
     Pool("lmsys", "a100", 5, 1.626, 4096, 65536, 120_000),
     Pool("lmsys", "a100", 8, 9.114, 1536, 65536, 60_000),
     Pool("lmsys", "a100", 9, 16.934, 1024, 65536, 60_000),
+    Pool("lmsys", "h100", 3, 100, 0, 65536, 6000, "paged"),
 )
-"""Few slots, held for minutes by rare long requests."""
+"""Few slots held for minutes by rare long requests, or few replicas slowed by them."""
 
 
 def compare(pools: Sequence[Pool]) -> list[Comparison]:
@@ -136,7 +137,7 @@ def compare_one(pool: Pool, executor: Executor) -> Comparison:
         Poisson(pool.rate),
     )
     law = Horizon.by_law(model)
-    horizon = Horizon(law.warmup_s, pool.measured_s, law.drain_s)
+    horizon = Horizon(law.warmup_s, pool.measured_s, law.cooldown_s, law.drain_s)
     seeds = np.random.SeedSequence(SEED).spawn(REPLICATIONS)
     runs = replicate(model, horizon, (BOUND,), (99.0,), seeds, executor)
     assert all(run.unfinished == 0 for run in runs)
