@@ -145,5 +145,5 @@ def test_chains_of_the_default_problem_are_few() -> None:
                 rows += pool._rows.values()
     solved = [row for row in rows if row.has_solved_chain]
     assert len(rows) <= 2 * 3 * 171
-    assert len(solved) <= 30
+    assert len(solved) <= 35
     assert sum(row.environment.full for row in solved if row.environment) <= 3200

@@ -1,22 +1,25 @@
 """The table's percentiles against our own simulation, for the tests and the manual.
 
-`python tests/scenarios/accuracy.py` prints the comparison as Markdown.
+`python tests/scenarios/accuracy.py` prints the comparison as Markdown; with a number and a
+seed it draws that many pools at random instead, which takes some seconds each.
 """
 
 from __future__ import annotations
 
+import random
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from fleetopt.catalog import read_lengths, read_profiles
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import CalibratedProfile, Capacity
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.feasibility import Limits, OccupancyTable
-from fleetopt.queueing.load import LoadTable
+from fleetopt.queueing.load import load_table
 from fleetopt.simulation.pool import Horizon, PoolModel, replicate
 from fleetopt.simulation.statistics import MeanInterval, mean_interval
 from fleetopt.workload.arrivals import Poisson
@@ -115,6 +118,33 @@ SLOW = (
 """Few slots held for minutes by rare long requests, or few replicas slowed by them."""
 
 
+def drawn(count: int, seed: int) -> list[Pool]:
+    """Pools of random lengths, GPUs, replicas, admission and utilization (0.3 to 0.85)."""
+    rng = random.Random(seed)
+    pools: list[Pool] = []
+    while len(pools) < count:
+        pool = _draw(rng)
+        pools += [pool] if pool else []
+    return pools
+
+
+def _draw(rng: random.Random) -> Pool | None:
+    """One pool; None if it has too little traffic, no slot, or takes too long to simulate."""
+    workload = rng.choice(["lmsys", "azure", "agent_heavy"])
+    gpu, admission = rng.choice(["a10g", "a100", "h100"]), rng.choice(["reserved", "paged"])
+    lengths, profile = _lengths(workload), _profiles()[gpu]
+    lo, hi = sorted(rng.sample(lengths.breakpoints, 2))
+    replicas, utilization = rng.choice([1, 2, 3, 5, 8, 12, 20, 40]), rng.uniform(0.3, 0.85)
+    pool = Pool(workload, gpu, replicas, 1.0, lo, hi, 0.0, admission)
+    if lengths.share(lo, hi) < 0.01 or _capacity(pool, profile).slots < 1:
+        return None
+    rate = utilization / _table(pool, profile).row(replicas).utilization
+    pool = replace(pool, rate=rate)
+    residence_s = _model(pool, profile).longest_residence_s()
+    pool = replace(pool, measured_s=max(40.0 * residence_s, 60_000.0 / rate))
+    return pool if pool.measured_s * rate <= 2.5e6 else None
+
+
 def compare(pools: Sequence[Pool]) -> list[Comparison]:
     """Table and simulation of every pool, on two threads."""
     with ThreadPoolExecutor(2) as executor:
@@ -123,19 +153,9 @@ def compare(pools: Sequence[Pool]) -> list[Comparison]:
 
 def compare_one(pool: Pool, executor: Executor) -> Comparison:
     """Table and simulation of one pool."""
-    lengths, profile = _lengths(pool.workload), _profiles()[pool.gpu]
-    load = LoadTable(lengths, profile.iteration).between(pool.lo, pool.hi, pool.rate)
-    capacity = (
-        profile.reserved(pool.hi) if pool.admission == "reserved" else profile.paged(pool.hi, 256)
-    )
-    row = OccupancyTable(load, profile, capacity, pool.lo, Limits((BOUND,))).row(pool.replicas)
-    model = PoolModel(
-        profile.iteration,
-        capacity,
-        pool.replicas,
-        lengths.within(pool.lo, pool.hi),
-        Poisson(pool.rate),
-    )
+    profile = _profiles()[pool.gpu]
+    row = _table(pool, profile).row(pool.replicas)
+    model = _model(pool, profile)
     law = Horizon.by_law(model)
     horizon = Horizon(law.warmup_s, pool.measured_s, law.cooldown_s, law.drain_s)
     seeds = np.random.SeedSequence(SEED).spawn(REPLICATIONS)
@@ -153,6 +173,28 @@ def compare_one(pool: Pool, executor: Executor) -> Comparison:
         ttft_simulated_ms=simulated["ttft"],
         tpot_ms=1e3 * row.percentile_s("tpot", 99.0),
         tpot_simulated_ms=simulated["tpot"],
+    )
+
+
+def _capacity(pool: Pool, profile: CalibratedProfile) -> Capacity:
+    if pool.admission == "paged":
+        return profile.paged(pool.hi, 256)
+    return profile.reserved(pool.hi)
+
+
+def _table(pool: Pool, profile: CalibratedProfile) -> OccupancyTable:
+    loads = load_table(_lengths(pool.workload), profile.iteration)
+    load = loads.between(pool.lo, pool.hi, pool.rate)
+    return OccupancyTable(load, profile, _capacity(pool, profile), pool.lo, Limits((BOUND,)))
+
+
+def _model(pool: Pool, profile: CalibratedProfile) -> PoolModel:
+    return PoolModel(
+        profile.iteration,
+        _capacity(pool, profile),
+        pool.replicas,
+        _lengths(pool.workload).within(pool.lo, pool.hi),
+        Poisson(pool.rate),
     )
 
 
@@ -190,4 +232,9 @@ def _profiles() -> dict[str, CalibratedProfile]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        chosen = drawn(int(sys.argv[1]), int(sys.argv[2]))
+        for comparison in map(compare, ([pool] for pool in chosen)):
+            print(markdown(comparison).splitlines()[-1], flush=True)
+        sys.exit()
     print(markdown(compare(DESIGN_ROWS + ORDINARY + SLOW)))
