@@ -62,22 +62,40 @@ class ReplicaProfile(Protocol):
     """What tables, program and simulator ask of a profile."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Short name, such as 'h100'."""
+        ...
+
     @property
-    def gpu(self) -> str: ...
+    def gpu(self) -> str:
+        """GPU type of a replica."""
+        ...
+
     @property
-    def serves(self) -> str: ...
+    def serves(self) -> str:
+        """The model it serves."""
+        ...
+
     @property
-    def gpus_per_replica(self) -> int: ...
+    def gpus_per_replica(self) -> int:
+        """GPUs acting together as one replica."""
+        ...
+
     @property
     def usd_per_hour(self) -> float:
         """Price of one replica-hour."""
         ...
 
     @property
-    def iteration(self) -> IterationTime: ...
+    def iteration(self) -> IterationTime:
+        """Coefficients of the iteration time."""
+        ...
+
     @property
-    def kv_tokens(self) -> int: ...
+    def kv_tokens(self) -> int:
+        """Tokens that the KV cache of one replica holds."""
+        ...
+
     def reserved(self, max_context: int) -> Capacity:
         """Capacity when every slot reserves the whole context window."""
         ...

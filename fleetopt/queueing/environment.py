@@ -23,12 +23,16 @@ import numpy as np
 from fleetopt.queueing.latency import StateMix
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy
-from fleetopt.workload.lengths import Floats
+from fleetopt.workload.lengths import Floats, Ints
 
 MAX_SLOTS = 1024
 """Pools with more slots average their long requests out."""
+MAX_CELLS = 2**22
+"""Most levels times phases squared: 32 MB to eliminate."""
 
 _NEGLIGIBLE = 1e-9
+_UNVISITED = 1e-7
+"""Probability by the mean context below which the lowest levels are left out."""
 _WAIT_BINS = 96
 _GROUPS = 16
 _MOST_WAITING = 2**24
@@ -67,12 +71,12 @@ class Environment:
         """Long requests in service on average, at the iteration time of a full pool."""
         _, long = self.load.classes
         tau = self.base_s + self.per_token_s * self.load.context.mean * self.slots
-        return self.load.arrival_rate * long.share * long.mean_work * tau
+        return float(self.load.arrival_rate * long.share * long.mean_work * tau)
 
     @cached_property
     def phases(self) -> int:
-        """Phases kept: k = 0 .. E[k] + 7 sqrt(E[k]) + 10, at most c."""
-        return min(self.full, math.ceil(self.mean_long + 7 * math.sqrt(self.mean_long) + 10)) + 1
+        """Phases kept: k = 0 .. E[k] + 5 sqrt(E[k]) + 8, at most c."""
+        return min(self.full, math.ceil(self.mean_long + 5 * math.sqrt(self.mean_long) + 8)) + 1
 
     def overload_probability(self) -> float:
         """Chance that so many long requests are in service that the rest cannot be served.
@@ -82,14 +86,18 @@ class Environment:
         rest, _ = self.load.classes
         k = np.arange(self.phases)
         demand = self.load.arrival_rate * rest.share
-        supply = self.departures(np.array([self.full]))[0][0]
+        supply = self.departures(np.array([float(self.full)]))[0][0]
         logs = k * math.log(max(self.mean_long, 1e-300)) - self.mean_long
         poisson = np.exp(logs - np.concatenate(([0.0], np.cumsum(np.log(k[1:])))))
         return float(poisson[supply <= demand].sum())
 
-    def _down_inside(self, rests: Floats, longs: Floats) -> Floats:
-        """Rates to the level below, up to level c: nobody waits for the freed slot."""
-        return np.diag(rests) + np.diag(longs[1:], k=-1)
+    @cached_property
+    def _join(self) -> Floats:
+        """Phase after an arrival that finds a free slot."""
+        share = self.load.classes[1].share
+        join = (1.0 - share) * np.eye(self.phases) + share * np.eye(self.phases, k=1)
+        join[-1, -1] = 1.0
+        return join
 
     def _down_above(self, rests: Floats, longs: Floats) -> Floats:
         """Rates to the level below, above c: the freed slot takes the next in line."""
@@ -105,34 +113,47 @@ class Environment:
         Levels below `first_level` are taken as empty. Raises ValueError if the chain has no
         stationary distribution.
         """
-        size, rate = self.phases, self.load.arrival_rate
-        share = self.load.classes[1].share
-        join = (1.0 - share) * np.eye(size) + share * np.eye(size, k=1)
-        join[-1, -1] = 1.0
-        rests, longs = self.departures(np.arange(first_level, self.full + 1))
-        leave = rests + longs
-        leave[0] = 0.0
-        down_above = self._down_above(rests[-1], longs[-1])
-        above = _rate_matrix(rate * np.eye(size), -np.diag(rate + leave[-1]), down_above)
-        diagonal = np.arange(size)
+        if not self.is_stable:
+            raise ValueError("the pool is overloaded: the chain has no stationary distribution")
+        rests, longs = self.departures(np.arange(first_level, self.full + 1.0))
+        rate = self.load.arrival_rate
+        leave = rate + rests + longs
+        leave[0] = rate
+        down = self._down_above(rests[-1], longs[-1])
+        above = _rate_matrix(rate * np.eye(self.phases), -np.diag(leave[-1]), down)
+        levels = self._levels(rests, longs, leave, above)
+        table = np.maximum(np.array(levels), 0.0)
+        waiting = np.linalg.solve((np.eye(self.phases) - above).T, table[-1])
+        return table / (table[:-1].sum() + waiting.sum()), above
+
+    def _levels(self, rests: Floats, longs: Floats, leave: Floats, above: Floats) -> list[Floats]:
+        """Rows of the stationary distribution, up to a factor: elimination from the lowest."""
+        arrive = self.load.arrival_rate * self._join
+        diagonal = np.arange(self.phases)
         back: list[Floats] = []
-        inside = np.diag(rate + leave[0])
+        inside = np.diag(leave[0])
         for level in range(1, len(rests)):
-            down = self._down_inside(rests[level], longs[level])
-            back.append(down @ np.linalg.inv(inside))
-            inside = back[-1] @ join
-            inside *= -rate
-            inside[diagonal, diagonal] += rate + leave[level]
-        levels = [_null_vector(above @ down_above - inside)]
+            inverse = np.linalg.inv(inside)
+            step = rests[level][:, None] * inverse
+            step[1:] += longs[level][1:, None] * inverse[:-1]
+            back.append(step)
+            inside = -(step @ arrive)
+            inside[diagonal, diagonal] += leave[level]
+        levels = [_null_vector(above @ self._down_above(rests[-1], longs[-1]) - inside)]
         for step in reversed(back):
             levels.append(levels[-1] @ step)
-        table = np.maximum(np.array(levels[::-1]), 0.0)
-        waiting = table[-1] @ np.linalg.inv(np.eye(size) - above)
-        return table / (table[:-1].sum() + waiting.sum()), above
+        return levels[::-1]
+
+    @cached_property
+    def is_stable(self) -> bool:
+        """Whether the levels above c drift down (Neuts 1981, theorem 1.7.1)."""
+        rests, longs = (row[0] for row in self.departures(np.array([float(self.full)])))
+        phase = _null_vector(self._down_above(rests, longs) - np.diag(rests + longs))
+        return bool(self.load.arrival_rate < phase @ (rests + longs))
 
     def states(self, occupancy: Occupancy) -> StateMix:
         """What an arrival finds; in the place of `latency.states_of`."""
-        likely = occupancy.states[occupancy.probabilities > _NEGLIGIBLE]
+        likely = occupancy.states[occupancy.probabilities > _UNVISITED]
         table, rate = self.stationary(int(likely[0]) if likely.size else 0)
         free = table[:-1]
         m, k = np.nonzero(free > _NEGLIGIBLE)
@@ -147,17 +168,17 @@ class Environment:
         moments = Moments(mean, variance, third)
         return StateMix(active, weights, moments, waits, np.zeros(active.size))
 
-    def _waiting(self, at_full: Floats, rate: Floats) -> tuple[Floats, Floats, Floats]:
+    def _waiting(self, at_full: Floats, rate: Floats) -> tuple[Floats, Ints, Floats]:
         """Weights, phases and waits of the levels from c on: j + 1 departures are ahead.
 
         Levels far above c are summed in groups whose width doubles.
         """
-        rests, longs = self.departures(np.array([self.full]))
+        rests, longs = self.departures(np.array([float(self.full)]))
         leave = (rests + longs)[0]
         rows, ahead = [], []
         power, total = rate, np.eye(self.phases)
         row, level, width = at_full, 0, 1
-        while row.sum() > _NEGLIGIBLE and level < _MOST_WAITING:
+        while level == 0 or (row.sum() > _NEGLIGIBLE and level < _MOST_WAITING):
             for _ in range(_GROUPS):
                 rows.append(row @ total)
                 ahead.append(level + 0.5 * (width + 1))
@@ -169,7 +190,7 @@ class Environment:
         phases = np.tile(np.arange(self.phases), len(rows))
         return np.concatenate(rows), phases, (np.array(ahead)[:, None] / leave).ravel()
 
-    def _mix(self, active: Floats, k: Floats, weights: Floats, waits: Floats) -> list[Floats]:
+    def _mix(self, active: Ints, k: Ints, weights: Floats, waits: Floats) -> list[Floats]:
         """Columns of a StateMix for states with k long sequences among `active`."""
         rest, long = self.load.classes
         share = np.where(active > 0, k / np.maximum(active, 1), 0.0)
@@ -209,9 +230,7 @@ def _rate_matrix(up: Floats, local: Floats, down: Floats) -> Floats:
         climb = climb @ high
         if np.abs(1.0 - first_passage.sum(axis=1)).max() < 1e-12 or climb.max() < 1e-16:
             break
-    rate = up @ np.linalg.inv(-(local + up @ first_passage))
-    if not np.abs(np.linalg.eigvals(rate)).max() < 1.0:
-        raise ValueError("the pool is overloaded: the chain has no stationary distribution")
+    rate: Floats = up @ np.linalg.inv(-(local + up @ first_passage))
     return rate
 
 
@@ -221,4 +240,5 @@ def _null_vector(generator: Floats) -> Floats:
     system[-1] = 1.0
     right = np.zeros(len(system))
     right[-1] = 1.0
-    return np.linalg.solve(system, right)
+    vector: Floats = np.linalg.solve(system, right).astype(np.float64)
+    return vector

@@ -17,7 +17,7 @@ import numpy as np
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.environment import MAX_SLOTS, Environment
+from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
@@ -33,11 +33,20 @@ class Row(Protocol):
     """One row of a feasibility table."""
 
     @property
-    def replicas(self) -> int: ...
+    def replicas(self) -> int:
+        """Replicas of the pool."""
+        ...
+
     @property
-    def utilization(self) -> float: ...
+    def utilization(self) -> float:
+        """Offered work over the work rate with every slot busy."""
+        ...
+
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """How the latencies were computed."""
+        ...
+
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(latency > stretch * limit)."""
         ...
@@ -51,21 +60,48 @@ class PoolTable(Protocol):
     """What the program asks of a table, whatever method stands behind it."""
 
     @property
-    def limits(self) -> Limits: ...
+    def limits(self) -> Limits:
+        """What every row is held to."""
+        ...
+
     @property
-    def lo_tokens(self) -> int: ...
+    def lo_tokens(self) -> int:
+        """Total lengths above this one are served."""
+        ...
+
     @property
-    def hi_tokens(self) -> int: ...
+    def hi_tokens(self) -> int:
+        """Context window of the pool, in tokens."""
+        ...
+
     @property
-    def profile(self) -> ReplicaProfile: ...
+    def profile(self) -> ReplicaProfile:
+        """Performance of one replica."""
+        ...
+
     @property
-    def admission(self) -> str: ...
+    def admission(self) -> str:
+        """How slots are given out."""
+        ...
+
     @property
-    def slots(self) -> int: ...
+    def slots(self) -> int:
+        """Sequences in a replica's batch."""
+        ...
+
     @property
-    def arrival_rate(self) -> float: ...
-    def row(self, replicas: int) -> Row: ...
-    def is_admissible(self, replicas: int, grey: bool = False) -> bool: ...
+    def arrival_rate(self) -> float:
+        """Requests per second."""
+        ...
+
+    def row(self, replicas: int) -> Row:
+        """The row of a number of replicas."""
+        ...
+
+    def is_admissible(self, replicas: int, grey: bool = False) -> bool:
+        """Whether n replicas keep every limit; with `grey`, also if simulation has to tell."""
+        ...
+
     def min_replicas(self, grey: bool = False) -> int | None:
         """Least admissible number of replicas; None if no number is."""
         ...
@@ -98,40 +134,77 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class OccupancyRow:
-    """A row of the state-dependent table."""
+    """A row of the state-dependent table.
+
+    environment: the two-class chain, where long requests may block the pool. Such a row
+        predicts the worse of the chain and the mean context; the chain is solved when the
+        mean context alone does not refuse the row.
+    """
 
     replicas: int
     occupancy: Occupancy
     mix: LatencyMix
-    slow_states: StateMix | None = None
+    environment: Environment | None = None
 
     @property
     def utilization(self) -> float:
-        """rho = a / phi(c)."""
+        """Offered work over the work rate with every slot busy, a / phi(c)."""
         return self.occupancy.utilization
 
     @property
     def method(self) -> str:
         """Which states the latencies are mixed over."""
-        return "two-class chain" if self.slow_states else "occupancy"
+        return "two-class chain" if self.environment else "occupancy"
 
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(latency > stretch * limit); 1 if the pool is overloaded."""
+        limit_s = stretch * bound.limit_s
         if not self.occupancy.is_stable:
             return 1.0
-        return self._mix(bound.metric).exceedance(bound.metric, stretch * bound.limit_s)
+        plain = self.mix.exceedance(bound.metric, limit_s)
+        return max(plain, self._slow_miss(bound.metric, limit_s))
+
+    def is_within(self, bound: LatencyBound, stretch: float = 1.0) -> bool:
+        """Whether at most the allowed share misses the bound, the cheap test first."""
+        limit_s = stretch * bound.limit_s
+        return (
+            self.occupancy.is_stable
+            and self.mix.exceedance(bound.metric, limit_s) <= bound.allowed_miss
+            and self._slow_miss(bound.metric, limit_s) <= bound.allowed_miss
+        )
 
     def percentile_s(self, metric: Metric, percentile: float) -> float:
         """A percentile in seconds; infinite if the pool is overloaded."""
         if not self.occupancy.is_stable:
             return math.inf
-        return self._mix(metric).percentile_s(metric, percentile)
+        plain = self.mix.percentile_s(metric, percentile)
+        if self.environment is None or metric == "tpot":
+            return plain
+        if self._slow_mix is None:
+            return math.inf
+        return max(plain, self._slow_mix.percentile_s(metric, percentile))
 
-    def _mix(self, metric: Metric) -> LatencyMix:
-        """The batch that a token meets is the plain table's; only waits need the chain."""
-        if self.slow_states is None or metric == "tpot":
-            return self.mix
-        return replace(self.mix, states=self.slow_states)
+    @property
+    def has_solved_chain(self) -> bool:
+        """Whether some question about the row needed the two-class chain."""
+        return self.__dict__.get("_slow_mix") is not None
+
+    def binding_states(self) -> StateMix:
+        """What arrivals find, with the environment where it counts."""
+        return (self.mix if self._slow_mix is None else self._slow_mix).states
+
+    def _slow_miss(self, metric: Metric, limit_s: float) -> float:
+        """The chain's P(latency > limit); only waits need it, TPOT sees the mean batch."""
+        if self.environment is None or metric == "tpot":
+            return 0.0
+        return 1.0 if self._slow_mix is None else self._slow_mix.exceedance(metric, limit_s)
+
+    @cached_property
+    def _slow_mix(self) -> LatencyMix | None:
+        """The chain's mixture; None if it has no stationary distribution."""
+        if self.environment is None or not self.environment.is_stable:
+            return None
+        return replace(self.mix, states=self.environment.states(self.occupancy))
 
 
 class OccupancyTable:
@@ -199,7 +272,7 @@ class OccupancyTable:
             return False
         row = self.row(replicas)
         stretch = 1.0 + GREY_MARGIN if grey else 1.0
-        return all(row.miss(b, stretch) <= b.allowed_miss for b in self.limits.slo)
+        return all(row.is_within(bound, stretch) for bound in self.limits.slo)
 
     def min_replicas(self, grey: bool = False) -> int | None:
         """Least admissible number of replicas, by galloping and bisection; None if none is."""
@@ -245,9 +318,9 @@ class OccupancyTable:
         rho = self.utilization(fewer)
         if rho > self.limits.max_utilization:
             cause = "KV slots" if self._roomier().is_admissible(fewer) else "utilization cap"
-            return f"{cause}: utilization {rho:.2f} > {self.limits.max_utilization:g} at {fewer}"
+            return f"{cause}: utilization {rho:.3g} > {self.limits.max_utilization:g} at {fewer}"
         row = self.row(fewer)
-        broken = [b for b in self.limits.slo if row.miss(b) > b.allowed_miss]
+        broken = [b for b in self.limits.slo if not row.is_within(b)]
         if not broken:
             return f"simulation: the table alone would accept {fewer}"
         bound = broken[0]
@@ -255,7 +328,7 @@ class OccupancyTable:
         return f"{self._cause(row, bound)}: {bound.label} {value:,.0f} ms at {fewer}"
 
     def _cause(self, row: OccupancyRow, bound: LatencyBound) -> str:
-        states = row.slow_states or row.mix.states
+        states = row.binding_states()
         free = (states.wait_s == 0) & (states.wait_rate == 0)
         weights = np.where(free, states.probabilities, 0.0)
         if bound.metric == "tpot":
@@ -308,21 +381,18 @@ class OccupancyTable:
         mix = LatencyMix(
             self.load, states_of(occ, self.load), replicas, self._base_s, self._per_token_s
         )
-        return OccupancyRow(replicas, occ, mix, self._slow_states(occ))
+        return OccupancyRow(replicas, occ, mix, self._environment(occ))
 
-    def _slow_states(self, occ: Occupancy) -> StateMix | None:
-        """The two-class chain's states, where long requests may block the pool."""
+    def _environment(self, occ: Occupancy) -> Environment | None:
+        """The two-class chain, where long requests may block the pool."""
         rest, long = self.load.classes
-        full = occ.replicas * occ.slots
-        if not occ.is_stable or full > MAX_SLOTS or rest.share == 0 or long.share == 0:
+        if not occ.is_stable or rest.share == 0 or long.share == 0:
             return None
         chain = Environment(self.load, self._base_s, self._per_token_s, occ.replicas, occ.slots)
-        if chain.overload_probability() <= _CHAIN_SHARE * self.limits.allowed_miss:
+        if chain.full > MAX_SLOTS or chain.full * chain.phases**2 > MAX_CELLS:
             return None
-        try:
-            return chain.states(occ)
-        except ValueError:
-            return None
+        likely = chain.overload_probability() > _CHAIN_SHARE * self.limits.allowed_miss
+        return chain if likely else None
 
 
 def pool_tables(

@@ -57,11 +57,15 @@ def states_of(occupancy: Occupancy, load: Load) -> StateMix:
 
 
 def _binned(states: Floats, probabilities: Floats) -> tuple[Floats, Floats]:
-    """At most _BINS groups of neighbouring states, each at its mean."""
+    """At most _BINS groups of neighbouring states, each at its mean; the sum is kept."""
     if states.size <= _BINS:
         return states, probabilities
     kept = probabilities > 1e-9
+    if not kept.any():
+        return states[-1:], probabilities.sum(keepdims=True)
+    total = probabilities.sum()
     states, probabilities = states[kept], probabilities[kept]
+    probabilities = probabilities * (total / probabilities.sum())
     starts = np.unique(np.linspace(0, states.size, _BINS, endpoint=False).astype(np.int64))
     mass = np.add.reduceat(probabilities, starts)
     return np.add.reduceat(states * probabilities, starts) / mass, mass
@@ -83,11 +87,12 @@ class LatencyMix:
     @cached_property
     def _own_sequences(self) -> Floats:
         n = self.replicas
-        return np.maximum(0.0, self.states.active / n - (n - 1) / (2 * n))
+        beside: Floats = np.maximum(0.0, self.states.active / n - (n - 1) / (2 * n))
+        return beside
 
     def _iteration_s(self, own_context: Floats) -> Floats:
-        """tau' by cell (rows) and state (columns)."""
-        beside = self.states.context.mean * self._own_sequences
+        """Iteration times tau' by cell (rows) and state (columns)."""
+        beside: Floats = self.states.context.mean * self._own_sequences
         return self.base_s + self.per_token_s * (own_context[:, None] + beside[None, :])
 
     @cached_property
@@ -129,7 +134,8 @@ class LatencyMix:
             return np.ones_like(parts)
         x = (cells.work - cells.prefill_iterations)[:, None] / cells.work[None, :]
         kept = np.where(x <= 1.0, 1.0 - x / 3.0, 1.0 / x - 1.0 / (3.0 * x**2))
-        return kept @ (parts / parts.sum())
+        averaged: Floats = kept @ (parts / parts.sum())
+        return averaged
 
     @cached_property
     def _ttft_without_wait_s(self) -> float:
@@ -231,5 +237,5 @@ def _normal_cdf(z: Floats) -> Floats:
     poly = t * (
         0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))
     )
-    upper = np.exp(-0.5 * np.minimum(np.abs(z), 40.0) ** 2) / np.sqrt(2 * np.pi) * poly
+    upper: Floats = np.exp(-0.5 * np.minimum(np.abs(z), 40.0) ** 2) / np.sqrt(2 * np.pi) * poly
     return np.where(z >= 0, 1.0 - upper, upper)

@@ -223,7 +223,7 @@ class PublishedTable:
         rho = self.utilization(fewer)
         if rho > self.limits.max_utilization:
             limit = self.limits.max_utilization
-            return f"utilization cap: utilization {rho:.2f} > {limit:g} at {fewer}"
+            return f"utilization cap: utilization {rho:.3g} > {limit:g} at {fewer}"
         row = self.row(fewer)
         for bound in self.limits.slo:
             wait_s = row.wait_s(bound.percentile)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -22,18 +22,19 @@ from numba import njit
 from fleetopt.simulation.records import Engine, Floats, Ints, Requests, Trajectory, Window
 from fleetopt.simulation.state import NEVER, new_replicas, new_requests
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _INF = math.inf
 _REQUEST_BITS = 31
 _REQUEST_MASK = 2**_REQUEST_BITS - 1
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled(function: _F) -> _F:
     """Compile with the disk cache; without it where no cache folder can be written."""
     options = {"nogil": True, "error_model": "numpy"}
     try:
-        return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+        return cast(_F, njit(cache=True, **options)(function))
     except RuntimeError:
-        return njit(**options)(function)  # type: ignore[no-any-return]
+        return cast(_F, njit(**options)(function))
 
 
 @_compiled
@@ -54,7 +55,8 @@ def _elapsed(k: int, first_s: float, growth_s: float, floor_s: float) -> float:
 @_compiled
 def _end_of(replica: Any, k: int) -> float:
     """Time at which the k-th iteration of the epoch ends."""
-    return replica.epoch_s + _elapsed(k, replica.first_s, replica.growth_s, replica.floor_s)
+    start_s: float = replica.epoch_s
+    return start_s + _elapsed(k, replica.first_s, replica.growth_s, replica.floor_s)
 
 
 @_compiled
@@ -91,7 +93,7 @@ def _tree_set(tree: Any, leaf: int, value: Any) -> None:
 @_compiled
 def _tree_least(tree: Any) -> int:
     """Lowest index among the leaves with the least value."""
-    half = tree.size // 2
+    half: int = tree.size // 2
     node = 1
     while node < half:
         node *= 2
@@ -131,7 +133,8 @@ def _heap_pop(heap: Any, base: int, size: int) -> None:
 
 @_compiled
 def _blocks_of(engine: Engine, request: Any) -> int:
-    return (request.prompt + request.output + engine.block_tokens - 1) // engine.block_tokens
+    tokens: int = request.prompt + request.output
+    return (tokens + engine.block_tokens - 1) // engine.block_tokens
 
 
 @_compiled
@@ -140,7 +143,8 @@ def _has_room(engine: Engine, replica: Any, request: Any) -> bool:
         return False
     if engine.kv_blocks == 0:
         return True
-    return replica.blocks + _blocks_of(engine, request) <= engine.kv_blocks
+    held: int = replica.blocks
+    return held + _blocks_of(engine, request) <= engine.kv_blocks
 
 
 @_compiled
@@ -223,7 +227,7 @@ def _next_event(engine: Engine, replica: Any, requests: Any, heap: Any) -> float
 @_compiled
 def _next_iteration(engine: Engine, replica: Any, requests: Any, heap: Any) -> int:
     """Number of the next iteration before which the replica changes."""
-    at = replica.admit_at
+    at: int = replica.admit_at
     if replica.decoding > 0:
         at = min(at, heap[replica.heap] >> _REQUEST_BITS)
     q = replica.prefill_head
@@ -435,5 +439,5 @@ def run_pool(
 
 def is_compiled() -> bool:
     """Whether a compiled kernel is in the cache, so that the next run starts at once."""
-    folder = Path(_run.stats.cache_path or "")
+    folder = Path(_run.stats.cache_path or "")  # type: ignore[attr-defined]
     return any(folder.glob("kernel._run*.nbi"))

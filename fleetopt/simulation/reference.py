@@ -169,7 +169,9 @@ class _Run:
         self.checkpoint_s = checkpoint_s
         self.seen = 0
         self.out = Trajectory(
-            *(np.full(size, np.nan) for _ in range(3)),
+            np.full(size, np.nan),
+            np.full(size, np.nan),
+            np.full(size, np.nan),
             np.full(size, -1, dtype=np.int64),
             np.zeros(marks, dtype=np.int64),
             np.zeros(marks, dtype=np.int64),
