@@ -19,7 +19,7 @@ from fleetopt.simulation.statistics import mean_interval
 from fleetopt.workload.arrivals import Poisson
 
 SEED = 20
-REPLICATIONS = 16
+REPLICATIONS = 48
 
 
 @dataclass(frozen=True, slots=True)
