@@ -95,7 +95,7 @@ def test_many_grey_rows_are_spread() -> None:
     sure = [n for n, grey in rows if not grey]
     assert sure[0] == 11_000
     assert len(sure) == 9
-    steps = [after / before for before, after in zip(sure, sure[1:], strict=False)]
+    steps = [after / before for before, after in pairwise(sure)]
     assert all(1.01 <= step <= 1.0101 for step in steps)  # 1 % a step, rounded up
 
 

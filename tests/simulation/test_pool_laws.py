@@ -64,7 +64,9 @@ def test_requests_that_never_fit_are_rejected_and_missed() -> None:
     model = replace(pool(6), capacity=capacity)
     run = runs(model, 2, 1)[0]
     share = AZURE.share(4096, 8192)
-    assert run.rejected / run.arrivals == pytest.approx(share, abs=6 * (share / run.arrivals) ** 0.5)
+    assert run.rejected / run.arrivals == pytest.approx(
+        share, abs=6 * (share / run.arrivals) ** 0.5
+    )
     assert run.missed[0] >= run.rejected
     assert run.arrivals == run.completed + run.rejected + run.unfinished
 

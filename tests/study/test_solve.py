@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -52,7 +53,8 @@ def test_a_plan_survives_its_json_form(lmsys: Plan) -> None:
 
 def test_what_stands_beside_the_plan(lmsys: Plan) -> None:
     """Simpler fleets cost more; the next cheaper costs less and has a reason; paged KV saves
-    a quarter to two fifths."""
+    a quarter to two fifths.
+    """
     kinds = {other.kind: other for other in lmsys.alternatives}
     assert kinds["one pool"].usd_per_year > lmsys.cost.usd_per_year
     assert len(kinds["one pool"].fleet.pools) == 1
@@ -82,7 +84,7 @@ def test_the_plan_covers_every_length_once() -> None:
         pools = solve(problem(cdf=name, arrival_rate=40.0)).fleet.pools
         assert pools[0].lo_tokens == 0
         assert pools[-1].hi_tokens == 65536
-        for before, after in zip(pools, pools[1:], strict=False):
+        for before, after in pairwise(pools):
             assert before.hi_tokens == after.lo_tokens
         assert sum(pool.arrival_rate for pool in pools) == pytest.approx(40.0)
 

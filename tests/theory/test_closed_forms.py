@@ -67,9 +67,7 @@ class Queue:
         batch = min(slots, 10**6)
         rate = rho * batch / (base_s + slope_s * batch) / per_request.mean_work
         self.load: Load = LoadTable(lengths, self.time).between(0, total, rate)
-        self.occupancy: Occupancy = occupancy(
-            self.load.offered_work, base_s, slope_s, 1, slots
-        )
+        self.occupancy: Occupancy = occupancy(self.load.offered_work, base_s, slope_s, 1, slots)
 
     @property
     def rate(self) -> float:
@@ -165,7 +163,11 @@ def test_one_server_with_constant_work(rho: float) -> None:
 
 @pytest.mark.parametrize("rho", [0.5, 0.75])
 @pytest.mark.parametrize(
-    "work", [outputs(np.array([200, 4200]), np.array([0.8, 0.2]), 5000), outputs(np.array([1000]), np.ones(1), 5000)]
+    "work",
+    [
+        outputs(np.array([200, 4200]), np.array([0.8, 0.2]), 5000),
+        outputs(np.array([1000]), np.ones(1), 5000),
+    ],
 )
 def test_one_shared_processor(work: LengthDistribution, rho: float) -> None:
     """M/G/1-PS: n is geometric, and a request of work v stays v tau(1) / (1 - rho).
