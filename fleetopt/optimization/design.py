@@ -11,7 +11,7 @@ from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.queueing.feasibility import Limits, OccupancyTable, PoolTable
-from fleetopt.queueing.load import LoadTable
+from fleetopt.queueing.load import load_table
 from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
 
 Chosen = tuple[Candidate, Row]
@@ -118,7 +118,7 @@ def table_maker(
         return lambda lo, hi, rate: PublishedTable(
             published.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
         )
-    loads = LoadTable(case.lengths, profile.iteration)
+    loads = load_table(case.lengths, profile.iteration)
     return lambda lo, hi, rate: OccupancyTable(
         loads.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +82,12 @@ class Load:
     def offered_work(self) -> float:
         """Iterations per second that arrive."""
         return self.arrival_rate * self.mean_work
+
+
+@lru_cache(maxsize=32)
+def load_table(lengths: LengthDistribution, iteration: IterationTime) -> LoadTable:
+    """The load table of a workload on an iteration time, made once."""
+    return LoadTable(lengths, iteration)
 
 
 class LoadTable:

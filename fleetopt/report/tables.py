@@ -12,7 +12,7 @@ from fleetopt.plan import HOURS_PER_YEAR, Alternative, Plan, PoolVerification, R
 from fleetopt.report import wording
 from fleetopt.report.console import columns, first_fitting, line, section
 
-_COMPARED = ("one pool", "one GPU type", "paged")
+_COMPARED = ("one pool", "one GPU type")
 _STYLES = {"pass": "green", "not verified": "yellow"}
 
 
@@ -28,14 +28,15 @@ def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
         yield section("Refused by simulation", _refused_table(plan.status.refused_rows))
     compared = [other for other in plan.alternatives if other.kind in _COMPARED]
     if compared:
-        yield section("Compared with", *_alternatives(compared, plan, width))
+        yield section("Compared with", _alternatives(compared, plan))
     binding = [*_binding_lines(plan), *_next_cheaper_lines(plan)]
     yield section("What binds", *(line(text, width) for text in binding))
     best = [other for other in plan.alternatives if other.kind == "next best"]
     if best:
-        yield section("Next best fleets", *_alternatives(best, plan, width))
-    if plan.notes:
-        yield section("Notes", *(line(note, width) for note in plan.notes))
+        yield section("Next best fleets", _alternatives(best, plan))
+    notes = [*_paged_lines(plan), *plan.notes]
+    if notes:
+        yield section("Notes", *(line(note, width) for note in notes))
 
 
 def fleet_table(plan: Plan, width: int) -> Table:
@@ -136,8 +137,8 @@ def _cost_line(plan: Plan) -> str:
         return f"{text}."
     refused = wording.counted(len(plan.status.refused_rows), "row")
     return (
-        f"{text}, the first optimum, before simulation refused {refused}. The price of truth is "
-        f"{wording.money(cost - bound)} a year ({wording.share(cost / bound - 1)})."
+        f"{text}, the first optimum, before simulation refused {refused}. The verified plan costs "
+        f"{wording.money(cost - bound)} a year more ({wording.share(cost / bound - 1)})."
     )
 
 
@@ -170,9 +171,7 @@ def _refused_table(rows: Sequence[RefusedRow]) -> Table:
     return table
 
 
-def _alternatives(
-    others: Sequence[Alternative], plan: Plan, width: int
-) -> Iterator[RenderableType]:
+def _alternatives(others: Sequence[Alternative], plan: Plan) -> Table:
     named = any(other.kind in _COMPARED for other in others)
     headings = (*(["best with"] if named else []), "fleet", "verdict", "$/yr", "difference")
     table = columns(*headings, left=len(headings) - 2, wrapped="fleet", close=True)
@@ -181,19 +180,27 @@ def _alternatives(
         more = extra / plan.cost.usd_per_year if plan.cost.usd_per_year > 0 else None
         table.add_row(
             *([other.kind] if named else []),
-            wording.fleet(other.fleet),
-            other.verdict,
+            "the plan itself" if other.fleet == plan.fleet else wording.fleet(other.fleet),
+            _verdict(other, plan),
             wording.money(other.usd_per_year),
             f"{'+' if extra >= 0 else ''}{wording.share(more)}",
         )
-    yield table
-    for other in others:
-        if other.why:
-            yield line(f"{_headline(other)}: {other.why}", width)
+    return table
 
 
-def _headline(other: Alternative) -> str:
-    return other.kind if other.kind in _COMPARED else wording.money(other.usd_per_year)
+def _verdict(other: Alternative, plan: Plan) -> str:
+    if other.fleet == plan.fleet and plan.verification is not None:
+        return plan.verification.verdict
+    return other.verdict
+
+
+def _paged_lines(plan: Plan) -> Iterator[str]:
+    for other in plan.alternatives:
+        if other.kind == "paged":
+            yield (
+                f"{other.why}: {wording.fleet(other.fleet)}, {wording.money(other.usd_per_year)} "
+                "a year; --admission paged designs and verifies it"
+            )
 
 
 def _binding_lines(plan: Plan) -> Iterator[str]:

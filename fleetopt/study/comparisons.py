@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fleetopt.case import Case
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.solver import Holding, Solution
@@ -13,6 +13,10 @@ from fleetopt.study.assembly import fleet_of
 
 if TYPE_CHECKING:
     from fleetopt.verification import Judge
+
+
+THE_PLAN = "it is the plan itself"
+"""Why a fleet of a simpler kind is no other choice."""
 
 
 def beside(design: Design, solution: Solution, judge: Judge | None) -> tuple[Alternative, ...]:
@@ -28,12 +32,12 @@ def beside(design: Design, solution: Solution, judge: Judge | None) -> tuple[Alt
 
 
 def _compared(design: Design, kind: str, other: Solution, solution: Solution) -> Alternative | None:
-    """A fleet of a simpler kind; None if there is none or it is the plan itself."""
-    if other.holding is Holding.NONE or other.chosen == solution.chosen:
+    """A fleet of a simpler kind, by the table; None if there is none."""
+    if other.holding is Holding.NONE:
         return None
-    more = other.usd_per_hour / solution.usd_per_hour - 1.0
-    why = f"costs {100 * more:.0f} % more by the table" if more > 0 else "costs the same"
-    return _alternative(design, kind, other.chosen, "not verified", why)
+    if other.chosen == solution.chosen:
+        return _alternative(design, kind, other.chosen, "not verified", THE_PLAN)
+    return _alternative(design, kind, other.chosen, "not verified", "")
 
 
 def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alternative | None:
@@ -77,9 +81,7 @@ def _next_best(design: Design, solution: Solution, judge: Judge | None) -> list[
         if other.chosen == solution.chosen:
             continue
         verdict = overall([judge.verdict(judged(c, row)) for c, row in other.chosen])
-        more = other.usd_per_hour - solution.usd_per_hour
-        why = f"costs {more * HOURS_PER_YEAR:,.0f} $ a year more"
-        others.append(_alternative(design, "next best", other.chosen, verdict, why))
+        others.append(_alternative(design, "next best", other.chosen, verdict, ""))
     return others[: design.case.problem.verification.top - 1]
 
 
@@ -88,13 +90,13 @@ def paged(design: Design, solution: Solution) -> Alternative | None:
     problem = design.case.problem
     if problem.admission == "paged" or problem.method == "published":
         return None
-    case = Case.of(problem.model_copy(update={"admission": "paged"}))
-    other = Design(case, grey=False)
+    stated = problem.model_copy(update={"admission": "paged"})
+    other = Design(replace(design.case, problem=stated), grey=False)
     best = other.optimum()
     saved = 1.0 - best.usd_per_hour / solution.usd_per_hour
     if best.holding is Holding.NONE or saved <= 0:
         return None
-    why = f"saves {100 * saved:.0f} % by the table, with the engine's KV blocks paged"
+    why = f"paged KV would save {100 * saved:.0f} %, by the table"
     return _alternative(other, "paged", best.chosen, "not verified", why)
 
 

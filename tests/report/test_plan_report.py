@@ -53,12 +53,12 @@ def test_the_answer_comes_first_and_the_reasons_follow(plan):
     assert places == sorted(places)
 
 
-def test_cost_bound_and_the_price_of_truth(plan):
+def test_cost_bound_and_what_verification_adds(plan):
     text = " ".join(text_of(plan).split())
     assert "Cost: 140.9 K$ a year; bound 128.3 K$, the first optimum" in text
-    assert "The price of truth is 12.5 K$ a year (9.8 %)" in text
+    assert "The verified plan costs 12.5 K$ a year more (9.8 %)" in text
     unrefused = replace(plan, status=replace(plan.status, refused_rows=()))
-    assert "price of truth" not in text_of(unrefused)
+    assert "verified plan costs" not in text_of(unrefused)
     assert "Refused by simulation" not in text_of(unrefused)
 
 
