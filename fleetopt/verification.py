@@ -29,7 +29,7 @@ from fleetopt.workload.arrivals import Poisson
 
 SHORTEST_RESIDENCES = 5.0
 """Measured longest residences below which a run says nothing of the steady state."""
-MOST_REQUESTS = 500_000
+MOST_REQUESTS = 250_000
 """Requests of a replication above which a pool is simulated as a slice of itself."""
 LEAST_SLICE = 16
 """Replicas that a slice keeps at least."""
@@ -221,12 +221,15 @@ def _growth(runs: Sequence[Replication], horizon: Horizon, replicas: int) -> flo
 def _slice(model: PoolModel, horizon: Horizon) -> tuple[PoolModel, int]:
     """A k-th part of a very large pool: as many replicas (rounded down) at a k-th of the rate.
 
-    Pooling can only help, so a pool whose slice passes passes too.
+    Pooling can only help, so a pool whose slice passes passes too. Of the k that make the
+    slice small enough, the one that loses least by rounding down.
     """
     requests = model.arrivals.rate * horizon.arrivals_end_s
-    parts = min(math.ceil(requests / MOST_REQUESTS), model.replicas // LEAST_SLICE)
-    if parts <= 1:
+    least = math.ceil(requests / MOST_REQUESTS)
+    most = min(2 * least, model.replicas // LEAST_SLICE)
+    if least <= 1 or most <= 1:
         return model, 1
+    parts = max(range(min(least, most), most + 1), key=lambda k: model.replicas // k * k)
     rate = model.arrivals.rate / parts
     return replace(model, replicas=model.replicas // parts, arrivals=Poisson(rate)), parts
 

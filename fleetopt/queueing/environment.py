@@ -15,8 +15,10 @@ to c are eliminated forward, the levels above are matrix-geometric.
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
@@ -115,6 +117,10 @@ class Environment:
         """
         if not self.is_stable:
             raise ValueError("the pool is overloaded: the chain has no stationary distribution")
+        with _one_blas_thread():
+            return self._stationary(first_level)
+
+    def _stationary(self, first_level: int) -> tuple[Floats, Floats]:
         rests, longs = self.departures(np.arange(first_level, self.full + 1.0))
         rate = self.load.arrival_rate
         leave = rate + rests + longs
@@ -197,6 +203,23 @@ class Environment:
         pairs = zip(rest.context.raw(), long.context.raw(), strict=True)
         raw = [(1 - share) * of_rest + share * of_long for of_rest, of_long in pairs]
         return [active.astype(np.float64), weights, *Moments.of_raw(*raw), waits]
+
+
+def _one_blas_thread() -> AbstractContextManager[object]:
+    """Keep the chain's small matrices on one thread.
+
+    On a busy machine the threads of a BLAS library spin for each other; a solve took up to
+    ten times as long on two threads as on one.
+    """
+    limits: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
+    return limits
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _grouped(columns: list[Floats]) -> list[Floats]:

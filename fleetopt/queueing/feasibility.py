@@ -8,7 +8,6 @@ most the cap and every bound of the SLO is kept; it is grey if its percentiles l
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -26,6 +25,8 @@ GREY_MARGIN = 0.10
 """How far above a bound a percentile may lie for its row to be grey."""
 _CHAIN_SHARE = 0.03
 """The two-class chain is used where overload is likelier than this share of the allowed misses."""
+_RARE = 0.25
+"""Most requests that may be long; where more are, they are no environment but the traffic."""
 _MOST_REPLICAS = 2**40
 
 
@@ -381,26 +382,16 @@ class OccupancyTable:
         mix = LatencyMix(
             self.load, states_of(occ, self.load), replicas, self._base_s, self._per_token_s
         )
-        return OccupancyRow(replicas, occ, mix, self._environment(occ))
+        environment = self._environment(occ)
+        return OccupancyRow(replicas, occ if environment else occ.stateless(), mix, environment)
 
     def _environment(self, occ: Occupancy) -> Environment | None:
         """The two-class chain, where long requests may block the pool."""
         rest, long = self.load.classes
-        if not occ.is_stable or rest.share == 0 or long.share == 0:
+        if not occ.is_stable or rest.share == 0 or not 0 < long.share <= _RARE:
             return None
         chain = Environment(self.load, self._base_s, self._per_token_s, occ.replicas, occ.slots)
         if chain.full > MAX_SLOTS or chain.full * chain.phases**2 > MAX_CELLS:
             return None
         likely = chain.overload_probability() > _CHAIN_SHARE * self.limits.allowed_miss
         return chain if likely else None
-
-
-def pool_tables(
-    loads: Sequence[tuple[int, Load, ReplicaProfile, Capacity]], limits: Limits
-) -> list[OccupancyTable]:
-    """A table for each (lo_tokens, load, profile, capacity) with at least one slot."""
-    return [
-        OccupancyTable(load, profile, capacity, lo, limits)
-        for lo, load, profile, capacity in loads
-        if capacity.slots >= 1
-    ]

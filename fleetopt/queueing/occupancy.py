@@ -15,7 +15,7 @@ Below c this is a generalized processor-sharing queue, so only the mean of v mat
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,10 @@ class Occupancy:
     def is_stable(self) -> bool:
         """Whether the pool can do the offered work."""
         return self.utilization < 1.0
+
+    def stateless(self) -> Occupancy:
+        """The same without its states, of which large pools have many."""
+        return replace(self, states=np.empty(0), probabilities=np.empty(0))
 
     def mean(self) -> float:
         """Mean number of active sequences."""

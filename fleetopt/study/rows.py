@@ -9,7 +9,6 @@ from fleetopt.errors import InputError
 from fleetopt.optimization.design import table_maker
 from fleetopt.problem import FleetProblem
 from fleetopt.queueing.feasibility import PoolTable
-from fleetopt.study.threads import one_blas_thread
 
 _BEYOND = 3
 """Rows shown above the least admissible number of replicas."""
@@ -51,10 +50,9 @@ def tabulate(
     profile = case.profiles[0]
     if case.capacity(profile, hi).slots < 1:
         raise InputError.single("hi", f"no replica of {profile.name} holds {hi:,} tokens")
-    with one_blas_thread():
-        table = table_maker(case, profile)(lo, hi, case.arrival_rate)
-        numbers = [replicas] if replicas is not None else _numbers(table)
-        return tuple(_row(table, n) for n in numbers)
+    table = table_maker(case, profile)(lo, hi, case.arrival_rate)
+    numbers = [replicas] if replicas is not None else _numbers(table)
+    return tuple(_row(table, n) for n in numbers)
 
 
 def _numbers(table: PoolTable) -> list[int]:

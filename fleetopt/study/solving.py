@@ -15,7 +15,6 @@ from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
 from fleetopt.study.infeasible import explained
 from fleetopt.study.judging import judge_of, unverified, verified_fleet, verified_once
-from fleetopt.study.threads import one_blas_thread
 
 Progress = Callable[[str], None]
 
@@ -34,13 +33,9 @@ def solve(
     executor: where replications run; threads of this process if absent.
     Raises InputError for wrong input and InfeasibleError if no fleet meets the problem.
     """
-    with one_blas_thread():
-        case = Case.of(problem, beside)
-        return _solved(case, command, progress or (lambda _: None), executor)
-
-
-def _solved(case: Case, command: str, show: Progress, executor: Executor | None) -> Plan:
-    options = case.problem.verification
+    show = progress or (lambda _: None)
+    case = Case.of(problem, beside)
+    options = problem.verification
     cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")
     design = Design(case, grey=cutting)

@@ -6,13 +6,12 @@ import math
 from itertools import count, pairwise
 
 import pytest
-from bundled_pools import LIMITS, PROFILES, TTFT, WORKLOADS, load, table
+from bundled_pools import LIMITS, PROFILES, TTFT, WORKLOADS, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetopt.performance.profile import Capacity
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.feasibility import Limits, OccupancyTable, pool_tables
+from fleetopt.queueing.feasibility import Limits, OccupancyTable
 from fleetopt.queueing.load import LoadTable
 
 arcs = st.tuples(st.sampled_from(sorted(WORKLOADS)), st.integers(0, 17), st.integers(1, 6))
@@ -128,15 +127,6 @@ def test_paged_slots_follow_the_mean_context() -> None:
     pool = table("agent_heavy", "h100", 20.0, admission="paged")
     expected = math.floor(PROFILES["h100"].kv_tokens / pool.load.context.mean)
     assert pool.slots == min(256, expected)
-
-
-def test_pools_without_a_slot_have_no_table() -> None:
-    """A context window that does not fit leaves no candidate."""
-    requests = load("azure", "a100", 10.0, 0, 8192)
-    none, some = Capacity(0, 0, 16, 8192), Capacity(128, 0, 16, 8192)
-    profile = PROFILES["a100"]
-    tables = pool_tables([(0, requests, profile, none), (0, requests, profile, some)], LIMITS)
-    assert [t.slots for t in tables] == [128]
 
 
 def test_chains_of_the_default_problem_are_few() -> None:

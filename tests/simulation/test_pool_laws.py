@@ -42,7 +42,7 @@ def pool(replicas: int, admission: str = "reserved", cv2: float = 1.0) -> PoolMo
 def runs(model: PoolModel, seed: int, count: int = 6, seconds: float = 60.0) -> list[Replication]:
     """A few short replications."""
     seeds = np.random.SeedSequence(seed).spawn(count)
-    horizon = Horizon(20.0, seconds, 200.0)
+    horizon = Horizon(20.0, seconds, 20.0, 200.0)
     with ThreadPoolExecutor(2) as executor:
         return replicate(model, horizon, (BOUND,), (50.0, 99.0), seeds, executor)
 
@@ -74,7 +74,7 @@ def test_requests_that_never_fit_are_rejected_and_missed() -> None:
 def test_same_seeds_same_runs_in_any_pool_of_workers() -> None:
     """The executor has no say in the result."""
     seeds = np.random.SeedSequence(3).spawn(3)
-    horizon = Horizon(5.0, 20.0, 50.0)
+    horizon = Horizon(5.0, 20.0, 5.0, 50.0)
     outcomes = []
     for workers in (1, 3):
         with ThreadPoolExecutor(workers) as executor:

@@ -83,7 +83,7 @@ def test_a_large_pool_is_simulated_as_a_slice(threads: Executor) -> None:
     said = judge(case, threads, replications=2).verdict(pool(3000, 45_000.0))
     assert said.verdict == "pass"
     assert said.reason.startswith("simulated as 1 of ")
-    assert said.arrivals < 2 * 600_000
+    assert said.arrivals < 2 * 250_000
 
 
 def test_the_same_seed_gives_the_same_answer(threads: Executor) -> None:
