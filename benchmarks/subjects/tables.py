@@ -10,18 +10,12 @@ from fleetopt.case import Case
 from fleetopt.optimization.design import pool_tables, table_maker
 from fleetopt.problem import FleetProblem
 from fleetopt.queueing.feasibility import PoolTable
-from fleetopt.study.threads import one_blas_thread
 
 SLOTS = 10_000
 
 
 def measure() -> Iterator[Figure]:
     """Tables with their least numbers of replicas, from the lengths on."""
-    with one_blas_thread():
-        yield from _figures()
-
-
-def _figures() -> Iterator[Figure]:
     case = Case.of(FleetProblem())
     yield Figure("arcs of the default problem", len(list(case.arcs())), "")
     for grey in (False, True):
