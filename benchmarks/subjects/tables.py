@@ -10,7 +10,6 @@ from fleetopt.case import Case
 from fleetopt.optimization.design import pool_tables, table_maker
 from fleetopt.problem import FleetProblem
 from fleetopt.queueing.feasibility import PoolTable
-from fleetopt.queueing.load import load_table
 
 SLOTS = 10_000
 
@@ -31,7 +30,6 @@ def measure() -> Iterator[Figure]:
 
 def least_replicas(case: Case, grey: bool) -> list[int | None]:
     """The least row of each table that is admissible, or that is grey."""
-    load_table.cache_clear()
     return [table.min_replicas(grey) for table in pool_tables(case)]
 
 

@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import commands  # noqa: E402
+import laws  # noqa: E402
 import measured  # noqa: E402
 import schemas  # noqa: E402
 
@@ -23,6 +24,7 @@ PARTS = {
     "problem keys": schemas.problem_keys,
     "length keys": schemas.length_keys,
     "profile keys": schemas.profile_keys,
+    "horizon": laws.horizon,
     "plan fields": schemas.plan_fields,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),

@@ -97,7 +97,7 @@ def _fields(kind: type) -> str:
     }
     hints = get_type_hints(kind)
     rows = [
-        (f"`{field.name}`", _type(hints[field.name]), meanings.get(field.name, ""))
+        (f"`{field.name}`", _json_type(hints[field.name]), meanings.get(field.name, ""))
         for field in fields(kind)
     ]
     headline = text.split("\n\n")[0].replace("\n", " ")
@@ -139,6 +139,13 @@ def _type(hint: Any) -> str:
     if get_origin(hint) is dict:
         return "object of text"
     return f"[{hint.__name__}](#{hint.__name__.lower()})" if is_dataclass(hint) else "table"
+
+
+def _json_type(hint: Any) -> str:
+    """An annotation of a plan in words."""
+    if hint is FleetProblem:
+        return "[problem](inputs.md#problems)"
+    return _type(hint).replace("absent", "`null`")
 
 
 def _tuple(parts: tuple[Any, ...]) -> str:
