@@ -115,7 +115,8 @@ class Environment:
         batch = max(mean_active / self.replicas, 1.0)
         tau = self.base_s + self.per_token_s * self.load.context.mean * batch
         longs = self.load.arrival_rate * long.share * long.mean_work * tau
-        return self.per_token_s * long.context.mean / self.replicas * math.sqrt(longs) / tau
+        one_s = self.per_token_s * long.context.mean / self.replicas
+        return float(one_s * math.sqrt(longs) / tau)
 
     def _down_above(self, rests: Floats, longs: Floats) -> Floats:
         """Rates to the level below, above c: the freed slot takes the next in line."""
@@ -137,20 +138,38 @@ class Environment:
             return self._stationary(first_level)
 
     def _stationary(self, first_level: int) -> tuple[Floats, Floats]:
-        rests, longs = self.departures(np.arange(first_level, self.full + 1.0))
-        rate = self.load.arrival_rate
+        rate, top = self.load.arrival_rate, self._top_level
+        rests, longs = self.departures(np.arange(first_level, top + 1.0))
         leave = rate + rests + longs
         leave[0] = rate
+        if top < self.full:
+            leave[-1] -= rate
+            levels = self._levels(rests, longs, leave, np.zeros((self.phases, self.phases)))
+            return levels / levels.sum(), np.zeros((self.phases, self.phases))
         down = self._down_above(rests[-1], longs[-1])
         above = _rate_matrix(rate * np.eye(self.phases), -np.diag(leave[-1]), down)
-        levels = self._levels(rests, longs, leave, above)
-        table = np.maximum(np.array(levels), 0.0)
-        waiting = np.linalg.solve((np.eye(self.phases) - above).T, table[-1])
-        return table / (table[:-1].sum() + waiting.sum()), above
+        levels = self._levels(rests, longs, leave, above @ down)
+        waiting = np.linalg.solve((np.eye(self.phases) - above).T, levels[-1])
+        return levels / (levels[:-1].sum() + waiting.sum()), above
 
-    def _levels(self, rests: Floats, longs: Floats, leave: Floats, above: Floats) -> list[Floats]:
+    @cached_property
+    def _top_level(self) -> int:
+        """The highest level worth keeping: c, or far above the mode in the worst phase."""
+        rest, _ = self.load.classes
+        worst = self.phases - 1
+        offered = self.load.arrival_rate * rest.share * rest.mean_work
+        context = worst * self.load.classes[1].context.mean / self.replicas
+        base_s = self.base_s + self.per_token_s * context
+        left = 1.0 - offered * self.per_token_s * rest.context.mean / self.replicas
+        if left <= 0:
+            return self.full
+        mode = max(offered * base_s / left, self.replicas) + worst
+        return min(self.full, math.ceil(mode + 10.0 * math.sqrt(mode / left) + 20.0))
+
+    def _levels(self, rests: Floats, longs: Floats, leave: Floats, back_down: Floats) -> Floats:
         """Rows of the stationary distribution, up to a factor: elimination from the lowest.
 
+        back_down: rates at which the highest level is left upwards and reached again.
         Rows are scaled as they come, for they span more than the range of floating point.
         """
         arrive = self.load.arrival_rate * self._join
@@ -164,14 +183,14 @@ class Environment:
             back.append(step)
             inside = -(step @ arrive)
             inside[diagonal, diagonal] += leave[level]
-        levels = [_null_vector(above @ self._down_above(rests[-1], longs[-1]) - inside)]
+        rows = [np.maximum(_null_vector(back_down - inside), 0.0)]
         logs = [0.0]
         for step in reversed(back):
-            row = levels[-1] @ step
-            levels.append(row / row.sum())
+            row = np.maximum(rows[-1] @ step, 0.0)
+            rows.append(row / row.sum())
             logs.append(logs[-1] + math.log(row.sum()))
         scales = np.exp(np.array(logs) - max(logs))
-        return list((scales[:, None] * np.array(levels))[::-1])
+        return (scales[:, None] * np.array(rows))[::-1]
 
     @cached_property
     def is_stable(self) -> bool:
@@ -186,7 +205,7 @@ class Environment:
         table, rate = self.stationary(int(likely[0]) if likely.size else 0)
         free = table[:-1]
         m, k = np.nonzero(free > _NEGLIGIBLE)
-        inside = self._mix(m + self.full + 1 - table.shape[0], k, free[m, k], np.zeros(m.size))
+        inside = self._mix(m + self._top_level + 1 - len(table), k, free[m, k], np.zeros(m.size))
         weights, phases, waits = self._waiting(table[-1], rate)
         outside = self._mix(np.full(phases.size, self.full), phases, weights, waits)
         whole = [
