@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from fleetopt.queueing.latency import StateMix
+from fleetopt.queueing.latency import StateMix, binned
 from fleetopt.queueing.load import Load, Moments
-from fleetopt.queueing.occupancy import Occupancy
+from fleetopt.queueing.occupancy import Occupancy, occupancy
 from fleetopt.workload.lengths import Floats, Ints
 
 MAX_SLOTS = 1024
@@ -38,6 +38,9 @@ _UNVISITED = 1e-7
 _SLOW = 8.0
 """Work of a long request, in works of the rest, from which it is part of the environment."""
 _WAIT_BINS = 96
+_BLOCKING = 1e-5
+"""Overload probability below which the rest are taken to settle beside every phase."""
+_BINS_BY_PHASE = 16
 _GROUPS = 16
 _MOST_WAITING = 2**24
 
@@ -138,33 +141,16 @@ class Environment:
             return self._stationary(first_level)
 
     def _stationary(self, first_level: int) -> tuple[Floats, Floats]:
-        rate, top = self.load.arrival_rate, self._top_level
-        rests, longs = self.departures(np.arange(first_level, top + 1.0))
+        rate = self.load.arrival_rate
+        rests, longs = self.departures(np.arange(first_level, self.full + 1.0))
         leave = rate + rests + longs
         leave[0] = rate
-        if top < self.full:
-            leave[-1] -= rate
-            levels = self._levels(rests, longs, leave, np.zeros((self.phases, self.phases)))
-            return levels / levels.sum(), np.zeros((self.phases, self.phases))
         down = self._down_above(rests[-1], longs[-1])
         above = _rate_matrix(rate * np.eye(self.phases), -np.diag(leave[-1]), down)
         levels = self._levels(rests, longs, leave, above @ down)
         waiting = np.linalg.solve((np.eye(self.phases) - above).T, levels[-1])
-        return levels / (levels[:-1].sum() + waiting.sum()), above
-
-    @cached_property
-    def _top_level(self) -> int:
-        """The highest level worth keeping: c, or far above the mode in the worst phase."""
-        rest, _ = self.load.classes
-        worst = self.phases - 1
-        offered = self.load.arrival_rate * rest.share * rest.mean_work
-        context = worst * self.load.classes[1].context.mean / self.replicas
-        base_s = self.base_s + self.per_token_s * context
-        left = 1.0 - offered * self.per_token_s * rest.context.mean / self.replicas
-        if left <= 0:
-            return self.full
-        mode = max(offered * base_s / left, self.replicas) + worst
-        return min(self.full, math.ceil(mode + 10.0 * math.sqrt(mode / left) + 20.0))
+        table: Floats = levels / (levels[:-1].sum() + waiting.sum())
+        return table, above
 
     def _levels(self, rests: Floats, longs: Floats, leave: Floats, back_down: Floats) -> Floats:
         """Rows of the stationary distribution, up to a factor: elimination from the lowest.
@@ -189,8 +175,9 @@ class Environment:
             row = np.maximum(rows[-1] @ step, 0.0)
             rows.append(row / row.sum())
             logs.append(logs[-1] + math.log(row.sum()))
-        scales = np.exp(np.array(logs) - max(logs))
-        return (scales[:, None] * np.array(rows))[::-1]
+        scales: Floats = np.exp(np.array(logs) - max(logs))
+        table: Floats = (scales[:, None] * np.array(rows))[::-1]
+        return table
 
     @cached_property
     def is_stable(self) -> bool:
@@ -199,22 +186,60 @@ class Environment:
         phase = _null_vector(self._down_above(rests, longs) - np.diag(rests + longs))
         return bool(self.load.arrival_rate < phase @ (rests + longs))
 
-    def states(self, occupancy: Occupancy) -> StateMix:
-        """What an arrival finds; in the place of `latency.states_of`."""
-        likely = occupancy.states[occupancy.probabilities > _UNVISITED]
+    def states(self, plain: Occupancy) -> StateMix:
+        """What an arrival finds; in the place of `latency.states_of`.
+
+        plain: the occupancy at the mean context.
+        """
+        return self._blocked(plain) if self.blocks else self._unblocked()
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the long requests ever take so many slots that others have to wait."""
+        return self.overload_probability() > _BLOCKING
+
+    def _unblocked(self) -> StateMix:
+        """Occupancy by phase where nobody waits: the rest settles while k stays as it is.
+
+        Phases are born with long arrivals and die at k / (tau_k v_long), with tau_k at the
+        mean occupancy beside k long requests.
+        """
+        rest, long = self.load.classes
+        h, n = self.per_token_s, self.replicas
+        offered = self.load.arrival_rate * rest.share * rest.mean_work
+        columns: list[list[Floats]] = []
+        log_odds: list[float] = []
+        for k in range(self.phases):
+            base_s = self.base_s + h * long.context.mean * k / n
+            beside = occupancy(offered, base_s, h * rest.context.mean, n, self.slots)
+            if not beside.is_stable:
+                break  # as unlikely as `blocks` says
+            tau = base_s + h * rest.context.mean * max(beside.mean() / n, 1.0)
+            born = self.load.arrival_rate * long.share * tau * long.mean_work
+            log_odds.append(log_odds[-1] + math.log(born / k) if k else 0.0)
+            active, weights = binned(beside.states, beside.probabilities, _BINS_BY_PHASE)
+            phase = np.full(active.size, k, dtype=np.int64)
+            columns.append(self._mix(active + k, phase, weights, np.zeros(active.size)))
+        odds = np.exp(np.array(log_odds) - max(log_odds))
+        for column, weight in zip(columns, odds / odds.sum(), strict=True):
+            column[1] = column[1] * weight
+        joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
+        kept = joined[1] > _NEGLIGIBLE
+        return _state_mix(_grouped([values[kept] for values in joined]))
+
+    def _blocked(self, plain: Occupancy) -> StateMix:
+        """States of the chain, those in which an arrival waits with their waits."""
+        likely = plain.states[plain.probabilities > _UNVISITED]
         table, rate = self.stationary(int(likely[0]) if likely.size else 0)
         free = table[:-1]
         m, k = np.nonzero(free > _NEGLIGIBLE)
-        inside = self._mix(m + self._top_level + 1 - len(table), k, free[m, k], np.zeros(m.size))
+        inside = self._mix(m + self.full + 1 - len(table), k, free[m, k], np.zeros(m.size))
         weights, phases, waits = self._waiting(table[-1], rate)
         outside = self._mix(np.full(phases.size, self.full), phases, weights, waits)
         whole = [
             np.concatenate(pair) for pair in zip(_grouped(inside), _grouped(outside), strict=True)
         ]
-        active, weights, mean, variance, third, waits = whole
-        weights = weights / weights.sum()
-        moments = Moments(mean, variance, third)
-        return StateMix(active, weights, moments, waits, np.zeros(active.size))
+        return _state_mix(whole)
 
     def _waiting(self, at_full: Floats, rate: Floats) -> tuple[Floats, Ints, Floats]:
         """Weights, phases and waits of the levels from c on: j + 1 departures are ahead.
@@ -238,13 +263,19 @@ class Environment:
         phases = np.tile(np.arange(self.phases), len(rows))
         return np.concatenate(rows), phases, (np.array(ahead)[:, None] / leave).ravel()
 
-    def _mix(self, active: Ints, k: Ints, weights: Floats, waits: Floats) -> list[Floats]:
+    def _mix(self, active: Ints | Floats, k: Ints, weights: Floats, waits: Floats) -> list[Floats]:
         """Columns of a StateMix for states with k long sequences among `active`."""
         rest, long = self.load.classes
         share = np.where(active > 0, k / np.maximum(active, 1), 0.0)
         pairs = zip(rest.context.raw(), long.context.raw(), strict=True)
         raw = [(1 - share) * of_rest + share * of_long for of_rest, of_long in pairs]
         return [active.astype(np.float64), weights, *Moments.of_raw(*raw), waits]
+
+
+def _state_mix(columns: list[Floats]) -> StateMix:
+    active, weights, mean, variance, third, waits = columns
+    moments = Moments(mean, variance, third)
+    return StateMix(active, weights / weights.sum(), moments, waits, np.zeros(active.size))
 
 
 def _one_blas_thread() -> AbstractContextManager[object]:

@@ -44,7 +44,7 @@ class StateMix:
 
 def states_of(occupancy: Occupancy, load: Load) -> StateMix:
     """The states an arrival finds, binned; states n >= c as c with the wait of section 3.3."""
-    active, mass = _binned(occupancy.states, occupancy.probabilities)
+    active, mass = binned(occupancy.states, occupancy.probabilities, _BINS)
     full = float(occupancy.replicas * occupancy.slots)
     spare = occupancy.full_rate - load.offered_work
     rate = 2.0 * spare / (load.mean_work * (1.0 + load.cv2_work))
@@ -58,9 +58,9 @@ def states_of(occupancy: Occupancy, load: Load) -> StateMix:
     )
 
 
-def _binned(states: Floats, probabilities: Floats) -> tuple[Floats, Floats]:
-    """At most _BINS groups of neighbouring states, each at its mean; the sum is kept."""
-    if states.size <= _BINS:
+def binned(states: Floats, probabilities: Floats, most: int) -> tuple[Floats, Floats]:
+    """At most `most` groups of neighbouring states, each at its mean; the sum is kept."""
+    if states.size <= most:
         return states, probabilities
     kept = probabilities > 1e-9
     if not kept.any():
@@ -68,7 +68,7 @@ def _binned(states: Floats, probabilities: Floats) -> tuple[Floats, Floats]:
     total = probabilities.sum()
     states, probabilities = states[kept], probabilities[kept]
     probabilities = probabilities * (total / probabilities.sum())
-    starts = np.unique(np.linspace(0, states.size, _BINS, endpoint=False).astype(np.int64))
+    starts = np.unique(np.linspace(0, states.size, most, endpoint=False).astype(np.int64))
     mass = np.add.reduceat(probabilities, starts)
     return np.add.reduceat(states * probabilities, starts) / mass, mass
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import get_args
+
 import numpy as np
 import pytest
 from bundled_pools import PROFILES, load, table
 
 from fleetopt.queueing.environment import Environment
+from fleetopt.queueing.latency import Metric
 from fleetopt.queueing.occupancy import occupancy
 
 WAITING_LEVELS = 160
+METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
 def chain(rate: float, replicas: int, slots: int, lo: int = 3072) -> Environment:
@@ -115,3 +120,18 @@ def test_rows_that_need_it_say_so() -> None:
     assert table("lmsys", "h100", 2.71, 3072).row(3).method == "two-class chain"
     assert table("azure", "h100", 100.0, 0, 8192).row(6).method == "occupancy"
     assert table("lmsys", "a100", 98.37, 0, 4096).row(3).method == "occupancy"
+
+
+def test_without_blocking_the_rest_settle_beside_every_phase() -> None:
+    """The cheap mixture by phase and the whole chain agree where nobody waits."""
+    pool = table("lmsys", "h100", 100.0, admission="paged")
+    row = pool.row(3)
+    env = row.environment
+    assert env is not None
+    assert not env.blocks
+    cheap = replace(row.mix, states=env.states(row.occupancy))
+    whole = replace(row.mix, states=env._blocked(row.occupancy))
+    for metric in METRICS:
+        expected = whole.percentile_s(metric, 99.0)
+        assert cheap.percentile_s(metric, 99.0) == pytest.approx(expected, rel=0.01)
+        assert expected > 1.03 * row.mix.percentile_s(metric, 99.0)  # and they matter
