@@ -24,8 +24,11 @@ _CLOSED = {"extra": "forbid"}
 class Pool:
     """n identical replicas that serve total lengths in (lo_tokens, hi_tokens].
 
+    lo_tokens, hi_tokens: range of total lengths; hi_tokens is the context window too.
     gpu, profile: short name of the GPU type, and name of the profile.
+    replicas, gpus: replicas of the pool, and the GPUs that they take together.
     slots: sequences in the running batch of one replica, as the table counts them.
+    admission: "reserved" or "paged".
     compression: length above `hi_tokens` that is compressed into this pool, as a factor.
     arrival_rate: requests per second that the pool receives.
     """
@@ -46,7 +49,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Pools and the router in front of them."""
+    """Pools and the router in front of them.
+
+    router: how requests find their pool; "length" sends each to the range of its length.
+    """
 
     router: str
     pools: tuple[Pool, ...]
@@ -74,7 +80,12 @@ class Cost:
 
 @dataclass(frozen=True)
 class BoundPrediction:
-    """One SLO bound as the table sees it: the percentile and P(latency > limit)."""
+    """One SLO bound as the table sees it.
+
+    metric, percentile, limit_ms: the bound.
+    value_ms: the predicted percentile; null if the method does not predict it.
+    miss_probability: share of requests beyond the limit.
+    """
 
     metric: str
     percentile: float
@@ -88,10 +99,13 @@ class BoundPrediction:
 class PoolPrediction:
     """What the feasibility table says of one pool.
 
+    utilization: offered work over the work rate with every slot busy.
+    p99_ttft_ms, p99_tpot_ms, p99_e2e_ms: predicted percentiles; null if not predicted.
     method: "occupancy" (state-dependent Erlang-C), "two-class chain" (slow environment)
         or "published".
     grey: the table alone would refuse the row; simulation decided.
     binds: what stops the pool from having one replica fewer.
+    bounds: every bound of the SLO.
     """
 
     utilization: float
@@ -127,9 +141,16 @@ class Interval:
 class PoolVerification:
     """What the simulator says of one pool.
 
+    verdict: of the sequential test on the attainment.
+    p99_ttft_ms, p99_tpot_ms, p99_e2e_ms: simulated percentiles.
     slo_attainment: share of measured arrivals that met every bound (the worst bound's).
-    arrivals = completed + rejected + unfinished, over all replications.
+    utilization: work done over the work rate with every slot busy.
+    arrivals, completed, rejected, unfinished: over all replications; the last three add up
+        to the first.
+    replications: runs with random numbers of their own.
+    horizon_s: measured time of each.
     backlog_per_s: growth of the waiting line, for an unstable pool.
+    reason: why the run is too short, or what else there is to know.
     """
 
     verdict: Verdict
@@ -151,7 +172,13 @@ class PoolVerification:
 
 @dataclass(frozen=True)
 class Verification:
-    """The verdict over all pools, with the effort that went into it."""
+    """The verdict over all pools, with the effort that went into it.
+
+    verdict: the worst of the pools'.
+    requests: arrivals measured in all pools.
+    replications: the most of any pool.
+    seed: from which all random numbers come.
+    """
 
     verdict: Verdict
     requests: int
@@ -163,7 +190,10 @@ class Verification:
 
 @dataclass(frozen=True)
 class RefusedRow:
-    """A table row that simulation refused, and why."""
+    """A table row that simulation refused, and why.
+
+    predicted_ms: percentile of the first bound, by the table.
+    """
 
     lo_tokens: int
     hi_tokens: int
@@ -181,7 +211,11 @@ class Status:
     """Why the solver stopped, what is held, and how good it is.
 
     termination: "optimal", "gap" or "time_limit"; holding: "optimal" or "feasible".
+    termination: why the solver stopped.
+    holding: what it holds.
+    gap: relative distance between the answer and the bound of the solver.
     bound_usd_per_year: cost of the first optimum, before simulation refused any row.
+    refused_rows: rows that simulation refused on the way.
     """
 
     termination: str
@@ -198,6 +232,7 @@ class Alternative:
 
     kind: "one pool", "one GPU type", "next cheaper", "next best" or "paged".
     verdict: the simulator's, or "not verified".
+    why: what it gives up or gains.
     """
 
     kind: str
@@ -212,8 +247,10 @@ class Alternative:
 class Provenance:
     """Where an answer comes from.
 
+    version: of fleetopt.
     inputs: SHA-256 of each file that was read, by its path.
     date: UTC, ISO 8601.
+    command: the command line; empty if there was none.
     """
 
     version: str
@@ -226,7 +263,15 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Plan:
-    """The answer to a FleetProblem."""
+    """The answer to a FleetProblem.
+
+    problem: as it was stated, with the files that it named written into it.
+    status: why the solver stopped, and what is held.
+    verification: null if nothing was simulated.
+    alternatives: other fleets beside it.
+    notes: things to know before acting.
+    schema: "fleetopt.plan/1".
+    """
 
     problem: FleetProblem
     status: Status

@@ -23,8 +23,11 @@ class LatencyBound(Stated):
     """One bound on one percentile of one latency metric."""
 
     metric: Metric = "ttft"
+    """Time to first token, time per output token, or end-to-end latency."""
     percentile: float = Field(default=99.0, gt=0, lt=100)
+    """Which percentile is bounded."""
     limit_ms: float = Field(gt=0)
+    """The bound, in milliseconds."""
 
     @property
     def limit_s(self) -> float:
@@ -46,6 +49,7 @@ class VerificationOptions(Stated):
     """How the plan is simulated."""
 
     enabled: bool = True
+    """Whether the plan is simulated before it is accepted."""
     top: int = Field(default=3, ge=1, le=20)
     """How many of the best fleets are simulated."""
     requests: int | None = Field(default=None, ge=100)
@@ -53,13 +57,16 @@ class VerificationOptions(Stated):
     replications: int = Field(default=8, ge=2, le=1024)
     """Replications of the first stage; they double while a verdict is open."""
     seed: int = Field(default=1, ge=0)
+    """Seed of the random numbers; the same seed gives the same answer."""
 
 
 class SolverOptions(Stated):
     """When the solver may stop."""
 
     time_limit_s: float = Field(default=60.0, gt=0)
+    """Seconds for one solve."""
     relative_gap: float = Field(default=0.0, ge=0, lt=1)
+    """Relative distance to the bound at which the solver may stop."""
 
 
 def default_slo() -> tuple[LatencyBound, ...]:
@@ -71,18 +78,23 @@ class FleetProblem(Stated):
     """Which fleet serves this workload within this SLO at least cost?"""
 
     name: str = "fleet"
+    """What the problem is called."""
     cdf: str | LengthCdf = "lmsys"
     """A file, the name of a bundled workload, or the distribution itself."""
     arrival_rate: float = Field(default=100.0, gt=0, le=1e8)
     """Requests per second."""
     slo: tuple[LatencyBound, ...] = Field(default_factory=default_slo, min_length=1)
+    """Bounds on latency percentiles; every pool keeps all of them."""
     gpus: tuple[str, ...] = Field(default=("a10g", "a100", "h100"), min_length=1)
     """Names of the profiles to choose from."""
     profiles: tuple[ProfileSpec, ...] = ()
     """Profiles of the user's own; they extend or replace the bundled ones."""
     max_pools: int = Field(default=3, ge=1, le=64)
+    """Most pools of the fleet."""
     admission: Admission = "reserved"
+    """Whether a slot reserves the whole context window, or sequences take KV blocks."""
     method: Method = "fleetopt"
+    """How latencies are predicted: by fleetopt, or by the published method."""
     max_context: int | None = Field(default=None, gt=0, le=MAX_TOKENS)
     """Largest context of the fleet, in tokens; the distribution's last point if absent."""
     thresholds: tuple[int, ...] | None = None
@@ -92,10 +104,13 @@ class FleetProblem(Stated):
     headroom: float = Field(default=0.0, ge=0, le=10)
     """Extra arrival rate the fleet must carry, as a share of `arrival_rate`."""
     max_utilization: float = Field(default=0.85, gt=0, lt=1)
+    """Largest utilization of a pool."""
     max_num_seqs: int = Field(default=256, ge=1)
     """Slots of a replica under paged admission."""
     verification: VerificationOptions = VerificationOptions()
+    """How the plan is simulated."""
     solver: SolverOptions = SolverOptions()
+    """When the solver may stop."""
 
     @property
     def design_rate(self) -> float:

@@ -21,8 +21,11 @@ class LengthCdf(Stated):
     """Cumulative distribution of total lengths, with its name and source."""
 
     name: str = "lengths"
+    """Short name of the workload; the file's own name if absent."""
     title: str = ""
+    """Full name of the workload."""
     source: str = ""
+    """Where the figures come from."""
     prompt_fraction: float = Field(default=0.8, gt=0, lt=1)
     """Prompt tokens as a share of total tokens."""
     cdf: tuple[tuple[int, float], ...]

@@ -13,11 +13,17 @@ class PowerCurve(Stated):
     """Logistic power draw of one GPU over log2 of its batch."""
 
     idle_w: float = Field(ge=0)
+    """Draw without requests, in watts."""
     nominal_w: float = Field(gt=0)
+    """Draw that a growing batch approaches, in watts."""
     steepness: float = Field(gt=0)
+    """Slope of the logistic curve for each doubling of the batch."""
     midpoint_log2: float
+    """Log2 of the batch that draws half way between idle and nominal."""
     quality: Literal["HIGH", "FAIR", "LOW"] = "LOW"
+    """How well the curve is measured."""
     source: str = ""
+    """Where the figures come from."""
 
 
 class ProfileSpec(Stated):
@@ -28,6 +34,7 @@ class ProfileSpec(Stated):
     """
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
+    """Name by which a problem chooses the profile."""
     gpu: str
     """Short name of the GPU type, such as 'h100'."""
     hardware: str = ""
@@ -35,18 +42,24 @@ class ProfileSpec(Stated):
     serves: str = ""
     """The model that the measurements were made with."""
     source: str = ""
+    """Where the figures come from."""
     gpus_per_replica: int = Field(default=1, ge=1)
+    """GPUs that act together as one replica."""
     base_s: float = Field(gt=0)
     """Iteration time of an empty batch, in seconds (W)."""
     per_sequence_s: float = Field(ge=0)
     """Seconds added by one sequence of the calibration context (H)."""
     calibration_context_tokens: int = Field(gt=0)
+    """Context of each sequence in the measurement, in tokens."""
     chunk_tokens: int = Field(gt=0)
     """Prompt tokens prefilled by one sequence in one iteration."""
     block_tokens: int = Field(default=16, gt=0)
+    """Tokens of a KV block."""
     kv_blocks: int = Field(gt=0)
+    """KV blocks of one replica."""
     calibration_slots: int = Field(gt=0)
     """Sequences that fit at the calibration context by compute."""
     usd_per_hour: float = Field(ge=0)
     """Price of one GPU-hour."""
     power: PowerCurve | None = None
+    """Power draw of one GPU."""
