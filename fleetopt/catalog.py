@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ def read_inputs(problem: FleetProblem, beside: Path | None = None) -> Inputs:
     for i, name in enumerate(problem.gpus):
         if name not in known:
             faults.append(Fault(f"gpus[{i}]", f"unknown GPU {name!r}", near(name, known)))
+    faults += _side_faults(problem, known)
     max_context = problem.max_context or (lengths.max_tokens if lengths else None)
     if max_context is not None:
         faults += _threshold_faults(problem, max_context)
@@ -177,6 +178,21 @@ def _stated_lengths(
         faults += error.faults
         return None, ()
     return lengths, (source,)
+
+
+def _side_faults(problem: FleetProblem, known: Mapping[str, ProfileSpec]) -> list[Fault]:
+    """Faults of side constraints that name GPU types, or need what a profile does not tell."""
+    types = {spec.gpu for spec in known.values()}
+    faults = [
+        Fault(f"inventory.{gpu}", f"unknown GPU type {gpu!r}", near(gpu, types))
+        for gpu in problem.inventory
+        if gpu not in types
+    ]
+    dark = [name for name in problem.gpus if name in known and known[name].power is None]
+    if problem.power_kw is not None and dark:
+        text = f"the profile {dark[0]!r} has no power curve"
+        faults.append(Fault("power_kw", text, "give it one, or leave the profile or the cap out"))
+    return faults
 
 
 def _threshold_faults(problem: FleetProblem, max_context: int) -> list[Fault]:

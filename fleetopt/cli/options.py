@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Kind = Literal["number", "share", "text", "single"]
+Kind = Literal["number", "share", "text", "single", "counts"]
 Decorator = Callable[[Command], Command]
 
 
@@ -18,7 +18,7 @@ class ProblemOption(click.Option):
     key: path of the key, such as 'verification.seed'; 'slo.ttft' is the limit of the bound
         on that metric.
     kind: what its text is read as; a share may be written as a percentage, and a single is
-        a list of one text.
+        a list of one text; counts are pairs such as 'h100=8,a100=4'.
     many: whether it holds several values, separated by commas.
     A text that cannot be read stays as it is: the problem judges the value, so that the
     faults of several options are reported together. The default is the problem's own.
@@ -110,6 +110,22 @@ fleet = together(
                    help="Extra arrival rate to carry, such as 20% or 0.2."),
 )  # fmt: skip
 
+side = together(
+    problem_option("--inventory", key="inventory", kind="counts", multiple=True,
+                   callback=lambda _ctx, _option, given: ",".join(given) or None,
+                   metavar="TYPE=N", help="GPUs of a type that can be had; repeat it, or "
+                   "separate several by commas."),
+    problem_option("--max-gpus", key="max_gpus", metavar="N", help="Most GPUs of all types."),
+    problem_option("--power-kw", key="power_kw", metavar="KW",
+                   help="Most power of the fleet, every slot busy."),
+    problem_option("--budget", key="budget_usd_per_year", metavar="USD",
+                   help="Most cost of the fleet in a year."),
+    problem_option("--node-size", key="node_size", metavar="N",
+                   help="Buy the GPUs of each type in whole nodes of N."),
+    problem_option("--min-replicas", key="min_replicas", metavar="N",
+                   help="Least replicas of each pool."),
+)  # fmt: skip
+
 solver = together(
     problem_option("--time-limit", key="solver.time_limit_s", metavar="S",
                    help="Seconds for the solver."),
@@ -149,11 +165,20 @@ def _share(text: str) -> Any:
     return number / 100 if text.strip().endswith("%") else number
 
 
+def _counts(text: str) -> Any:
+    """Pairs "type=number" as a table; the text itself if it is something else."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    counts = {gpu.strip(): _number(number.strip()) for gpu, _, number in pairs}
+    whole = all(gpu.strip() and sign for gpu, sign, _ in pairs)
+    return counts if whole and len(counts) == len(pairs) else text
+
+
 _READERS: dict[Kind, Callable[[str], Any]] = {
     "number": _number,
     "share": _share,
     "text": str,
     "single": lambda text: [text],
+    "counts": _counts,
 }
 
 
@@ -171,6 +196,8 @@ def _default(key: str) -> str | None:
             value = getattr(value, name)
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, dict):
+        return ",".join(f"{name}={count}" for name, count in value.items()) or None
     if value is None or isinstance(value, bool):
         return None if value is None else "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value)

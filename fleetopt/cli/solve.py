@@ -12,6 +12,7 @@ from fleetopt.cli import options
 @options.workload
 @options.slo
 @options.fleet
+@options.side
 @options.tables
 @options.problem_option(
     "--verify/--no-verify",

@@ -53,6 +53,7 @@ class Candidate:
     usd_per_hour: price of one replica-hour.
     arrival_rate: requests per second that fall into (lo_tokens, hi_tokens].
     rows: ascending in replicas.
+    watts: draw of one replica with every slot busy; None if the profile does not tell.
     """
 
     index: int
@@ -67,6 +68,7 @@ class Candidate:
     gpus_per_replica: int
     arrival_rate: float
     rows: tuple[Row, ...]
+    watts: float | None = None
 
     def cost(self, row: Row) -> float:
         """USD per hour of the pool built with `row`."""
@@ -76,6 +78,10 @@ class Candidate:
         """GPUs of the pool built with `row`."""
         return self.gpus_per_replica * row.replicas
 
+    def kilowatts(self, row: Row) -> float:
+        """Draw of the pool built with `row`, every slot busy; NaN if it is not known."""
+        return math.nan if self.watts is None else self.watts * row.replicas / 1000.0
+
 
 def enumerate_candidates(
     tables: Iterable[PoolTable],
@@ -83,6 +89,7 @@ def enumerate_candidates(
     *,
     grey: bool = False,
     extra_rows: int = EXTRA_ROWS,
+    min_replicas: int = 1,
 ) -> tuple[Candidate, ...]:
     """One candidate for each table that has an admissible row, indexed in order.
 
@@ -90,11 +97,12 @@ def enumerate_candidates(
     grey: admit rows that simulation has yet to decide.
     extra_rows: rows above the least admissible number of replicas. Only that number is
         computed; latency falls with every replica, so the rows above it are admissible.
+    min_replicas: rows with fewer replicas are left out.
     """
     position = {tokens: i for i, tokens in enumerate(breakpoints)}
     candidates: list[Candidate] = []
     for table in tables:
-        rows = _rows(table, grey, extra_rows)
+        rows = _rows(table, grey, extra_rows, min_replicas)
         if rows:
             candidates.append(_candidate(len(candidates), table, position, rows))
     return tuple(candidates)
@@ -108,13 +116,15 @@ def evaluated(
     return replace(candidate, rows=tuple(_evaluated(row, table, wanted) for row in candidate.rows))
 
 
-def _rows(table: PoolTable, grey: bool, extra_rows: int) -> tuple[Row, ...]:
-    least = table.min_replicas(grey=grey)
-    if least is None:
+def _rows(table: PoolTable, grey: bool, extra_rows: int, min_replicas: int) -> tuple[Row, ...]:
+    found = table.min_replicas(grey=grey)
+    if found is None:
         return ()
-    proven = table.min_replicas() if grey else least
+    least = max(found, min_replicas)
+    proven = table.min_replicas() if grey else found
     if proven is None:
         return tuple(Row(n, grey=True) for n in (least, *rows_above(least, extra_rows)))
+    proven = max(proven, least)
     doubted = _spread(range(least, proven), extra_rows + 1)
     sure = (proven, *rows_above(proven, extra_rows))
     return (*(Row(n, grey=True) for n in doubted), *(Row(n) for n in sure))
@@ -151,7 +161,16 @@ def _candidate(
         gpus_per_replica=profile.gpus_per_replica,
         arrival_rate=table.arrival_rate,
         rows=rows,
+        watts=_watts(table),
     )
+
+
+def _watts(table: PoolTable) -> float | None:
+    """Draw of one replica with every slot busy."""
+    profile = table.profile
+    if profile.power is None:
+        return None
+    return profile.power.watts(table.slots) * profile.gpus_per_replica
 
 
 def _evaluated(row: Row, table: PoolTable, percentiles: tuple[tuple[Metric, float], ...]) -> Row:

@@ -1,15 +1,16 @@
 """The constraints of the program, one function each, its equation in its docstring.
 
 Every public function here takes the model and the indices or data of one constraint and
-returns its relation. With z[c,k] the binary of candidate c and row k, and
-open[c] = sum_k z[c,k]; see `fleetopt.optimization.program` for sets and expressions.
+returns its relation; its component in the model has the function's name. With z[c,k] the
+binary of candidate c and row k, and open[c] = sum_k z[c,k]; see
+`fleetopt.optimization.program` for sets and expressions.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from pyomo.core import ConcreteModel
+from pyomo.core import ConcreteModel, inequality, quicksum
 from pyomo.core.expr import LinearExpression
 
 Relation = Any
@@ -41,3 +42,68 @@ def pool_limit(model: ConcreteModel, max_pools: int) -> Relation:
     .. math:: \sum_c \sum_k z_{ck} \le P_{\max}
     """
     return model.pools <= max_pools
+
+
+def inventory(model: ConcreteModel, gpu: str, available: int) -> Relation:
+    r"""At most `available` GPUs of a type are bought.
+
+    With :math:`G_g` the GPUs of type :math:`g` that are bought, see `whole_nodes`,
+
+    .. math:: G_g \le I_g
+    """
+    return model.gpus_bought[gpu] <= available
+
+
+def gpu_limit(model: ConcreteModel, max_gpus: int) -> Relation:
+    r"""At most `max_gpus` GPUs are bought, all types together.
+
+    .. math:: \sum_g G_g \le G_{\max}
+    """
+    return quicksum(model.gpus_bought.values()) <= max_gpus
+
+
+def power_limit(model: ConcreteModel, power_kw: float) -> Relation:
+    r"""The pools draw at most `power_kw` with every slot busy.
+
+    With :math:`g_c` GPUs a replica, :math:`s_c` slots and the power curve :math:`w_c` of a
+    GPU in kilowatts,
+
+    .. math:: \sum_{c,k} w_c(s_c)\, g_c n_{ck} z_{ck} \le W
+
+    Spare GPUs of a node serve nothing and are not counted.
+    """
+    return model.power <= power_kw
+
+
+def budget(model: ConcreteModel, usd_per_hour: float) -> Relation:
+    r"""The fleet costs at most `usd_per_hour`, spare GPUs of whole nodes included.
+
+    With the price :math:`p_c` of a replica and :math:`q_g` of a spare GPU,
+
+    .. math:: \sum_{c,k} p_c n_{ck} z_{ck} + \sum_g q_g (G_g - \sum_{c \in C_g} \sum_k
+        g_c n_{ck} z_{ck}) \le B
+    """
+    return model.cost <= usd_per_hour
+
+
+def whole_nodes(model: ConcreteModel, gpu: str, node_size: int) -> Relation:
+    r"""The nodes that are bought of a type are as many as its GPUs fill, the last in part.
+
+    Pools of one type share nodes, :math:`y_g` in number and of :math:`S` GPUs. Of the type,
+    :math:`G_g = S y_g` GPUs are bought; without nodes it is the sum below itself:
+
+    .. math:: 0 \le S y_g - \sum_{c \in C_g} \sum_k g_c n_{ck} z_{ck} \le S - 1, \qquad
+        y_g \in \{0, 1, \dots\}
+    """
+    return inequality(0, node_size * model.nodes[gpu] - model.gpus[gpu], node_size - 1)
+
+
+def least_replicas(model: ConcreteModel, candidate: int, min_replicas: int) -> Relation:
+    r"""A pool that is built has at least `min_replicas` replicas.
+
+    .. math:: \sum_k (n_{ck} - n_{\min}) z_{ck} \ge 0
+    """
+    rows = model.rows_of[candidate]
+    spare = [model.row[index].replicas - min_replicas for index in rows]
+    built = [model.z[index] for index in rows]
+    return LinearExpression(linear_coefs=spare, linear_vars=built) >= 0

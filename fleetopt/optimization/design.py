@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fleetopt.case import Case
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
+from fleetopt.optimization.limits import SideConstraints
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
 from fleetopt.performance.profile import CalibratedProfile
@@ -31,7 +32,11 @@ class Design:
         tables = pool_tables(case)
         self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
         self.candidates = enumerate_candidates(
-            tables, case.breakpoints, grey=grey, extra_rows=EXTRA_ROWS
+            tables,
+            case.breakpoints,
+            grey=grey,
+            extra_rows=_extra_rows(case),
+            min_replicas=case.problem.min_replicas,
         )
         self._refused: dict[int, int] = {}
         self._solver = self._load()
@@ -39,7 +44,8 @@ class Design:
     def _load(self) -> ProgramSolver:
         """The program of the present candidates, without the rows refused so far."""
         problem = self.case.problem
-        model = build(self.candidates, len(self.case.breakpoints), problem.max_pools)
+        side = SideConstraints.of(problem)
+        model = build(self.candidates, len(self.case.breakpoints), problem.max_pools, side)
         options = SolveOptions(problem.solver.time_limit_s, problem.solver.relative_gap)
         solver = ProgramSolver(model, options)
         for index, replicas in self._refused.items():
@@ -54,6 +60,10 @@ class Design:
     def tables(self) -> Sequence[PoolTable]:
         """Every table, admissible rows or not."""
         return tuple(self._tables.values())
+
+    def usd_per_hour(self, chosen: Sequence[Chosen]) -> float:
+        """Cost of a fleet, with the GPUs that whole nodes have to spare."""
+        return self._solver.usd_per_hour(chosen)
 
     def optimum(self) -> Solution:
         """The cheapest fleet that is left."""
@@ -95,6 +105,11 @@ class Design:
     def _is_least(self, candidate: Candidate, row: Row) -> bool:
         refused = self._refused.get(candidate.index, 0)
         return row is next((r for r in candidate.rows if r.replicas > refused), None)
+
+
+def _extra_rows(case: Case) -> int:
+    """Rows above the least one; none where spare GPUs of a node would make them free."""
+    return EXTRA_ROWS if case.problem.node_size == 1 else 0
 
 
 def pool_tables(case: Case) -> list[PoolTable]:

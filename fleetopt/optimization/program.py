@@ -7,7 +7,8 @@ Breakpoints :math:`0 = t_0 < \dots < t_m` cut the total lengths; a candidate c i
 
     \min \sum_{c,k} p_c n_{ck} z_{ck}, \qquad z_{ck} \in \{0, 1\},
 
-subject to the constraints of `fleetopt.optimization.constraints`. Rows are binaries because
+subject to the constraints of `fleetopt.optimization.constraints`; where GPUs are bought in
+whole nodes, the spare ones are paid for too. Rows are binaries because
 the arrival rate that n replicas carry is neither convex nor concave in n.
 """
 
@@ -23,10 +24,15 @@ from pyomo.core.expr import LinearExpression
 from fleetopt.optimization import constraints
 from fleetopt.optimization.candidates import Candidate
 from fleetopt.optimization.cuts import Index
+from fleetopt.optimization.limits import NONE, SideConstraints
+from fleetopt.plan import HOURS_PER_YEAR
 
 
 def build(
-    candidates: Sequence[Candidate], num_breakpoints: int, max_pools: int
+    candidates: Sequence[Candidate],
+    num_breakpoints: int,
+    max_pools: int,
+    side: SideConstraints = NONE,
 ) -> pyo.ConcreteModel:
     """The program as a Pyomo model, for a user to extend.
 
@@ -34,26 +40,38 @@ def build(
 
     Sets: `candidates` (index c), `rows` (pairs (c, k)), `breakpoints` (0..m), `gpu_types`.
     Data: `candidate[c]` (Candidate), `row[c, k]` (Row), `rows_of[c]` (its pairs),
-    `leaving[i]` and `entering[i]` (candidates whose arc starts or ends at breakpoint i).
-    Variables: `z[c, k]`, binary, candidate c is built with its row k.
+    `leaving[i]` and `entering[i]` (candidates whose arc starts or ends at breakpoint i),
+    `node_size` (GPUs of a node), `spare_price[type]` (USD/h of a spare GPU, as on the
+    cheapest profile of the type).
+    Variables: `z[c, k]`, binary, candidate c is built with its row k; `nodes[type]`, whole
+    nodes bought of a type, only where a node has more than one GPU.
     Expressions: `open[c]` (1 if c is built), `pool_cost[c]` (USD/h), `pool_rate[c]`
-    (requests/s), `pools` (their number), `cost` (USD/h), `gpus[type]` (GPUs of a type).
-    Constraints: `flow_conservation[i]`, `pool_limit`. Objective: `least_cost`.
+    (requests/s), `pools` (their number), `cost` (USD/h), `gpus[type]` (GPUs of a type),
+    `gpus_bought[type]` (with the spare ones of whole nodes), `power` (kW with every slot
+    busy, only if every candidate knows its watts).
+    Constraints: `flow_conservation[i]`, `pool_limit`, and where `side` states them
+    `inventory[type]`, `gpu_limit`, `power_limit`, `budget`, `whole_nodes[type]` and
+    `least_replicas[c]`. Objective: `least_cost`.
     """
     model = pyo.ConcreteModel(name="fleet")
     with PauseGC():  # a collection in the midst of the build doubles its time
-        _attach_data(model, candidates, num_breakpoints)
+        _attach_data(model, candidates, num_breakpoints, side.node_size)
         model.z = pyo.Var(model.rows, domain=pyo.Binary)
         _attach_expressions(model)
         _attach_constraints(model, max_pools)
+        _attach_side_constraints(model, side)
     model.least_cost = pyo.Objective(expr=model.cost, sense=pyo.minimize)
     return model
 
 
 def _attach_data(
-    model: pyo.ConcreteModel, candidates: Sequence[Candidate], num_breakpoints: int
+    model: pyo.ConcreteModel,
+    candidates: Sequence[Candidate],
+    num_breakpoints: int,
+    node_size: int,
 ) -> None:
     model.candidate = {c.index: c for c in candidates}
+    model.node_size = node_size
     model.row = {(c.index, k): row for c in candidates for k, row in enumerate(c.rows)}
     model.rows_of = {c.index: [(c.index, k) for k in range(len(c.rows))] for c in candidates}
     model.candidates = pyo.Set(initialize=list(model.candidate))
@@ -61,12 +79,47 @@ def _attach_data(
     model.breakpoints = pyo.RangeSet(0, num_breakpoints - 1)
     model.gpu_types = pyo.Set(initialize=sorted({c.gpu for c in candidates}))
     model.leaving = {i: [c.index for c in candidates if c.start == i] for i in model.breakpoints}
+    model.spare_price = _spare_prices(candidates)
     model.entering = {i: [c.index for c in candidates if c.end == i] for i in model.breakpoints}
+
+
+def _spare_prices(candidates: Sequence[Candidate]) -> dict[str, float]:
+    """USD per hour of one GPU of each type, by the cheapest profile."""
+    prices: dict[str, float] = {}
+    for c in candidates:
+        price = c.usd_per_hour / c.gpus_per_replica
+        prices[c.gpu] = min(price, prices.get(c.gpu, price))
+    return prices
 
 
 def _attach_constraints(model: pyo.ConcreteModel, max_pools: int) -> None:
     model.flow_conservation = pyo.Constraint(model.breakpoints, rule=constraints.flow_conservation)
     model.pool_limit = pyo.Constraint(expr=constraints.pool_limit(model, max_pools))
+
+
+def _attach_side_constraints(model: pyo.ConcreteModel, side: SideConstraints) -> None:
+    held = [gpu for gpu in model.gpu_types if gpu in side.inventory]
+    if held:
+        model.inventory = pyo.Constraint(
+            held, rule=lambda model, gpu: constraints.inventory(model, gpu, side.inventory[gpu])
+        )
+    if side.max_gpus is not None:
+        model.gpu_limit = pyo.Constraint(expr=constraints.gpu_limit(model, side.max_gpus))
+    if side.power_kw is not None:
+        model.power_limit = pyo.Constraint(expr=constraints.power_limit(model, side.power_kw))
+    if side.budget_usd_per_year is not None:
+        hourly = side.budget_usd_per_year / HOURS_PER_YEAR
+        model.budget = pyo.Constraint(expr=constraints.budget(model, hourly))
+    if side.node_size > 1:
+        model.whole_nodes = pyo.Constraint(
+            model.gpu_types,
+            rule=lambda model, gpu: constraints.whole_nodes(model, gpu, side.node_size),
+        )
+    if side.min_replicas > 1:
+        model.least_replicas = pyo.Constraint(
+            model.candidates,
+            rule=lambda model, c: constraints.least_replicas(model, c, side.min_replicas),
+        )
 
 
 def _attach_expressions(model: pyo.ConcreteModel) -> None:
@@ -92,4 +145,28 @@ def _attach_expressions(model: pyo.ConcreteModel) -> None:
     model.open, model.pool_cost, model.pool_rate = pool(one), pool(cost), pool(rate)
     model.gpus = pyo.Expression(model.gpu_types, rule=lambda _, gpu: weighted(gpus, of_type[gpu]))
     model.pools = pyo.Expression(expr=weighted(one, row))
-    model.cost = pyo.Expression(expr=weighted(cost, row))
+    if all(c.watts is not None for c in candidate.values()):
+        power = {(c, k): candidate[c].kilowatts(built) for (c, k), built in row.items()}
+        model.power = pyo.Expression(expr=weighted(power, row))
+    if model.node_size == 1:
+        model.gpus_bought = pyo.Expression(
+            model.gpu_types, rule=lambda _, gpu: weighted(gpus, of_type[gpu])
+        )
+        model.cost = pyo.Expression(expr=weighted(cost, row))
+    else:
+        model.nodes = pyo.Var(model.gpu_types, domain=pyo.NonNegativeIntegers)
+        model.gpus_bought = pyo.Expression(
+            model.gpu_types, rule=lambda model, gpu: model.node_size * model.nodes[gpu]
+        )
+        model.cost = pyo.Expression(expr=_cost_of_nodes(model, cost, gpus))
+
+
+def _cost_of_nodes(
+    model: pyo.ConcreteModel, cost: dict[Index, float], gpus: dict[Index, float]
+) -> LinearExpression:
+    """Cost of the pools and of the GPUs that their nodes have to spare."""
+    candidate, price = model.candidate, model.spare_price
+    net = [cost[c, k] - price[candidate[c].gpu] * gpus[c, k] for c, k in model.row]
+    whole = [model.node_size * price[gpu] for gpu in model.gpu_types]
+    variables = [*model.z.values(), *(model.nodes[gpu] for gpu in model.gpu_types)]
+    return LinearExpression(linear_coefs=[*net, *whole], linear_vars=variables)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,7 @@ from pyomo.core.expr import LinearExpression
 
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.cuts import Cut, Fleet, Index, warm_start
+from fleetopt.optimization.limits import spare_gpus
 
 GAP_TOLERANCE = 1e-9
 """Relative gap below which an answer counts as optimal."""
@@ -82,6 +83,7 @@ class Solution:
         infinite, and so is the bound of a program that is proved infeasible.
     gap: |objective - bound| / |objective|.
     chosen: the pools in order of their arcs, each with its row.
+    spare_usd_per_hour: price of the GPUs that whole nodes have to spare.
     """
 
     termination: Termination
@@ -91,13 +93,15 @@ class Solution:
     gap: float
     chosen: tuple[tuple[Candidate, Row], ...]
     seconds: float
+    spare_usd_per_hour: float = 0.0
 
     @property
     def usd_per_hour(self) -> float:
         """Cost of the fleet, whatever the objective was; infinite without a fleet."""
         if self.holding is Holding.NONE:
             return math.inf
-        return sum(candidate.cost(row) for candidate, row in self.chosen)
+        pools = sum(candidate.cost(row) for candidate, row in self.chosen)
+        return pools + self.spare_usd_per_hour
 
 
 class ProgramSolver:
@@ -203,15 +207,28 @@ class ProgramSolver:
         termination = _termination(results.termination_condition, gap)
         if not self._model.row:
             termination = Termination.INFEASIBLE  # HiGHS says nothing of a model without columns
+        chosen = self._chosen() if found else ()
         return Solution(
             termination=termination,
             holding=_holding(found, termination),
             objective=objective,
             bound=math.inf if termination is Termination.INFEASIBLE else bound,
             gap=gap,
-            chosen=self._chosen() if found else (),
+            chosen=chosen,
             seconds=time.perf_counter() - began,
+            spare_usd_per_hour=self._spare(chosen),
         )
+
+    def usd_per_hour(self, chosen: Sequence[tuple[Candidate, Row]]) -> float:
+        """Cost of a fleet of this program, with the GPUs that nodes have to spare."""
+        pools = sum(candidate.cost(row) for candidate, row in chosen)
+        return pools + self._spare(chosen)
+
+    def _spare(self, chosen: Iterable[tuple[Candidate, Row]]) -> float:
+        """USD per hour of the GPUs that nodes have to spare."""
+        spare = spare_gpus(chosen, self._model.node_size)
+        prices: dict[str, float] = self._model.spare_price
+        return sum(prices[gpu] * count for gpu, count in spare.items())
 
     def _chosen(self) -> tuple[tuple[Candidate, Row], ...]:
         """Load the solution into the model and read the pools in order of their arcs."""

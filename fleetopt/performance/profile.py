@@ -96,6 +96,11 @@ class ReplicaProfile(Protocol):
         """Tokens that the KV cache of one replica holds."""
         ...
 
+    @property
+    def power(self) -> LogisticPower | None:
+        """Power curve of one GPU, if known."""
+        ...
+
     def reserved(self, max_context: int) -> Capacity:
         """Capacity when every slot reserves the whole context window."""
         ...

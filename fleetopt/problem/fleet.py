@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
@@ -107,6 +107,18 @@ class FleetProblem(Stated):
     """Largest utilization of a pool."""
     max_num_seqs: int = Field(default=256, ge=1)
     """Slots of a replica under paged admission."""
+    inventory: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """GPUs that can be had of a type, such as {h100 = 8}; types not named are not limited."""
+    max_gpus: int | None = Field(default=None, ge=1)
+    """Most GPUs of the fleet, all types together."""
+    power_kw: float | None = Field(default=None, gt=0)
+    """Most power that the fleet draws with every slot busy, in kilowatts."""
+    budget_usd_per_year: float | None = Field(default=None, gt=0)
+    """Most that the fleet may cost in a year of 8760 hours."""
+    node_size: int = Field(default=1, ge=1)
+    """GPUs of a node; the GPUs of each type are bought and paid for in whole nodes."""
+    min_replicas: int = Field(default=1, ge=1, le=1_000_000)
+    """Least replicas of a pool."""
     verification: VerificationOptions = VerificationOptions()
     """How the plan is simulated."""
     solver: SolverOptions = SolverOptions()
@@ -145,6 +157,13 @@ class FleetProblem(Stated):
         names = [profile.name for profile in profiles]
         raise_repeated(names, names)
         return profiles
+
+    @field_validator("inventory", mode="before")
+    @classmethod
+    def _counts_of_types(cls, stated: Any) -> Any:
+        if isinstance(stated, str):
+            raise ValueError(f"expected each type once, such as h100=8,a100=4, got {stated!r}")
+        return stated
 
     @field_validator("slo")
     @classmethod

@@ -12,6 +12,7 @@ from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
+from fleetopt.optimization.limits import spare_gpus
 from fleetopt.plan import (
     HOURS_PER_YEAR,
     Alternative,
@@ -89,6 +90,11 @@ def notes(case: Case, chosen: Sequence[Chosen]) -> tuple[str, ...]:
     if len({profile.serves for profile in profiles.values()}) > 1:
         models = "; ".join(f"{name}: {profile.serves}" for name, profile in profiles.items())
         said.append(f"the profiles of this fleet serve different models ({models})")
+    size = case.problem.node_size
+    spare = {gpu: count for gpu, count in spare_gpus(chosen, size).items() if count}
+    if spare:
+        counts = " and ".join(f"{count} {gpu}" for gpu, count in spare.items())
+        said.append(f"nodes of {size} GPUs have {counts} to spare; the cost includes them")
     return tuple(said)
 
 

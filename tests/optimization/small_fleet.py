@@ -1,6 +1,7 @@
 """A problem of two bands that is easy to understand, for the tests of this folder.
 
-Breakpoints 0, 4096, 8192 and GPU types a (1 USD/h) and b (3 USD/h, two GPUs a replica):
+Breakpoints 0, 4096, 8192 and GPU types a (1 USD/h, 400 W) and b (3 USD/h and 1000 W, two
+GPUs a replica):
 
     candidate  arc             type  replicas
     0          (0, 4096]       a     2, 3
@@ -16,10 +17,12 @@ from __future__ import annotations
 import pyomo.core as pyo
 
 from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.limits import NONE, SideConstraints
 from fleetopt.optimization.program import build
 
 TOKENS = (0, 4096, 8192)
 PRICES = {"a": 1.0, "b": 3.0}
+WATTS = {"a": 400.0, "b": 1000.0}
 RATES = {(0, 1): 80.0, (1, 2): 20.0, (0, 2): 100.0}
 
 
@@ -38,6 +41,7 @@ def candidate(index: int, start: int, end: int, gpu: str, replicas: tuple[int, .
         gpus_per_replica=1 if gpu == "a" else 2,
         arrival_rate=RATES[start, end],
         rows=tuple(Row(n) for n in replicas),
+        watts=WATTS[gpu],
     )
 
 
@@ -49,6 +53,6 @@ CANDIDATES = (
 )
 
 
-def model(max_pools: int = 2) -> pyo.ConcreteModel:
+def model(max_pools: int = 2, side: SideConstraints = NONE) -> pyo.ConcreteModel:
     """The program of the small fleet."""
-    return build(CANDIDATES, len(TOKENS), max_pools)
+    return build(CANDIDATES, len(TOKENS), max_pools, side)

@@ -38,6 +38,7 @@ class FluidTable:
     floor_s: float = 0.0
     profile: CalibratedProfile = PROFILE
     admission: str = "paged"
+    slots: int = 16
     arrival_rate: float = 7.0
     evaluations: list[int] = field(default_factory=list)
 
@@ -66,6 +67,9 @@ def test_candidate_says_what_the_table_says() -> None:
     assert (second.index, second.start, second.end) == (1, 1, 2)
     assert (second.lo_tokens, second.hi_tokens) == (1024, 4096)
     assert (second.profile, second.gpu, second.admission) == (PROFILE.name, PROFILE.gpu, "paged")
+    assert PROFILE.power is not None
+    assert first.watts == PROFILE.power.watts(16) * PROFILE.gpus_per_replica
+    assert first.kilowatts(first.rows[0]) == pytest.approx(3 * first.watts / 1000)
     assert second.usd_per_hour == PROFILE.usd_per_hour
     assert second.gpus_per_replica == PROFILE.gpus_per_replica
     assert second.arrival_rate == 7.0
@@ -83,6 +87,15 @@ def test_grey_rows_come_before_the_proven_ones() -> None:
     """With 22 s of work, 22 replicas are proven; 20 and 21 are within ten per cent."""
     rows = rows_of(FluidTable(0, 1024, 22.0), grey=True, extra_rows=2)
     assert rows == [(20, True), (21, True), (22, False), (23, False), (24, False)]
+
+
+def test_rows_below_the_least_replicas_are_left_out() -> None:
+    """Asked for 21 of 20 to 22, or for 30: no row below, and the proven ones stay proven."""
+    table = FluidTable(0, 1024, 22.0)
+    rows = rows_of(table, grey=True, extra_rows=1, min_replicas=21)
+    assert rows == [(21, True), (22, False), (23, False)]
+    assert rows_of(table, grey=True, extra_rows=1, min_replicas=30) == [(30, False), (31, False)]
+    assert rows_of(table, extra_rows=1, min_replicas=5) == [(22, False), (23, False)]
 
 
 def test_many_grey_rows_are_spread() -> None:

@@ -12,6 +12,8 @@ import small_fleet
 from pyomo.repn.plugins.lp_writer import LPWriter
 
 from fleetopt.optimization import constraints
+from fleetopt.optimization.limits import NONE, SideConstraints
+from fleetopt.optimization.solver import ProgramSolver
 
 GOLDEN = Path(__file__).parent / "lp"
 SECTIONS = ("min", "s.t.", "bounds", "binary", "end")
@@ -22,9 +24,25 @@ CONSTRAINTS = sorted(
 )
 
 
+STATED = {
+    "inventory": SideConstraints(inventory={"b": 3}),
+    "gpu_limit": SideConstraints(max_gpus=6),
+    "power_limit": SideConstraints(power_kw=2.5),
+    "budget": SideConstraints(budget_usd_per_year=8760.0 * 6),
+    "whole_nodes": SideConstraints(node_size=4),
+    "least_replicas": SideConstraints(min_replicas=3),
+}
+"""What makes the program state each side constraint."""
+
+
+def model_of(name: str) -> pyo.ConcreteModel:
+    """The small fleet with what this constraint needs."""
+    return small_fleet.model(side=STATED.get(name, NONE))
+
+
 def lp_of(name: str) -> str:
     """The small fleet in LP format with only this constraint active."""
-    model = small_fleet.model()
+    model = model_of(name)
     for component in model.component_objects(pyo.Constraint, active=True):
         if component.name != name:
             component.deactivate()
@@ -57,7 +75,47 @@ def test_constraint_equals_its_golden_file(name: str) -> None:
 @pytest.mark.parametrize("name", CONSTRAINTS)
 def test_constraint_is_in_the_program(name: str) -> None:
     """The program holds a component of the function's name, so its LP file is not empty."""
-    assert small_fleet.model().component(name) is not None
+    assert model_of(name).component(name) is not None
+
+
+@pytest.mark.parametrize("name", sorted(STATED))
+def test_side_constraint_is_there_only_where_it_is_stated(name: str) -> None:
+    """A problem without it has the program that it always had."""
+    assert small_fleet.model().component(name) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "fleet", "usd_per_hour"),
+    [
+        # at most one GPU of type b: only a is left
+        (SideConstraints(inventory={"b": 1}), [(0, 2), (1, 5)], 7.0),
+        # a fleet of 2 + 2 GPUs fits four, but not three
+        (SideConstraints(max_gpus=4), [(0, 2), (2, 1)], 5.0),
+        (SideConstraints(max_gpus=3), [], float("inf")),
+        # 0.8 kW + 1 kW
+        (SideConstraints(power_kw=1.8), [(0, 2), (2, 1)], 5.0),
+        (SideConstraints(power_kw=1.7), [], float("inf")),
+        # 5 USD/h
+        (SideConstraints(budget_usd_per_year=8760.0 * 5), [(0, 2), (2, 1)], 5.0),
+        (SideConstraints(budget_usd_per_year=8760.0 * 4.9), [], float("inf")),
+        # a node of each type costs 4 + 6, one node of b costs 6 and holds all
+        (SideConstraints(node_size=4), [(3, 2)], 6.0),
+        # seven of a in one node of seven cost 7, one node of b with four costs 10.5
+        (SideConstraints(node_size=7), [(0, 2), (1, 5)], 7.0),
+        # of three replicas or more: 0 with three and 1, or 3
+        (SideConstraints(min_replicas=3), [(0, 3), (1, 5)], 8.0),
+        # whole nodes count against the inventory
+        (SideConstraints(node_size=8, inventory={"a": 7}), [(3, 2)], 12.0),
+    ],
+)
+def test_what_each_side_constraint_leaves(
+    side: SideConstraints, fleet: list[tuple[int, int]], usd_per_hour: float
+) -> None:
+    """The best fleet under each, worked out by hand."""
+    solution = ProgramSolver(small_fleet.model(side=side)).solve()
+    assert [(c.index, row.replicas) for c, row in solution.chosen] == fleet
+    assert solution.usd_per_hour == pytest.approx(usd_per_hour)
+    assert solution.objective == pytest.approx(usd_per_hour)
 
 
 @pytest.mark.parametrize("name", CONSTRAINTS)

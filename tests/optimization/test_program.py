@@ -7,6 +7,7 @@ import pytest
 import small_fleet
 
 from fleetopt.optimization.candidates import Candidate
+from fleetopt.optimization.limits import SideConstraints
 from fleetopt.optimization.program import build
 from fleetopt.optimization.shortest_path import shortest_path
 from fleetopt.optimization.solver import ProgramSolver, Solution, Termination
@@ -14,21 +15,31 @@ from fleetopt.optimization.solver import ProgramSolver, Solution, Termination
 DOCUMENTED = (
     *("candidates", "rows", "breakpoints", "gpu_types"),
     *("candidate", "row", "rows_of", "leaving", "entering"),
-    *("z", "open", "pool_cost", "pool_rate", "pools", "cost", "gpus"),
-    *("flow_conservation", "pool_limit", "least_cost"),
+    *("node_size", "spare_price"),
+    *("z", "nodes", "open", "pool_cost", "pool_rate", "pools", "cost", "gpus", "gpus_bought"),
+    *("power", "flow_conservation", "pool_limit", "inventory", "gpu_limit", "power_limit"),
+    *("budget", "whole_nodes", "least_replicas", "least_cost"),
+)
+EVERYTHING = SideConstraints(
+    inventory={"a": 8, "b": 8},
+    max_gpus=16,
+    power_kw=9.0,
+    budget_usd_per_year=1e6,
+    node_size=4,
+    min_replicas=2,
 )
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_component_exists_and_is_documented(name: str) -> None:
     """What the interface names is there, and build's docstring explains it."""
-    assert hasattr(small_fleet.model(), name)
+    assert hasattr(small_fleet.model(side=EVERYTHING), name)
     assert f"`{name}" in (build.__doc__ or "")
 
 
 def test_nothing_is_undocumented() -> None:
     """Every set, variable, expression, constraint and objective is on the list."""
-    model = small_fleet.model()
+    model = small_fleet.model(side=EVERYTHING)
     assert {component.name for component in model.component_objects()} <= set(DOCUMENTED)
 
 
@@ -40,6 +51,8 @@ def test_expressions_describe_the_optimum() -> None:
     assert pyo.value(model.cost) == pytest.approx(5.0)
     assert pyo.value(model.pools) == pytest.approx(2)
     assert [pyo.value(model.gpus[gpu]) for gpu in ("a", "b")] == pytest.approx([2, 2])
+    assert [pyo.value(model.gpus_bought[gpu]) for gpu in ("a", "b")] == pytest.approx([2, 2])
+    assert pyo.value(model.power) == pytest.approx(1.8)
     assert [pyo.value(model.open[c]) for c in range(4)] == pytest.approx([1, 0, 1, 0])
     assert [pyo.value(model.pool_cost[c]) for c in range(4)] == pytest.approx([2, 0, 3, 0])
     assert [pyo.value(model.pool_rate[c]) for c in range(4)] == pytest.approx([80, 0, 20, 0])
@@ -74,6 +87,19 @@ def test_own_variables_survive_cuts() -> None:
     second = solver.solve()
     assert second.objective == pytest.approx(16.0)
     assert [c.index for c, _ in second.chosen] == [3]
+
+
+def test_nodes_are_counted_whatever_the_objective_is() -> None:
+    """Fewest replicas: two of b use four GPUs of a node of eight."""
+    model = small_fleet.model(side=SideConstraints(node_size=8))
+    model.least_cost.deactivate()
+    model.fewest = pyo.Objective(expr=model.pools)
+    solution = ProgramSolver(model).solve()
+    assert [c.index for c, _ in solution.chosen] == [3]
+    assert pyo.value(model.nodes["b"]) == pytest.approx(1)
+    assert pyo.value(model.gpus_bought["b"]) == pytest.approx(8)
+    assert pyo.value(model.cost) == pytest.approx(12.0)
+    assert solution.usd_per_hour == pytest.approx(12.0)
 
 
 def _refusal(solution: Solution, pool: int) -> tuple[Candidate, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -123,6 +124,31 @@ def test_different_models_are_named() -> None:
     assert any("different models" in note for note in mixed.notes)
     alike = solve(problem(cdf="azure", max_context=8192, gpus=("a100", "h100")))
     assert not any("different models" in note for note in alike.notes)
+
+
+def test_side_constraints_of_a_problem_are_kept() -> None:
+    """Stock, power, budget and replicas of the plan are within what was asked for."""
+    free = solve(problem())
+    stated = {"inventory": {"h100": 2}, "max_gpus": 9, "power_kw": 4.0, "min_replicas": 2}
+    plan = solve(problem(**stated, budget_usd_per_year=140_000))
+    used = Counter[str]()
+    for pool in plan.fleet.pools:
+        used[pool.gpu] += pool.gpus
+        assert pool.replicas >= 2
+    assert used["h100"] <= 2
+    assert plan.fleet.gpus <= 9
+    assert free.cost.usd_per_year < plan.cost.usd_per_year <= 140_000
+
+
+def test_whole_nodes_are_paid_for_and_named() -> None:
+    """The pools cost less than the plan by the spare GPUs that the note counts."""
+    plan = solve(problem(node_size=4, gpus=("a100",)))
+    bought = -(-plan.fleet.gpus // 4) * 4
+    assert plan.cost.usd_per_hour == pytest.approx(2.21 * bought)
+    spare = bought - plan.fleet.gpus
+    assert any(f"nodes of 4 GPUs have {spare} a100 to spare" in note for note in plan.notes) == (
+        spare > 0
+    )
 
 
 @pytest.mark.parametrize("metric", ["ttft", "tpot", "e2e"])
