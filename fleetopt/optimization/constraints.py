@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyomo.core import ConcreteModel, inequality, quicksum
+from pyomo.core import ConcreteModel, inequality
 from pyomo.core.expr import LinearExpression
 
 Relation = Any
@@ -59,7 +59,7 @@ def gpu_limit(model: ConcreteModel, max_gpus: int) -> Relation:
 
     .. math:: \sum_g G_g \le G_{\max}
     """
-    return quicksum(model.gpus_bought.values()) <= max_gpus
+    return model.total_gpus <= max_gpus
 
 
 def power_limit(model: ConcreteModel, power_kw: float) -> Relation:

@@ -47,7 +47,8 @@ def build(
     nodes bought of a type, only where a node has more than one GPU.
     Expressions: `open[c]` (1 if c is built), `pool_cost[c]` (USD/h), `pool_rate[c]`
     (requests/s), `pools` (their number), `cost` (USD/h), `gpus[type]` (GPUs of a type),
-    `gpus_bought[type]` (with the spare ones of whole nodes), `power` (kW with every slot
+    `gpus_bought[type]` (with the spare ones of whole nodes), `total_gpus` (all that are
+    bought), `power` (kW with every slot
     busy, only if every candidate knows its watts).
     Constraints: `flow_conservation[i]`, `pool_limit`, and where `side` states them
     `inventory[type]`, `gpu_limit`, `power_limit`, `budget`, `whole_nodes[type]` and
@@ -58,6 +59,7 @@ def build(
         _attach_data(model, candidates, num_breakpoints, side.node_size)
         model.z = pyo.Var(model.rows, domain=pyo.Binary)
         _attach_expressions(model)
+        model.total_gpus = pyo.Expression(expr=pyo.quicksum(model.gpus_bought.values()))
         _attach_constraints(model, max_pools)
         _attach_side_constraints(model, side)
     model.least_cost = pyo.Objective(expr=model.cost, sense=pyo.minimize)

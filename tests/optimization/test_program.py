@@ -17,7 +17,15 @@ DOCUMENTED = (
     *("candidate", "row", "rows_of", "leaving", "entering"),
     *("node_size", "spare_price"),
     *("z", "nodes", "open", "pool_cost", "pool_rate", "pools", "cost", "gpus", "gpus_bought"),
-    *("power", "flow_conservation", "pool_limit", "inventory", "gpu_limit", "power_limit"),
+    *(
+        "total_gpus",
+        "power",
+        "flow_conservation",
+        "pool_limit",
+        "inventory",
+        "gpu_limit",
+        "power_limit",
+    ),
     *("budget", "whole_nodes", "least_replicas", "least_cost"),
 )
 EVERYTHING = SideConstraints(

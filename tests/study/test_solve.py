@@ -129,15 +129,15 @@ def test_different_models_are_named() -> None:
 def test_side_constraints_of_a_problem_are_kept() -> None:
     """Stock, power, budget and replicas of the plan are within what was asked for."""
     free = solve(problem())
-    stated = {"inventory": {"h100": 2}, "max_gpus": 9, "power_kw": 4.0, "min_replicas": 2}
-    plan = solve(problem(**stated, budget_usd_per_year=140_000))
+    stated = {"inventory": {"h100": 2}, "max_gpus": 12, "power_kw": 5.0, "min_replicas": 2}
+    plan = solve(problem(**stated, budget_usd_per_year=190_000))
     used = Counter[str]()
     for pool in plan.fleet.pools:
         used[pool.gpu] += pool.gpus
         assert pool.replicas >= 2
     assert used["h100"] <= 2
-    assert plan.fleet.gpus <= 9
-    assert free.cost.usd_per_year < plan.cost.usd_per_year <= 140_000
+    assert plan.fleet.gpus <= 12
+    assert free.cost.usd_per_year < plan.cost.usd_per_year <= 190_000
 
 
 def test_whole_nodes_are_paid_for_and_named() -> None:

@@ -1,0 +1,95 @@
+"""Random side constraints, and what they mean for a fleet, written down a second time."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from enumeration import Pools, Problem, random_problem
+
+from fleetopt.optimization.limits import SideConstraints
+
+NAMES = (
+    "inventory",
+    "max_gpus",
+    "power_kw",
+    "budget_usd_per_year",
+    "node_size",
+    "min_replicas",
+)
+
+
+def random_hardware(seed: int) -> Problem:
+    """A random small problem whose replicas have one to four GPUs and draw power."""
+    rng = random.Random(f"hardware {seed}")
+    gpus = {gpu: rng.randint(1, 4) for gpu in "ab"}
+    watts = {gpu: rng.uniform(200.0, 3000.0) for gpu in "ab"}
+    problem = random_problem(seed)
+    candidates = tuple(
+        replace(c, gpus_per_replica=gpus[c.gpu], watts=watts[c.gpu]) for c in problem.candidates
+    )
+    return replace(problem, candidates=candidates)
+
+
+def random_side(names: Sequence[str], every: Sequence[Pools], seed: int) -> SideConstraints:
+    """Limits between the least that a fleet can use and a little more than the cheapest does."""
+    rng = random.Random(f"{names} {seed}")
+    types = sorted({candidate.gpu for pools in every for candidate, _ in pools})
+    limits: dict[str, Any] = {
+        "inventory": {
+            gpu: int(_between(rng, [gpus_of(pools)[gpu] for pools in every]))
+            for gpu in types
+            if rng.random() < 0.7
+        },
+        "max_gpus": max(1, int(_between(rng, [gpus_of(pools).total() for pools in every]))),
+        "power_kw": _between(rng, [kilowatts(pools) for pools in every]),
+        "budget_usd_per_year": 8760.0 * _between(rng, [hourly(pools, 1) for pools in every]),
+        "node_size": rng.choice((2, 3, 4, 8)),
+        "min_replicas": rng.randint(2, 6),
+    }
+    return SideConstraints(**{name: limits[name] for name in names})
+
+
+def _between(rng: random.Random, used: Sequence[float]) -> float:
+    """A number from just below the least use to just above that of the cheapest fleet."""
+    if not used:
+        return 1.0
+    low, high = 0.95 * min(used), 1.05 * used[0]
+    return low + rng.random() * (high - low)
+
+
+def within(pools: Pools, side: SideConstraints) -> bool:
+    """Whether a fleet keeps every limit."""
+    bought = gpus_of(pools, side.node_size)
+    return (
+        all(bought[gpu] <= count for gpu, count in side.inventory.items())
+        and (side.max_gpus is None or sum(bought.values()) <= side.max_gpus)
+        and (side.power_kw is None or kilowatts(pools) <= side.power_kw)
+        and (
+            side.budget_usd_per_year is None
+            or 8760.0 * hourly(pools, side.node_size) <= side.budget_usd_per_year
+        )
+        and all(row.replicas >= side.min_replicas for _, row in pools)
+    )
+
+
+def gpus_of(pools: Pools, node_size: int = 1) -> Counter[str]:
+    """GPUs of each type, in whole nodes."""
+    used = Counter[str]()
+    for candidate, row in pools:
+        used[candidate.gpu] += candidate.gpus_per_replica * row.replicas
+    return Counter({gpu: -(-count // node_size) * node_size for gpu, count in used.items()})
+
+
+def kilowatts(pools: Pools) -> float:
+    """Power of a fleet with every slot busy."""
+    return sum((candidate.watts or 0.0) * row.replicas for candidate, row in pools) / 1000.0
+
+
+def hourly(pools: Pools, node_size: int) -> float:
+    """USD per hour of every GPU that is bought."""
+    price = {c.gpu: c.usd_per_hour / c.gpus_per_replica for c, _ in pools}
+    return sum(price[gpu] * count for gpu, count in gpus_of(pools, node_size).items())
