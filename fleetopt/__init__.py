@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fleetopt.errors import FleetoptError, InfeasibleError, InputError
     from fleetopt.plan import Plan
     from fleetopt.problem import FleetProblem, LatencyBound
-    from fleetopt.study import solve
+    from fleetopt.study import build_program, solve, solve_program
 
     __version__: str
 
@@ -22,7 +22,9 @@ __all__ = [
     "LatencyBound",
     "Plan",
     "__version__",
+    "build_program",
     "solve",
+    "solve_program",
 ]
 
 _HOMES = {
@@ -32,7 +34,9 @@ _HOMES = {
     "InputError": "fleetopt.errors",
     "LatencyBound": "fleetopt.problem",
     "Plan": "fleetopt.plan",
+    "build_program": "fleetopt.study",
     "solve": "fleetopt.study",
+    "solve_program": "fleetopt.study",
 }
 
 

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import commands  # noqa: E402
 import laws  # noqa: E402
 import measured  # noqa: E402
+import program  # noqa: E402
 import schemas  # noqa: E402
 
 _PART = re.compile(r"<!-- made: ([a-z ]+) -->")
@@ -25,6 +26,7 @@ PARTS = {
     "length keys": schemas.length_keys,
     "profile keys": schemas.profile_keys,
     "horizon": laws.horizon,
+    "program interface": program.interface,
     "plan fields": schemas.plan_fields,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
+from typing import cast
+
+import pyomo.core as pyo
 
 from fleetopt.case import Case
+from fleetopt.errors import InputError
+from fleetopt.optimization.attributes import attach
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
 from fleetopt.optimization.limits import SideConstraints
 from fleetopt.optimization.program import build
-from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
+from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions, checked
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.queueing.feasibility import Limits, OccupancyTable, PoolTable
 from fleetopt.queueing.load import load_table
@@ -19,6 +25,8 @@ Chosen = tuple[Candidate, Row]
 EXTRA_ROWS = 2
 """Rows above the least admissible one. More are added when the simulator refuses them all;
 nine rows a candidate made every solve two to three times slower."""
+USERS_ROWS = 8
+"""The same for a user's program, whose constraints may ask for more than the least."""
 
 
 class Design:
@@ -27,7 +35,7 @@ class Design:
     grey: admit rows that simulation has yet to decide.
     """
 
-    def __init__(self, case: Case, *, grey: bool) -> None:
+    def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:
         self.case = case
         tables = pool_tables(case)
         self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
@@ -35,19 +43,52 @@ class Design:
             tables,
             case.breakpoints,
             grey=grey,
-            extra_rows=_extra_rows(case),
+            extra_rows=_extra_rows(case) if extra_rows is None else extra_rows,
             min_replicas=case.problem.min_replicas,
         )
         self._refused: dict[int, int] = {}
-        self._solver = self._load()
+        self._is_open = False
+        self._solver = self._load(self._built())
 
-    def _load(self) -> ProgramSolver:
-        """The program of the present candidates, without the rows refused so far."""
+    @classmethod
+    def of_program(cls, model: pyo.ConcreteModel) -> Design:
+        """The fleets of a program that a user may have changed; raises InputError.
+
+        Nothing is added to it but the rows that are refused.
+        """
+        if not isinstance(getattr(model, "design", None), Design):
+            raise InputError.single("model", "expected a program from build_program")
+        design = copy(cast(Design, model.design))
+        design.hold(model)
+        return design
+
+    def hold(self, model: pyo.ConcreteModel) -> None:
+        """Ask this program from now on, as it is."""
+        self._refused = {}
+        self._is_open = True
+        self._solver = self._load(checked(model))
+
+    def __deepcopy__(self, memo: object) -> Design:
+        """Itself: a copy of a program shares the tables behind it."""
+        return self
+
+    def opened(self) -> pyo.ConcreteModel:
+        """The program for a user to extend, with everything that a constraint may see."""
+        model = self._built()
+        attach(model, self.table, self.case.arrival_rate)
+        model.design = self
+        return model
+
+    def _built(self) -> pyo.ConcreteModel:
+        """The program of the present candidates."""
         problem = self.case.problem
         side = SideConstraints.of(problem)
-        model = build(self.candidates, len(self.case.breakpoints), problem.max_pools, side)
-        options = SolveOptions(problem.solver.time_limit_s, problem.solver.relative_gap)
-        solver = ProgramSolver(model, options)
+        return build(self.candidates, len(self.case.breakpoints), problem.max_pools, side)
+
+    def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
+        """The solver of a program, without the rows refused so far."""
+        stated = self.case.problem.solver
+        solver = ProgramSolver(model, SolveOptions(stated.time_limit_s, stated.relative_gap))
         for index, replicas in self._refused.items():
             solver.refuse(self.candidates[index], replicas)
         return solver
@@ -72,15 +113,15 @@ class Design:
     def refuse(self, candidate: Candidate, replicas: int) -> None:
         """Take a row that failed, and those with fewer replicas, out of the program.
 
-        A candidate that runs out of rows gets the next ones above.
+        A candidate that runs out of rows gets the next ones above, but for a user's program.
         """
         self._refused[candidate.index] = replicas
-        if self._solver.refuse(candidate, replicas) == 0:
+        if self._solver.refuse(candidate, replicas) == 0 and not self._is_open:
             more = tuple(Row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
             extended = replace(self.candidates[candidate.index], rows=more)
             before, after = candidate.index, candidate.index + 1
             self.candidates = (*self.candidates[:before], extended, *self.candidates[after:])
-            self._solver = self._load()
+            self._solver = self._load(self._built())
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""

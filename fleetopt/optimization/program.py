@@ -38,21 +38,9 @@ def build(
 
     num_breakpoints: m + 1, the number of t_0, ..., t_m.
 
-    Sets: `candidates` (index c), `rows` (pairs (c, k)), `breakpoints` (0..m), `gpu_types`.
-    Data: `candidate[c]` (Candidate), `row[c, k]` (Row), `rows_of[c]` (its pairs),
-    `leaving[i]` and `entering[i]` (candidates whose arc starts or ends at breakpoint i),
-    `node_size` (GPUs of a node), `spare_price[type]` (USD/h of a spare GPU, as on the
-    cheapest profile of the type).
-    Variables: `z[c, k]`, binary, candidate c is built with its row k; `nodes[type]`, whole
-    nodes bought of a type, only where a node has more than one GPU.
-    Expressions: `open[c]` (1 if c is built), `pool_cost[c]` (USD/h), `pool_rate[c]`
-    (requests/s), `pools` (their number), `cost` (USD/h), `gpus[type]` (GPUs of a type),
-    `gpus_bought[type]` (with the spare ones of whole nodes), `total_gpus` (all that are
-    bought), `power` (kW with every slot
-    busy, only if every candidate knows its watts).
-    Constraints: `flow_conservation[i]`, `pool_limit`, and where `side` states them
-    `inventory[type]`, `gpu_limit`, `power_limit`, `budget`, `whole_nodes[type]` and
-    `least_replicas[c]`. Objective: `least_cost`.
+    side: limits on the whole fleet; a constraint that is not stated is not in the model.
+    Its sets, data, variables, expressions and constraints are listed in
+    `fleetopt.optimization.interface`.
     """
     model = pyo.ConcreteModel(name="fleet")
     with PauseGC():  # a collection in the midst of the build doubles its time

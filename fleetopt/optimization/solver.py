@@ -21,6 +21,7 @@ from pyomo.contrib.appsi.base import TerminationCondition
 from pyomo.contrib.appsi.solvers.highs import Highs
 from pyomo.core.expr import LinearExpression
 
+from fleetopt.errors import InputError
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.cuts import Cut, Fleet, Index, warm_start
 from fleetopt.optimization.limits import spare_gpus
@@ -237,6 +238,23 @@ class ProgramSolver:
         self._loaded = frozenset(index for index, z in self._z.items() if z.value > 0.5)
         pools = [(model.candidate[c], model.row[c, k]) for c, k in self._loaded]
         return tuple(sorted(pools, key=lambda pool: pool[0].start))
+
+
+def checked(model: pyo.ConcreteModel) -> pyo.ConcreteModel:
+    """A model that a user may have changed, if HiGHS can solve it; raises InputError."""
+    objectives = list(model.component_data_objects(pyo.Objective, active=True))
+    if len(objectives) != 1:
+        raise InputError.single(
+            "model",
+            f"expected one active objective, got {len(objectives)}",
+            "deactivate model.least_cost before adding your own" if objectives else "",
+        )
+    stated = model.component_data_objects(pyo.Constraint, active=True)
+    for part in (*objectives, *stated):
+        body = part.expr if part is objectives[0] else part.body
+        if body.polynomial_degree() not in (0, 1):
+            raise InputError.single(f"model.{part.name}", "must be linear in the variables")
+    return model
 
 
 def _fleet(solution: Solution) -> Fleet:

@@ -1,0 +1,66 @@
+"""`build_program` and `solve_program`: the program in a user's hands, and the plan it gives."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+from fleetopt.case import Case
+from fleetopt.errors import InfeasibleError, InputError, SolverError
+from fleetopt.optimization.design import USERS_ROWS, Design
+from fleetopt.optimization.solver import Holding, Solution, Termination
+from fleetopt.plan import Plan
+from fleetopt.problem import FleetProblem
+from fleetopt.study import assembly
+from fleetopt.study.judging import judge_of, unverified, verified_fleet
+from fleetopt.study.solving import Progress
+
+
+def build_program(problem: FleetProblem, *, beside: Path | None = None) -> Any:
+    """The program of a problem as a `pyomo.ConcreteModel`, to extend and hand to `solve_program`.
+
+    beside: folder in which relative files of the problem are looked up first.
+    `fleetopt.optimization.interface.parts` lists its sets, variables and expressions. Every
+    row that the table admits is in it, nothing is filtered, and rows that only simulation
+    could admit are left out. Raises InputError.
+    """
+    design = Design(Case.of(problem, beside), grey=False, extra_rows=USERS_ROWS)
+    return design.opened()
+
+
+def solve_program(
+    model: Any,
+    *,
+    verify: bool = False,
+    command: str = "",
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Plan:
+    """The best fleet of a program from `build_program`, with all that was added to it.
+
+    verify: simulate it, and take pools that fail out until a fleet passes; the model keeps
+        these cuts as `cuts` until it is solved again.
+    Raises InputError for a model that cannot be solved, InfeasibleError if it has no fleet.
+    """
+    show = progress or (lambda _: None)
+    design = Design.of_program(model)
+    show("solving the program")
+    solution = design.optimum()
+    if solution.holding is Holding.NONE:
+        raise _without_fleet(solution)
+    if not verify:
+        return assembly.plan(design, unverified(solution), (), command)
+    with judge_of(design.case, design.case.problem.verification, show, executor) as judge:
+        return assembly.plan(design, verified_fleet(design, judge), (), command)
+
+
+def _without_fleet(solution: Solution) -> Exception:
+    """Why the program gave no fleet."""
+    if solution.termination is Termination.INFEASIBLE:
+        return InfeasibleError("no fleet meets the program and the constraints added to it")
+    if solution.termination in (Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED):
+        return InputError.single(
+            "model", "the objective has no bound", "bound the variables that were added"
+        )
+    return SolverError(f"the solver stopped without a fleet: {solution.termination.value}")
