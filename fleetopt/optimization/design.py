@@ -17,6 +17,7 @@ from fleetopt.optimization.limits import SideConstraints
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions, checked
 from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.problem import FleetProblem
 from fleetopt.queueing.feasibility import Limits, OccupancyTable, PoolTable
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
@@ -37,15 +38,11 @@ class Design:
 
     def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:
         self.case = case
+        self._grey = grey
         tables = pool_tables(case)
         self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
-        self.candidates = enumerate_candidates(
-            tables,
-            case.breakpoints,
-            grey=grey,
-            extra_rows=_extra_rows(case) if extra_rows is None else extra_rows,
-            min_replicas=case.problem.min_replicas,
-        )
+        rows = _extra_rows(case) if extra_rows is None else extra_rows
+        self.candidates = self._enumerated(rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
         self._is_open = False
         self._solver = self._load(self._built())
@@ -79,6 +76,22 @@ class Design:
         model.design = self
         return model
 
+    def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
+        """The program with another least number of replicas, and no row above the least."""
+        candidates = self._enumerated(0, min_replicas)
+        side = replace(SideConstraints.of(self.case.problem), min_replicas=min_replicas)
+        points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
+        return build(candidates, points, max_pools, side)
+
+    def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
+        return enumerate_candidates(
+            self.tables,
+            self.case.breakpoints,
+            grey=self._grey,
+            extra_rows=extra_rows,
+            min_replicas=min_replicas,
+        )
+
     def _built(self) -> pyo.ConcreteModel:
         """The program of the present candidates."""
         problem = self.case.problem
@@ -87,8 +100,7 @@ class Design:
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
         """The solver of a program, without the rows refused so far."""
-        stated = self.case.problem.solver
-        solver = ProgramSolver(model, SolveOptions(stated.time_limit_s, stated.relative_gap))
+        solver = ProgramSolver(model, solve_options(self.case.problem))
         for index, replicas in self._refused.items():
             solver.refuse(self.candidates[index], replicas)
         return solver
@@ -146,6 +158,11 @@ class Design:
     def _is_least(self, candidate: Candidate, row: Row) -> bool:
         refused = self._refused.get(candidate.index, 0)
         return row is next((r for r in candidate.rows if r.replicas > refused), None)
+
+
+def solve_options(problem: FleetProblem) -> SolveOptions:
+    """When the solver may stop, as a problem says."""
+    return SolveOptions(problem.solver.time_limit_s, problem.solver.relative_gap)
 
 
 def _extra_rows(case: Case) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from fleetopt.errors import InfeasibleError
-from fleetopt.optimization.design import Design
+from fleetopt.optimization.design import Design, solve_options
+from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation, conflict
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.feasibility import PoolTable
 
@@ -24,8 +25,46 @@ def explained(design: Design) -> InfeasibleError:
         if least > bound.limit_s:
             lines.append(_said(bound, least, table, design.case.problem.max_pools))
     if len(lines) == 1:
+        lines += _limits(design)
+    if len(lines) == 1:
         lines.append("each bound could be met alone, but not all of them by one fleet")
     return InfeasibleError("\n".join(lines))
+
+
+def _limits(design: Design) -> list[str]:
+    """Which limits exclude each other, and what each would have to be."""
+    problem = design.case.problem
+    found = conflict(design.with_least, problem.min_replicas, solve_options(problem))
+    if found is None:
+        return []
+    if found.together:
+        needed = " and ".join(f"{limit.key} = {_figure(limit)}" for limit in found.together)
+        stated = " and ".join(map(_given, found.together))
+        return [f"no limit is enough alone; instead of {stated}", f"these would do: {needed}"]
+    only = len(found.alone) == 1
+    lines = ["this limit cannot be kept:" if only else "these limits exclude each other:"]
+    return lines + [f"  {_given(limit)}; {_needed(limit, only)}" for limit in found.alone]
+
+
+def _given(limit: Relaxation) -> str:
+    return f"{limit.key} = {limit.stated:,.12g}"
+
+
+def _needed(limit: Relaxation, only: bool) -> str:
+    others = "" if only else ", with the others as they are"
+    if limit.needed is None:
+        return "no value is enough alone"
+    bound = "at most" if limit.key == MIN_REPLICAS else "at least"
+    return f"it would have to be {bound} {_figure(limit)}{others}"
+
+
+def _figure(limit: Relaxation) -> str:
+    """The needed value: whole numbers exactly, others rounded up to six digits."""
+    value = limit.needed or 0.0
+    if limit.key not in ("power_kw", "budget_usd_per_year"):
+        return f"{round(value):,}"
+    unit = 10.0 ** (math.ceil(math.log10(value)) - 6) if value > 0 else 1.0
+    return f"{math.ceil(value / unit - 1e-6) * unit:,.12g}"
 
 
 def _said(bound: LatencyBound, least_s: float, table: PoolTable, max_pools: int) -> str:

@@ -1,0 +1,140 @@
+"""What infeasible programs are told to give, against plain enumeration."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+
+import pytest
+from enumeration import Pools, Problem, fleets
+from side_constraints import NAMES, random_hardware, random_side, within
+
+from fleetopt.optimization.elastic import Conflict, conflict
+from fleetopt.optimization.limits import SideConstraints
+from fleetopt.optimization.program import build
+
+SLIGHTLY = 1e-4
+"""Relative change of a continuous limit that must make a difference."""
+WHOLE = ("max_pools", "max_gpus", "inventory", "min_replicas")
+
+
+def infeasible_problems() -> Iterator[tuple[Problem, SideConstraints, list[Pools]]]:
+    """Problems with fleets, none of which keeps every limit; half have all of the limits."""
+    for seed in range(400):
+        problem = random_hardware(seed)
+        every = fleets(replace(problem, max_pools=64))
+        rng = random.Random(f"names {seed}")
+        names = NAMES if seed % 2 else rng.sample(NAMES, 3)
+        side = random_side(names, fleets(problem), seed)
+        if every and not kept(problem, side, every, {}):
+            yield problem, side, every
+
+
+def kept(
+    problem: Problem,
+    side: SideConstraints,
+    every: list[Pools],
+    changed: Mapping[str, float | None],
+) -> bool:
+    """Whether a fleet keeps every limit, with some of them changed; None takes one away."""
+    most = changed.get("max_pools", problem.max_pools)
+    inventory = {gpu: changed.get(f"inventory.{gpu}", n) for gpu, n in side.inventory.items()}
+    others = {
+        key: 1 if key == "min_replicas" and value is None else value
+        for key, value in changed.items()
+        if key != "max_pools" and not key.startswith("inventory")
+    }
+    held = {gpu: n for gpu, n in inventory.items() if n is not None}
+    new = replace(side, inventory=held, **others)
+    return any(within(pools, new) for pools in every if most is None or len(pools) <= most)
+
+
+def told(problem: Problem, side: SideConstraints) -> Conflict | None:
+    return conflict(
+        lambda least: build(
+            problem.candidates,
+            problem.num_breakpoints,
+            problem.max_pools,
+            replace(side, min_replicas=least),
+        ),
+        side.min_replicas,
+    )
+
+
+@cache
+def told_of(number: int) -> Conflict | None:
+    problem, side, _ = CASES[number]
+    return told(problem, side)
+
+
+def eased(key: str, value: float, by: float) -> float:
+    """A limit a little easier (by = 1) or tighter (by = -1) than a value."""
+    if key == "min_replicas":
+        return round(value) - by
+    if key.split(".")[0] in WHOLE:
+        return round(value) + by
+    return value * (1.0 + by * SLIGHTLY)
+
+
+CASES = list(islice(infeasible_problems(), 70))
+
+
+def test_there_are_enough_infeasible_problems() -> None:
+    """Fifty at the least, with one limit to blame and with several."""
+    assert len(CASES) >= 50
+    sizes = [len(found.alone) for number in range(len(CASES)) if (found := told_of(number))]
+    assert sizes.count(1) >= 5
+    assert sum(size >= 2 for size in sizes) >= 5
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_the_stated_relaxations_are_enough_and_no_smaller_ones_are(number: int) -> None:
+    """Each alone, and together where none is enough alone."""
+    problem, side, every = CASES[number]
+    found = told_of(number)
+    assert found is not None
+    for limit in found.alone:
+        if limit.needed is None:
+            assert not kept(problem, side, every, {limit.key: None})
+            continue
+        key, needed = limit.key, limit.needed
+        enough = round(needed) if key.split(".")[0] in WHOLE else eased(key, needed, 0.01)
+        assert kept(problem, side, every, {key: enough})
+        assert not kept(problem, side, every, {key: eased(key, needed, -1)})
+    assert bool(found.together) == all(limit.needed is None for limit in found.alone)
+    if found.together:
+        change = {
+            limit.key: eased(limit.key, limit.needed or 0.0, 0.01) for limit in found.together
+        }
+        change = {key: round(v) if key.split(".")[0] in WHOLE else v for key, v in change.items()}
+        assert kept(problem, side, every, change)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_the_limits_that_are_named_exclude_each_other(number: int) -> None:
+    """Without all other limits there is no fleet; without one more of them there is."""
+    problem, side, every = CASES[number]
+    found = told_of(number)
+    assert found is not None
+    named = {limit.key for limit in found.alone}
+    stated = {"max_pools", *(f"inventory.{gpu}" for gpu in side.inventory)}
+    stated |= {
+        key
+        for key in ("max_gpus", "power_kw", "budget_usd_per_year", "min_replicas")
+        if getattr(side, key) is not None
+    }
+    without = dict.fromkeys(stated - named)
+    assert not kept(problem, side, every, without)
+    for key in named:
+        assert kept(problem, side, every, {**without, key: None})
+
+
+def test_a_feasible_program_has_no_conflict_to_tell() -> None:
+    """Nor has one that no limit could save."""
+    feasible = next(p for p in map(random_hardware, range(50)) if fleets(p))
+    assert told(feasible, SideConstraints()) is None
+    hopeless = Problem((), 3, 2)
+    assert told(hopeless, SideConstraints(max_gpus=3)) is None
