@@ -49,6 +49,7 @@ _DATA = (
     Part(
         "spare_price", "data", "type", "USD/h", "one spare GPU, as on the type's cheapest profile"
     ),
+    Part("design", "data", "", "", "the problem and its tables, for `solve_program`; leave it"),
 )
 _VARIABLES = (
     Part("z", "variable", "c, k", "0 or 1", "candidate c is built with the replicas of its row k"),

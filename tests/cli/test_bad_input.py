@@ -166,6 +166,28 @@ def test_all_faults_of_a_problem_file_at_once(folder):
     }
 
 
+def test_side_constraints_of_a_file(folder):
+    """A type on no profile, and a power cap where a profile does not tell its power."""
+    Path("p.toml").write_text(
+        'gpus = ["mine", "h100"]\npower_kw = 5\nmax_gpus = -1\n'
+        "[inventory]\nmi300 = 8\nh1000 = 2\na100 = -2\n"
+        '[[profiles]]\nname = "mine"\ngpu = "mi300"\nbase_s = 0.01\nper_sequence_s = 0.001\n'
+        "calibration_context_tokens = 8192\nchunk_tokens = 512\nkv_blocks = 65536\n"
+        "calibration_slots = 128\nusd_per_hour = 2.0\n"
+    )
+    assert set(refusal("solve", "p.toml").splitlines()[1:]) == {
+        "  - p.toml, max_gpus: must be at least 1, got -1",
+        "  - p.toml, inventory.a100: must be at least 0, got -2",
+    }
+    text = Path("p.toml").read_text().replace("max_gpus = -1\n", "").replace("a100 = -2\n", "")
+    Path("p.toml").write_text(text)
+    assert set(refusal("solve", "p.toml").splitlines()[1:]) == {
+        "  - p.toml, inventory.h1000: unknown GPU type 'h1000' (did you mean 'h100'?)",
+        "  - p.toml, power_kw: the profile 'mine' has no power curve (give it one, or leave the "
+        "profile or the cap out)",
+    }
+
+
 def test_faults_of_options_files_and_output_come_together(folder):
     Path("my.json").write_text("[[2, 1], [1, 1]]")
     message = refusal("solve", "--cdf", "my.json", "--lam", "0", "--gpus", "h1000",

@@ -35,6 +35,13 @@ def test_without_options_the_defaults_are_the_problems_own():
         (["--b-short", "4096"], {"thresholds": (4096,)}),
         (["--long-max-ctx", "8192", "--overlong", "clip"],
          {"max_context": 8192, "overlong": "clip"}),
+        # side constraints; counts of types in one option or in several
+        (["--inventory", "h100=8, a100=4"], {"inventory": {"h100": 8, "a100": 4}}),
+        (["--inventory", "h100=8", "--inventory", "a100=4"],
+         {"inventory": {"h100": 8, "a100": 4}}),
+        (["--max-gpus", "9", "--power-kw", "2.5", "--budget", "2e5"],
+         {"max_gpus": 9, "power_kw": 2.5, "budget_usd_per_year": 2e5}),
+        (["--node-size", "8", "--min-replicas", "2"], {"node_size": 8, "min_replicas": 2}),
         # a share, written in both ways
         (["--headroom", "20%"], {"headroom": 0.2}),
         (["--headroom", "0.2"], {"headroom": 0.2}),
