@@ -110,7 +110,15 @@ def _stated(
 def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -> list[Fault]:
     """Faults of named files and profiles, found even where other keys are wrong."""
     faults: list[Fault] = []
-    for names in (("cdf",), ("gpus", "profiles")):
+    named = (
+        ("cdf",),
+        ("gpus", "profiles"),
+        ("inventory", "profiles"),
+        ("power_kw", "gpus", "profiles"),
+    )
+    for names in named:
+        if names[0] not in keys:
+            continue
         part = {key: keys[key] for key in names if key in keys}
         try:
             read_inputs(validate(FleetProblem, part, place), beside)

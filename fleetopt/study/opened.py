@@ -13,7 +13,7 @@ from fleetopt.optimization.solver import Holding, Solution, Termination
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem
 from fleetopt.study import assembly
-from fleetopt.study.judging import judge_of, unverified, verified_fleet
+from fleetopt.study.judging import judge_of, unverified, verified_fleet, verified_once
 from fleetopt.study.solving import Progress
 
 
@@ -40,7 +40,8 @@ def solve_program(
     """The best fleet of a program from `build_program`, with all that was added to it.
 
     verify: simulate it, and take pools that fail out until a fleet passes; the model keeps
-        these cuts as `cuts` until it is solved again.
+        these cuts as `cuts` until it is solved again. A fleet of the published method is
+        simulated and stays what it is.
     Raises InputError for a model that cannot be solved, InfeasibleError if it has no fleet.
     """
     show = progress or (lambda _: None)
@@ -51,8 +52,13 @@ def solve_program(
         raise _without_fleet(solution)
     if not verify:
         return assembly.plan(design, unverified(solution), (), command)
-    with judge_of(design.case, design.case.problem.verification, show, executor) as judge:
-        return assembly.plan(design, verified_fleet(design, judge), (), command)
+    problem = design.case.problem
+    with judge_of(design.case, problem.verification, show, executor) as judge:
+        if problem.method == "published":
+            outcome = verified_once(solution, judge)
+        else:
+            outcome = verified_fleet(design, judge)
+        return assembly.plan(design, outcome, (), command)
 
 
 def _without_fleet(solution: Solution) -> Exception:

@@ -178,6 +178,8 @@ def test_side_constraints_of_a_file(folder):
     assert set(refusal("solve", "p.toml").splitlines()[1:]) == {
         "  - p.toml, max_gpus: must be at least 1, got -1",
         "  - p.toml, inventory.a100: must be at least 0, got -2",
+        "  - p.toml, power_kw: the profile 'mine' has no power curve (give it one, or leave the "
+        "profile or the cap out)",
     }
     text = Path("p.toml").read_text().replace("max_gpus = -1\n", "").replace("a100 = -2\n", "")
     Path("p.toml").write_text(text)
