@@ -94,7 +94,7 @@ class _Elastic:
             part.deactivate()
             model.elastic.add(part.body - model.slack[key] <= part.upper)
         model.least_cost.deactivate()
-        scale = {key: max(1e-6, pyo.value(part.upper)) for key, part in stated.items()}
+        scale = {key: pyo.value(part.upper) or 1.0 for key, part in stated.items()}
         relative = sum(model.slack[key] / scale[key] for key in stated)
         model.least_slack = pyo.Objective(expr=relative)
 
