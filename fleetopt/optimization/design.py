@@ -10,9 +10,10 @@ from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidate
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
 from fleetopt.performance.profile import CalibratedProfile
-from fleetopt.queueing.feasibility import Limits, OccupancyTable, PoolTable
+from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
+from fleetopt.queueing.table import Limits, PoolTable
 
 Chosen = tuple[Candidate, Row]
 EXTRA_ROWS = 2

@@ -1,4 +1,4 @@
-"""Latency percentiles of a pool: mixtures over lengths and occupancy, design section 3.4.
+"""Latency percentiles of a pool: mixtures over lengths and occupancy.
 
 A request that finds n sequences joins the emptiest replica, with
 n_own = max(0, n / N - (N - 1) / (2 N)) beside it, and runs iterations of
@@ -43,7 +43,7 @@ class StateMix:
 
 
 def states_of(occupancy: Occupancy, load: Load) -> StateMix:
-    """The states an arrival finds, binned; states n >= c as c with the wait of section 3.3."""
+    """The states an arrival finds, binned; states n >= c as c with their exponential wait."""
     active, mass = binned(occupancy.states, occupancy.probabilities, _BINS)
     full = float(occupancy.replicas * occupancy.slots)
     spare = occupancy.full_rate - load.offered_work

@@ -1,4 +1,4 @@
-"""Sequences in a pool: the state-dependent Erlang-C of design section 3.3.
+"""Sequences in a pool: the state-dependent Erlang-C.
 
 With n sequences active on N replicas of s slots, c = N s, the pool works at
 

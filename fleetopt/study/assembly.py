@@ -28,8 +28,8 @@ from fleetopt.plan import (
     Verification,
 )
 from fleetopt.problem import VerificationOptions
-from fleetopt.queueing.feasibility import PoolTable
-from fleetopt.queueing.feasibility import Row as TableRow
+from fleetopt.queueing.table import PoolTable
+from fleetopt.queueing.table import Row as TableRow
 
 if TYPE_CHECKING:
     from fleetopt.verification import Judged, Outcome

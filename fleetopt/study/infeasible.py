@@ -7,7 +7,7 @@ import math
 from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.design import Design
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.feasibility import PoolTable
+from fleetopt.queueing.table import PoolTable
 
 Arc = tuple[int, int]
 
