@@ -25,14 +25,15 @@ class Design:
     """The fleets that may be built for a case, cheapest first.
 
     grey: admit rows that simulation has yet to decide.
+    extra_rows: rows above the least admissible one.
     """
 
-    def __init__(self, case: Case, *, grey: bool) -> None:
+    def __init__(self, case: Case, *, grey: bool, extra_rows: int = EXTRA_ROWS) -> None:
         self.case = case
         tables = pool_tables(case)
         self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
         self.candidates = enumerate_candidates(
-            tables, case.breakpoints, grey=grey, extra_rows=EXTRA_ROWS
+            tables, case.breakpoints, grey=grey, extra_rows=extra_rows
         )
         self._refused: dict[int, int] = {}
         self._solver = self._load()

@@ -219,10 +219,12 @@ class Environment:
             tau = base_s + h * rest.context.mean * max(beside.mean() / n, 1.0)
             born = self.load.arrival_rate * long.share * tau * long.mean_work
             log_odds.append(log_odds[-1] + math.log(born / k) if k else 0.0)
+            if log_odds[-1] < max(log_odds) + math.log(_NEGLIGIBLE):
+                break
             active, weights = binned(beside.states, beside.probabilities, _BINS_BY_PHASE)
             phase = np.full(active.size, k, dtype=np.int64)
             columns.append(self._mix(active + k, phase, weights, np.zeros(active.size)))
-        odds = np.exp(np.array(log_odds) - max(log_odds))
+        odds = np.exp(np.array(log_odds[: len(columns)]) - max(log_odds))
         for column, weight in zip(columns, odds / odds.sum(), strict=True):
             column[1] = column[1] * weight
         joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)]

@@ -68,7 +68,7 @@ def binned(states: Floats, probabilities: Floats, most: int) -> tuple[Floats, Fl
     total = probabilities.sum()
     states, probabilities = states[kept], probabilities[kept]
     probabilities = probabilities * (total / probabilities.sum())
-    starts = np.unique(np.linspace(0, states.size, most, endpoint=False).astype(np.int64))
+    starts = np.arange(min(most, states.size)) * states.size // min(most, states.size)
     mass = np.add.reduceat(probabilities, starts)
     return np.add.reduceat(states * probabilities, starts) / mass, mass
 
