@@ -439,5 +439,5 @@ def run_pool(
 
 def is_compiled() -> bool:
     """Whether a compiled kernel is in the cache, so that the next run starts at once."""
-    folder = Path(_run.stats.cache_path or "")  # type: ignore[attr-defined]
-    return any(folder.glob("kernel._run*.nbi"))
+    folder = _run.stats.cache_path  # type: ignore[attr-defined]
+    return folder is not None and any(Path(folder).glob("kernel._run*.nbi"))
