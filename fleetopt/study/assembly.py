@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -170,7 +169,7 @@ def _provenance(case: Case, command: str) -> Provenance:
     return Provenance(
         version=number,
         seed=case.problem.verification.seed,
-        inputs={str(source.path): source.sha256 for source in case.sources},
+        input_sha256={str(source.path): source.sha256 for source in case.sources},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=command or f"{sys.argv[0]}",
+        command=command,
     )
