@@ -248,14 +248,14 @@ class Provenance:
     """Where an answer comes from.
 
     version: of fleetopt.
-    inputs: SHA-256 of each file that was read, by its path.
+    input_sha256: SHA-256 of each file that was read, by its path.
     date: UTC, ISO 8601.
     command: the command line; empty if there was none.
     """
 
     version: str
     seed: int
-    inputs: dict[str, str]
+    input_sha256: dict[str, str]
     date: str
     command: str
     __pydantic_config__ = _CLOSED

@@ -98,7 +98,7 @@ class Judge:
                 )
                 for i in range(len(runs), count)
             ]
-            runs += replicate(model, horizon, slo, (99.0,), seeds, self.executor)
+            runs += replicate(model, horizon, slo, seeds, self.executor)
             verdict = _verdict(runs, slo, horizon, model.replicas)
             if verdict != "inconclusive" or too_short:
                 break
@@ -287,10 +287,12 @@ def _report(
 
 
 def _percentile(runs: Sequence[Replication], metric: str) -> Interval:
-    values = [1000.0 * float(run.percentiles_s[metric][0]) for run in runs]
-    if not np.isfinite(values).all():
+    """P99 over all replications, in milliseconds."""
+    quantiles = [1000.0 * run.quantiles_s[metric] for run in runs]
+    if not np.isfinite(quantiles).all():
         return Interval(None, None, None)
-    interval = statistics.mean_interval(values)
+    counts = [run.completed for run in runs]
+    interval = statistics.percentile_interval(quantiles, counts, 99.0)
     return Interval(interval.estimate, max(0.0, interval.low), interval.high)
 
 

@@ -9,7 +9,7 @@ from benchmarks.timing import fastest_s
 from fleetopt.case import Case
 from fleetopt.optimization.design import pool_tables, table_maker
 from fleetopt.problem import FleetProblem
-from fleetopt.queueing.feasibility import PoolTable
+from fleetopt.queueing.table import PoolTable
 
 SLOTS = 10_000
 

@@ -56,15 +56,25 @@ def write_answer(
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str], None] | None]:
-    """A function that shows what is being done on standard error; None without a terminal."""
+def progress() -> Iterator[Callable[[str], None]]:
+    """A function that shows what is being done on standard error.
+
+    Without a terminal it only says why the first run ever takes longer.
+    """
     if not sys.stderr.isatty():
-        yield None
+        yield _say_that_it_compiles
         return
     from rich.console import Console
 
     with Console(stderr=True).status("", spinner="line") as status:
         yield status.update
+
+
+def _say_that_it_compiles(message: str) -> None:
+    from fleetopt.study.judging import COMPILING
+
+    if message == COMPILING:
+        click.echo(message, err=True)
 
 
 def _readable(table: Callable[[int], RenderableType], output: str | None) -> str:

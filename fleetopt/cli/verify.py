@@ -19,16 +19,13 @@ def command(ctx: click.Context, /, plan: str, form: str, output: str | None, **_
     simulation refuses the plan.
     """
     from dataclasses import replace
-    from pathlib import Path
 
-    from fleetopt.catalog import read_json
     from fleetopt.cli.answer import finish
     from fleetopt.cli.output import progress
+    from fleetopt.cli.plans import read_plans
     from fleetopt.cli.statement import given_options, restate
-    from fleetopt.plan import Plan
 
-    data, _source = read_json(Path(plan))
-    saved = Plan.from_dict(data, plan)
+    (saved,) = read_plans(plan)
     problem = restate(saved.problem, given_options(ctx), output)
     from fleetopt import study
 

@@ -10,8 +10,8 @@ from pyomo.core.expr import LinearExpression
 
 from fleetopt.errors import InputError
 from fleetopt.optimization.candidates import Candidate, Row
-from fleetopt.queueing.feasibility import PoolTable
 from fleetopt.queueing.latency import Metric
+from fleetopt.queueing.table import PoolTable
 
 TableOf = Callable[[Candidate], PoolTable]
 

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from fleetopt.queueing.feasibility import PoolTable
 from fleetopt.queueing.latency import Metric
+from fleetopt.queueing.table import PoolTable
 
 EXTRA_ROWS = 8
 """Rows above the least admissible number of replicas."""

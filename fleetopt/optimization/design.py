@@ -18,9 +18,10 @@ from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions, checked
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import FleetProblem
-from fleetopt.queueing.feasibility import Limits, OccupancyTable, PoolTable
+from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
+from fleetopt.queueing.table import Limits, PoolTable
 
 Chosen = tuple[Candidate, Row]
 EXTRA_ROWS = 2
@@ -34,6 +35,7 @@ class Design:
     """The fleets that may be built for a case, cheapest first.
 
     grey: admit rows that simulation has yet to decide.
+    extra_rows: rows above the least admissible one; as many as the solver likes if absent.
     """
 
     def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:

@@ -1,6 +1,6 @@
 """Slow environments: a two-class Markov chain for pools that rare long requests block.
 
-Where a few very long requests hold slots for minutes, the mean context of section 3.3
+Where a few very long requests hold slots for minutes, the mean context of the plain table
 hides an environment that changes slowly. The chain keeps it: level m sequences in system,
 phase k long ones (L > hi / 2) in service, s = min(m, c),
 
@@ -9,7 +9,9 @@ phase k long ones (L > hi / 2) in service, s = min(m, c),
 rest sequences leave at rate (s - k) / (tau v_rest), long ones at k / (tau v_long), and
 above c a freed slot takes a long request with its share of the arrivals. It is a
 quasi-birth-death process (Latouche and Ramaswami 1999, chapters 6 and 12): the levels up
-to c are eliminated forward, the levels above are matrix-geometric.
+to c are eliminated forward, the levels above are matrix-geometric. Where the long requests
+slow the pool but never block it, the rest settle beside each phase k, and k alone is a
+birth-death chain.
 """
 
 from __future__ import annotations
@@ -217,10 +219,12 @@ class Environment:
             tau = base_s + h * rest.context.mean * max(beside.mean() / n, 1.0)
             born = self.load.arrival_rate * long.share * tau * long.mean_work
             log_odds.append(log_odds[-1] + math.log(born / k) if k else 0.0)
+            if log_odds[-1] < max(log_odds) + math.log(_NEGLIGIBLE):
+                break
             active, weights = binned(beside.states, beside.probabilities, _BINS_BY_PHASE)
             phase = np.full(active.size, k, dtype=np.int64)
             columns.append(self._mix(active + k, phase, weights, np.zeros(active.size)))
-        odds = np.exp(np.array(log_odds) - max(log_odds))
+        odds = np.exp(np.array(log_odds[: len(columns)]) - max(log_odds))
         for column, weight in zip(columns, odds / odds.sum(), strict=True):
             column[1] = column[1] * weight
         joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
+from fleetopt.queueing.table import Limits
 
 GREY_MARGIN = 0.10
 """How far above a bound a percentile may lie for its row to be grey."""
@@ -30,109 +30,6 @@ _FELT = 0.08
 _RARE = 0.25
 """Most requests that may be long; where more are, they are no environment but the traffic."""
 _MOST_REPLICAS = 2**40
-
-
-class Row(Protocol):
-    """One row of a feasibility table."""
-
-    @property
-    def replicas(self) -> int:
-        """Replicas of the pool."""
-        ...
-
-    @property
-    def utilization(self) -> float:
-        """Offered work over the work rate with every slot busy."""
-        ...
-
-    @property
-    def method(self) -> str:
-        """How the latencies were computed."""
-        ...
-
-    def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
-        """P(latency > stretch * limit)."""
-        ...
-
-    def percentile_s(self, metric: Metric, percentile: float) -> float | None:
-        """A percentile in seconds; None if the method does not predict it."""
-        ...
-
-
-class PoolTable(Protocol):
-    """What the program asks of a table, whatever method stands behind it."""
-
-    @property
-    def limits(self) -> Limits:
-        """What every row is held to."""
-        ...
-
-    @property
-    def lo_tokens(self) -> int:
-        """Total lengths above this one are served."""
-        ...
-
-    @property
-    def hi_tokens(self) -> int:
-        """Context window of the pool, in tokens."""
-        ...
-
-    @property
-    def profile(self) -> ReplicaProfile:
-        """Performance of one replica."""
-        ...
-
-    @property
-    def admission(self) -> str:
-        """How slots are given out."""
-        ...
-
-    @property
-    def slots(self) -> int:
-        """Sequences in a replica's batch."""
-        ...
-
-    @property
-    def arrival_rate(self) -> float:
-        """Requests per second."""
-        ...
-
-    def row(self, replicas: int) -> Row:
-        """The row of a number of replicas."""
-        ...
-
-    def is_admissible(self, replicas: int, grey: bool = False) -> bool:
-        """Whether n replicas keep every limit; with `grey`, also if simulation has to tell."""
-        ...
-
-    def min_replicas(self, grey: bool = False) -> int | None:
-        """Least admissible number of replicas; None if no number is."""
-        ...
-
-    def max_arrival_rate(self, replicas: int) -> float:
-        """Lambda(n): the largest arrival rate that n replicas carry within every limit."""
-        ...
-
-    def binding(self, replicas: int) -> str:
-        """Why one replica fewer would not do."""
-        ...
-
-    def fastest_s(self, bound: LatencyBound) -> float:
-        """The bound's percentile on idle replicas, in seconds."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What every row is held to."""
-
-    slo: tuple[LatencyBound, ...]
-    max_utilization: float = 0.85
-
-    @property
-    def allowed_miss(self) -> float:
-        """The smallest share of misses that any bound allows."""
-        return min(bound.allowed_miss for bound in self.slo)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Latency percentiles of a pool: mixtures over lengths and occupancy, design section 3.4.
+"""Latency percentiles of a pool: mixtures over lengths and occupancy.
 
 A request that finds n sequences joins the emptiest replica, with
 n_own = max(0, n / N - (N - 1) / (2 N)) beside it, and runs iterations of
@@ -43,7 +43,7 @@ class StateMix:
 
 
 def states_of(occupancy: Occupancy, load: Load) -> StateMix:
-    """The states an arrival finds, binned; states n >= c as c with the wait of section 3.3."""
+    """The states an arrival finds, binned; states n >= c as c with their exponential wait."""
     active, mass = binned(occupancy.states, occupancy.probabilities, _BINS)
     full = float(occupancy.replicas * occupancy.slots)
     spare = occupancy.full_rate - load.offered_work
@@ -68,7 +68,7 @@ def binned(states: Floats, probabilities: Floats, most: int) -> tuple[Floats, Fl
     total = probabilities.sum()
     states, probabilities = states[kept], probabilities[kept]
     probabilities = probabilities * (total / probabilities.sum())
-    starts = np.unique(np.linspace(0, states.size, most, endpoint=False).astype(np.int64))
+    starts = np.arange(min(most, states.size)) * states.size // min(most, states.size)
     mass = np.add.reduceat(probabilities, starts)
     return np.add.reduceat(states * probabilities, starts) / mass, mass
 

@@ -1,4 +1,4 @@
-"""Sequences in a pool: the state-dependent Erlang-C of design section 3.3.
+"""Sequences in a pool: the state-dependent Erlang-C.
 
 With n sequences active on N replicas of s slots, c = N s, the pool works at
 
@@ -21,6 +21,8 @@ import numpy as np
 
 from fleetopt.workload.lengths import Floats
 
+_NINTHS = np.arange(9.0)[:, None] / 8.0
+_SIMPSON = np.array([1, 4, 2, 4, 2, 4, 2, 4, 1]) / 24.0
 _NEGLIGIBLE = -42.0
 """Log weight, relative to the mode, below which states are left out."""
 
@@ -125,7 +127,7 @@ def _log_weight(
     replicas: int,
 ) -> Floats:
     """Log of pi(n) / pi(mode) by Simpson's rule on log(a / phi), an upper estimate's worth."""
-    points = np.linspace(np.maximum(ends, 0.5), mode if mode > 0.5 else 0.5, 9)
+    far, near = np.maximum(ends, 0.5), max(mode, 0.5)
+    points = far + (near - far) * _NINTHS
     logs = np.log(offered_work * iteration_s(points, base_s, slope_s, replicas) / points)
-    simpson = np.array([1, 4, 2, 4, 2, 4, 2, 4, 1]) / 24.0
-    return (simpson @ logs) * (ends - mode)
+    return (_SIMPSON @ logs) * (ends - mode)

@@ -25,8 +25,8 @@ from fleetopt.errors import InputError
 from fleetopt.performance.profile import CalibratedProfile, Capacity, IterationTime
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.erlang import erlang_c
-from fleetopt.queueing.feasibility import Limits
 from fleetopt.queueing.latency import Metric
+from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import LengthDistribution
 
 

@@ -219,6 +219,8 @@ def _binding_lines(plan: Plan) -> Iterator[str]:
 
 
 def _next_cheaper_lines(plan: Plan) -> Iterator[str]:
+    if all(pool.replicas == 1 for pool in plan.fleet.pools):
+        yield "Next cheaper: none by one replica fewer; every pool has just one."
     for other in plan.alternatives:
         if other.kind == "next cheaper":
             yield (

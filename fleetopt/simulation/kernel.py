@@ -16,11 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numpy as np
 from numba import njit
 
 from fleetopt.simulation.records import Engine, Floats, Ints, Requests, Trajectory, Window
-from fleetopt.simulation.state import NEVER, new_replicas, new_requests
+from fleetopt.simulation.state import NEVER, new_state, trajectory
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _INF = math.inf
@@ -342,12 +341,12 @@ def _book_epoch(replica: Any, totals: Any, k: int, measured: bool) -> None:
 def _run(
     engine: Engine,
     window: Window,
+    checkpoint_s: Floats,
     replicas: Any,
     requests: Any,
     heap: Any,
     times: Floats,
     counts: Ints,
-    checkpoint_s: Floats,
     backlog: Ints,
     saturated: Ints,
     totals: Floats,
@@ -403,41 +402,12 @@ def run_pool(
     replicas: number of replicas.
     checkpoint_s: ascending times at which the backlog is read.
     """
-    records = new_requests(requests)
-    heap = np.zeros(replicas * engine.slots, dtype=np.int64)
-    leaves = 2 ** max(0, math.ceil(math.log2(replicas)))
-    times = np.full(2 * leaves, _INF)
-    counts = np.full(2 * leaves, NEVER)
-    for r in range(replicas):
-        _tree_set(counts, r, np.int64(0))
-    backlog = np.zeros(checkpoint_s.size, dtype=np.int64)
-    saturated = np.zeros(checkpoint_s.size, dtype=np.int64)
-    totals = np.zeros(3)
-    _run(
-        engine,
-        window,
-        new_replicas(replicas, engine.slots),
-        records,
-        heap,
-        times,
-        counts,
-        checkpoint_s,
-        backlog,
-        saturated,
-        totals,
-    )
-    return Trajectory(
-        np.ascontiguousarray(records["admitted_s"]),
-        np.ascontiguousarray(records["prefill_end_s"]),
-        np.ascontiguousarray(records["end_s"]),
-        records["replica"].astype(np.int64),
-        backlog,
-        saturated,
-        totals,
-    )
+    state = new_state(engine.slots, replicas, requests, checkpoint_s.size)
+    _run(engine, window, checkpoint_s, *state)
+    return trajectory(state)
 
 
 def is_compiled() -> bool:
     """Whether a compiled kernel is in the cache, so that the next run starts at once."""
-    folder = Path(_run.stats.cache_path or "")  # type: ignore[attr-defined]
-    return any(folder.glob("kernel._run*.nbi"))
+    folder = _run.stats.cache_path  # type: ignore[attr-defined]
+    return folder is not None and any(Path(folder).glob("kernel._run*.nbi"))

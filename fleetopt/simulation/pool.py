@@ -19,6 +19,7 @@ from fleetopt.simulation.records import (
     Window,
     checkpoints,
 )
+from fleetopt.simulation.statistics import PROBABILITIES
 from fleetopt.workload.arrivals import ArrivalProcess
 from fleetopt.workload.lengths import LengthDistribution
 
@@ -111,13 +112,13 @@ class Horizon:
 class Replication:
     """What one run measured.
 
-    percentiles_s: by metric, percentiles of the completed requests, as asked for.
+    quantiles_s: by metric, quantiles of the completed requests at statistics.PROBABILITIES.
     missed: arrivals beyond each bound; rejected and unfinished ones are beyond all.
     mean_active: sequences in the batches on average; mean_iteration_s by sequence.
     backlog, saturated: waiting requests and replicas with any, at even times.
     """
 
-    percentiles_s: dict[str, Floats]
+    quantiles_s: dict[str, Floats]
     missed: tuple[int, ...]
     arrivals: int
     completed: int
@@ -128,17 +129,20 @@ class Replication:
     backlog: Floats
     saturated: Floats
 
+    def percentile_s(self, metric: str, percentile: float) -> float:
+        """A percentile of this run's completed requests, in seconds."""
+        return float(np.interp(percentile / 100.0, PROBABILITIES, self.quantiles_s[metric]))
+
 
 def replicate(
     model: PoolModel,
     horizon: Horizon,
     bounds: Sequence[LatencyBound],
-    percentiles: Sequence[float],
     seeds: Sequence[np.random.SeedSequence],
     executor: Executor,
 ) -> list[Replication]:
     """One run for each seed, in their order."""
-    run = partial(run_once, model, horizon, tuple(bounds), tuple(percentiles))
+    run = partial(run_once, model, horizon, tuple(bounds))
     return list(executor.map(run, seeds))
 
 
@@ -146,7 +150,6 @@ def run_once(
     model: PoolModel,
     horizon: Horizon,
     bounds: tuple[LatencyBound, ...],
-    percentiles: tuple[float, ...],
     seed: np.random.SeedSequence,
 ) -> Replication:
     """One run on requests drawn with a seed."""
@@ -164,7 +167,7 @@ def run_once(
     engine = Engine.of(model.iteration, model.capacity)
     trajectory = run_pool(engine, model.replicas, kept, window, checkpoints(window))
     rejected = int(np.count_nonzero(_measured(times, window) & ~fits))
-    return _summary(kept, trajectory, window, rejected, bounds, percentiles)
+    return _summary(kept, trajectory, window, rejected, bounds)
 
 
 def latencies_s(requests: Requests, trajectory: Trajectory) -> dict[str, Floats]:
@@ -198,7 +201,6 @@ def _summary(
     window: Window,
     rejected: int,
     bounds: tuple[LatencyBound, ...],
-    percentiles: tuple[float, ...],
 ) -> Replication:
     measured = _measured(requests.arrival_s, window)
     values = {m: v[measured] for m, v in latencies_s(requests, trajectory).items()}
@@ -207,10 +209,10 @@ def _summary(
     span = window.measure_end_s - window.warmup_s
     work, context = trajectory.totals[0], trajectory.totals[1]
     return Replication(
-        percentiles_s={
-            m: np.percentile(v[ended], percentiles)
+        quantiles_s={
+            m: np.quantile(v[ended], PROBABILITIES)
             if ended.any()
-            else np.full(len(percentiles), np.nan)
+            else np.full(PROBABILITIES.size, np.nan)
             for m, v in values.items()
         },
         missed=tuple(missed),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fleetopt.simulation.records import Requests
+from fleetopt.simulation.records import Floats, Ints, Requests, Trajectory
 
 NEVER = np.int64(2**62)
 """An iteration number that is never reached."""
@@ -47,7 +48,63 @@ _REQUEST = np.dtype(
 )
 
 
-def new_requests(requests: Requests) -> Any:
+class State(NamedTuple):
+    """Everything that a run reads and writes.
+
+    replicas, requests: records. heap: decode ends, each replica's part after the other's.
+    times, counts: tournament trees over replicas, of their next events and their sequences.
+    backlog, saturated, totals: as in Trajectory.
+    """
+
+    replicas: Any
+    requests: Any
+    heap: Ints
+    times: Floats
+    counts: Ints
+    backlog: Ints
+    saturated: Ints
+    totals: Floats
+
+
+def new_state(slots: int, replicas: int, requests: Requests, checkpoints: int) -> State:
+    """Idle replicas with this many slots each, before any request has arrived."""
+    leaves = 2 ** max(0, math.ceil(math.log2(replicas)))
+    return State(
+        replicas=_idle_replicas(replicas, slots),
+        requests=_open_requests(requests),
+        heap=np.zeros(replicas * slots, dtype=np.int64),
+        times=np.full(2 * leaves, math.inf),
+        counts=_counts(replicas, leaves),
+        backlog=np.zeros(checkpoints, dtype=np.int64),
+        saturated=np.zeros(checkpoints, dtype=np.int64),
+        totals=np.zeros(3),
+    )
+
+
+def trajectory(state: State) -> Trajectory:
+    """What a run that has ended says of its requests."""
+    return Trajectory(
+        np.ascontiguousarray(state.requests["admitted_s"]),
+        np.ascontiguousarray(state.requests["prefill_end_s"]),
+        np.ascontiguousarray(state.requests["end_s"]),
+        state.requests["replica"].astype(np.int64),
+        state.backlog,
+        state.saturated,
+        state.totals,
+    )
+
+
+def _counts(replicas: int, leaves: int) -> Ints:
+    """A tournament tree of zeros; leaves without a replica never win."""
+    tree = np.full(2 * leaves, NEVER)
+    first, last = leaves, leaves + replicas
+    while last > first > 0:
+        tree[first:last] = 0
+        first, last = first // 2, (last + 1) // 2
+    return tree
+
+
+def _open_requests(requests: Requests) -> Any:
     """Records of requests before the run."""
     records = np.zeros(requests.arrival_s.size, dtype=_REQUEST)
     records["arrival_s"] = requests.arrival_s
@@ -59,7 +116,7 @@ def new_requests(requests: Requests) -> Any:
     return records
 
 
-def new_replicas(count: int, slots: int) -> Any:
+def _idle_replicas(count: int, slots: int) -> Any:
     """Records of idle replicas, each with its part of the heap of decode ends."""
     records = np.zeros(count, dtype=_REPLICA)
     records["admit_at"] = NEVER

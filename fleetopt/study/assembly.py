@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -29,8 +28,8 @@ from fleetopt.plan import (
     Verification,
 )
 from fleetopt.problem import VerificationOptions
-from fleetopt.queueing.feasibility import PoolTable
-from fleetopt.queueing.feasibility import Row as TableRow
+from fleetopt.queueing.table import PoolTable
+from fleetopt.queueing.table import Row as TableRow
 
 if TYPE_CHECKING:
     from fleetopt.verification import Judged, Outcome
@@ -176,7 +175,7 @@ def _provenance(case: Case, command: str) -> Provenance:
     return Provenance(
         version=number,
         seed=case.problem.verification.seed,
-        inputs={str(source.path): source.sha256 for source in case.sources},
+        input_sha256={str(source.path): source.sha256 for source in case.sources},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=command or f"{sys.argv[0]}",
+        command=command,
     )

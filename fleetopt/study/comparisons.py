@@ -91,7 +91,7 @@ def paged(design: Design, solution: Solution) -> Alternative | None:
     if problem.admission == "paged" or problem.method == "published":
         return None
     stated = problem.model_copy(update={"admission": "paged"})
-    other = Design(replace(design.case, problem=stated), grey=False)
+    other = Design(replace(design.case, problem=stated), grey=False, extra_rows=0)
     best = other.optimum()
     saved = 1.0 - best.usd_per_hour / solution.usd_per_hour
     if best.holding is Holding.NONE or saved <= 0:

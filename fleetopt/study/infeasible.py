@@ -8,7 +8,7 @@ from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.design import Design, solve_options
 from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation, conflict
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.feasibility import PoolTable
+from fleetopt.queueing.table import PoolTable
 
 Arc = tuple[int, int]
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from fleetopt.verification import Judge, Outcome
 
 
+COMPILING = "compiling the simulator, once; this takes some seconds"
+"""What the first run ever says."""
+
+
 @contextmanager
 def judge_of(
     case: Case,
@@ -32,7 +36,7 @@ def judge_of(
     from fleetopt.verification import Judge
 
     if not is_compiled():
-        show("compiling the simulator, once; this takes some seconds")
+        show(COMPILING)
     if executor is not None:
         yield Judge(case, options, executor, show)
         return

@@ -8,7 +8,7 @@ from fleetopt.case import Case
 from fleetopt.errors import InputError
 from fleetopt.optimization.design import table_maker
 from fleetopt.problem import FleetProblem
-from fleetopt.queueing.feasibility import PoolTable
+from fleetopt.queueing.table import PoolTable
 
 _BEYOND = 3
 """Rows shown above the least admissible number of replicas."""

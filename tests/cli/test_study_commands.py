@@ -65,3 +65,22 @@ def test_a_plan_that_simulation_refuses_is_exit_code_3(tmp_path):
     done = invoke("verify", str(path), "--replications", "2", "--format", "json")
     assert done.exit_code == 3, done.output
     assert json.loads(done.stdout)["verification"]["verdict"] != "pass"
+
+
+def test_diff_of_two_saved_plans(tmp_path):
+    """Each differing key is a row; faults of both files come at once, and nothing is written."""
+    first, second = str(tmp_path / "a.json"), str(tmp_path / "b.json")
+    for path, rate in ((first, "20"), (second, "40")):
+        solved = invoke("solve", "azure", "--lam", rate, "--gpus", "h100", "--no-verify",
+                        "--format", "json", "--output", path)  # fmt: skip
+        assert solved.exit_code == 0, solved.output
+    data = json.loads(invoke("diff", first, second, "--format", "json").stdout)
+    assert data["schema"] == "fleetopt.difference/1"
+    assert [row["key"] for row in data["rows"]] == ["arrival_rate"]
+    assert data["rows"][0]["so_far_usd_per_year"] == pytest.approx(data["second_usd_per_year"])
+    written = tmp_path / "out.json"
+    wrong = invoke("diff", first + "x", second + "x", "--output", str(written))
+    assert wrong.exit_code == 2
+    assert first + "x" in wrong.stderr
+    assert second + "x" in wrong.stderr
+    assert not written.exists()

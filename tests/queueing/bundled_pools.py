@@ -5,8 +5,9 @@ from __future__ import annotations
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.performance.profile import CalibratedProfile, Capacity
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.feasibility import Limits, OccupancyTable
+from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import Load, LoadTable
+from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import LengthDistribution
 
 PROFILES = {name: CalibratedProfile(spec) for name, spec in read_profiles().items()}

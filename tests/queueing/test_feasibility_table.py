@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.feasibility import Limits, OccupancyTable
+from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import LoadTable
+from fleetopt.queueing.table import Limits
 
 arcs = st.tuples(st.sampled_from(sorted(WORKLOADS)), st.integers(0, 17), st.integers(1, 6))
 

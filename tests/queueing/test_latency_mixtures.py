@@ -39,7 +39,7 @@ POOLS: dict[str, Callable[[], LatencyMix]] = {
 
 
 def draw(mix: LatencyMix, metric: Metric, rng: np.random.Generator) -> np.ndarray:
-    """Latencies of design section 3.4, request by request."""
+    """Latencies drawn request by request."""
     cells, states, n = mix.load.cells, mix.states, mix.replicas
     i = rng.choice(cells.weights.size, DRAWS, p=cells.weights)
     j = rng.choice(states.active.size, DRAWS, p=states.probabilities)

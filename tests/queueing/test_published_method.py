@@ -11,8 +11,8 @@ from bundled_pools import LIMITS, PROFILES, TTFT, WORKLOADS
 from fleetopt.errors import InputError
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.erlang import erlang_c
-from fleetopt.queueing.feasibility import Limits
 from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
+from fleetopt.queueing.table import Limits
 
 RATE, LO, HI = 9.24, 4096, 65536
 PROFILE = PROFILES["h100"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 import pytest
-from accuracy import DESIGN_ROWS, ORDINARY, SLOW, Comparison, compare, markdown
+from accuracy import DESIGN_ROWS, ORDINARY, SLOW, Comparison, compare, drawn, markdown
 
 from fleetopt.simulation.statistics import MeanInterval
 
@@ -80,3 +80,14 @@ def test_slow_environments_within_a_factor_of_two() -> None:
     for row in rows:
         assert row.method == "two-class chain"
         assert 0.5 <= row.ttft_ms / row.ttft_simulated_ms.estimate <= 2.0, row.pool
+
+
+@pytest.mark.slow
+def test_pools_drawn_at_random_within_six_percent() -> None:
+    """Pools that nobody chose: the same bounds, wherever the row is not marked."""
+    rows = compare(drawn(24, seed=20261122))
+    print("\n" + markdown(rows))
+    ordinary = [row for row in rows if row.method == "occupancy"]
+    assert len(ordinary) >= 20
+    assert median(errors(ordinary)) <= MEDIAN
+    assert max(errors(ordinary)) <= WORST

@@ -17,8 +17,8 @@ import pytest
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.feasibility import Limits
 from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
+from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import LengthDistribution
 
 FIGURES = Path(__file__).resolve().parents[3] / "shared" / "reference" / "published_scenarios.json"

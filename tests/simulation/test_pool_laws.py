@@ -43,7 +43,7 @@ def runs(model: PoolModel, seed: int, count: int = 6, seconds: float = 60.0) -> 
     seeds = np.random.SeedSequence(seed).spawn(count)
     horizon = Horizon(20.0, seconds, 20.0, 200.0)
     with ThreadPoolExecutor(2) as executor:
-        return replicate(model, horizon, (BOUND,), (50.0, 99.0), seeds, executor)
+        return replicate(model, horizon, (BOUND,), seeds, executor)
 
 
 @pytest.mark.parametrize("admission", ["reserved", "paged"])
@@ -77,11 +77,11 @@ def test_same_seeds_same_runs_in_any_pool_of_workers() -> None:
     outcomes = []
     for workers in (1, 3):
         with ThreadPoolExecutor(workers) as executor:
-            outcomes.append(replicate(pool(6), horizon, (BOUND,), (99.0,), seeds, executor))
+            outcomes.append(replicate(pool(6), horizon, (BOUND,), seeds, executor))
     for one, other in zip(*outcomes, strict=True):
         assert one.missed == other.missed
-        assert one.percentiles_s["ttft"][0] == other.percentiles_s["ttft"][0]
-    assert len({run.percentiles_s["ttft"][0] for run in outcomes[0]}) == 3
+        assert one.percentile_s("ttft", 99.0) == other.percentile_s("ttft", 99.0)
+    assert len({run.percentile_s("ttft", 99.0) for run in outcomes[0]}) == 3
 
 
 @pytest.mark.parametrize("replicas", [4, 5, 6])
@@ -89,7 +89,7 @@ def test_one_replica_more_is_not_worse(replicas: int) -> None:
     """Paired by seeds, the difference of P99 TTFT has no upper bound below zero."""
     fewer, more = runs(pool(replicas), 4), runs(pool(replicas + 1), 4)
     saved = [
-        float(a.percentiles_s["ttft"][1] - b.percentiles_s["ttft"][1])
+        a.percentile_s("ttft", 99.0) - b.percentile_s("ttft", 99.0)
         for a, b in zip(fewer, more, strict=True)
     ]
     assert mean_interval(saved, CONFIDENCE).high > 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -87,12 +88,15 @@ def test_a_large_pool_is_simulated_as_a_slice(threads: Executor) -> None:
 
 
 def test_the_same_seed_gives_the_same_answer(threads: Executor) -> None:
-    """However many threads there are; a saved plan is judged on other seeds."""
+    """On any threads or processes; a saved plan is judged on other seeds."""
     case = azure()
     first = judge(case, threads, requests=30_000, replications=4)
     with ThreadPoolExecutor(1) as single:
         again = judge(case, single, requests=30_000, replications=4)
         assert first.verdict(pool(6, 90.0)) == again.verdict(pool(6, 90.0))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        elsewhere = judge(case, processes, requests=30_000, replications=4)
+        assert first.verdict(pool(6, 90.0)) == elsewhere.verdict(pool(6, 90.0))
     assert first.afresh(pool(6, 90.0)) != first.verdict(pool(6, 90.0))
     other = judge(case, threads, requests=30_000, replications=4, seed=2)
     assert other.verdict(pool(6, 90.0)) != first.verdict(pool(6, 90.0))

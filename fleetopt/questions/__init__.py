@@ -1,0 +1,1 @@
+"""Planning questions, a module each: a result object and the function that answers it."""
