@@ -153,7 +153,7 @@ def accept(design: Design, judge: Judge) -> Outcome:
         solution = design.optimum()
     raise InfeasibleError(
         f"no fleet passed the simulator: it refused {len(refused)} pools that the table would "
-        "build; a longer SLO, more pools or paged admission may help"
+        "build; a longer SLO, more pools, looser limits or paged admission may help"
     )
 
 

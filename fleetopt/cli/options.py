@@ -124,6 +124,8 @@ side = together(
                    help="Buy the GPUs of each type in whole nodes of N."),
     problem_option("--min-replicas", key="min_replicas", metavar="N",
                    help="Least replicas of each pool."),
+    problem_option("--alternatives", key="alternatives", metavar="K",
+                   help="Show K other good fleets; --verify-top says how many are simulated."),
 )  # fmt: skip
 
 solver = together(

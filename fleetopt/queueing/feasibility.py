@@ -176,10 +176,12 @@ class OccupancyTable:
 
     def min_replicas(self, grey: bool = False) -> int | None:
         """Least admissible number of replicas, by galloping and bisection; None if none is."""
-        if not self._is_possible(1.0 + GREY_MARGIN if grey else 1.0):
-            return None
         low = self._least_by_utilization() - 1
         step, high = 1, low + 1
+        if self.is_admissible(high, grey):
+            return high
+        if not self._is_possible(1.0 + GREY_MARGIN if grey else 1.0):
+            return None
         while not self.is_admissible(high, grey):
             low, step = high, 2 * step
             high = low + step

@@ -103,6 +103,8 @@ def _window(
     while True:
         first = max(0, math.floor(mode - width))
         last = min(full, math.ceil(mode + width))
+        if first == 0 and last == full:
+            return first, last
         ends = np.array([first, last])
         logs = _log_weight(ends, mode, offered_work, base_s, slope_s, replicas)
         if (first == 0 or logs[0] < _NEGLIGIBLE) and (last == full or logs[1] < _NEGLIGIBLE):

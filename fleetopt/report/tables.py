@@ -33,7 +33,9 @@ def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield section("What binds", *(line(text, width) for text in binding))
     best = [other for other in plan.alternatives if other.kind == "next best"]
     if best:
-        yield section("Next best fleets", _alternatives(best, plan))
+        trades = (f"{i}: {other.why}." for i, other in enumerate(best, 1) if other.why)
+        told = (line(trade, width) for trade in trades)
+        yield section("Next best fleets", _alternatives(best, plan), *told)
     notes = [*_paged_lines(plan), *plan.notes]
     if notes:
         yield section("Notes", *(line(note, width) for note in notes))
@@ -173,13 +175,13 @@ def _refused_table(rows: Sequence[RefusedRow]) -> Table:
 
 def _alternatives(others: Sequence[Alternative], plan: Plan) -> Table:
     named = any(other.kind in _COMPARED for other in others)
-    headings = (*(["best with"] if named else []), "fleet", "verdict", "$/yr", "difference")
+    headings = ("best with" if named else "", "fleet", "verdict", "$/yr", "difference")
     table = columns(*headings, left=len(headings) - 2, wrapped="fleet", close=True)
-    for other in others:
+    for i, other in enumerate(others, 1):
         extra = other.usd_per_year - plan.cost.usd_per_year
         more = extra / plan.cost.usd_per_year if plan.cost.usd_per_year > 0 else None
         table.add_row(
-            *([other.kind] if named else []),
+            other.kind if named else str(i),
             "the plan itself" if other.fleet == plan.fleet else wording.fleet(other.fleet),
             _verdict(other, plan),
             wording.money(other.usd_per_year),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,18 +43,17 @@ def _compared(design: Design, kind: str, other: Solution, solution: Solution) ->
 
 def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alternative | None:
     """The dearest fleet that is cheaper by one replica of one pool, and why it is not the plan."""
-    options = [
-        (candidate.usd_per_hour, i)
-        for i, (candidate, row) in enumerate(solution.chosen)
-        if row.replicas > 1
-    ]
-    if not options:
+    cheaper = []
+    for i, (candidate, row) in enumerate(solution.chosen):
+        if row.replicas > 1:
+            fewer = (candidate, Row(row.replicas - 1))
+            chosen = (*solution.chosen[:i], fewer, *solution.chosen[i + 1 :])
+            cheaper.append((design.usd_per_hour(chosen), i, chosen))
+    cheaper = [option for option in cheaper if option[0] < solution.usd_per_hour]
+    if not cheaper:
         return None
-    _, i = min(options)
-    candidate, row = solution.chosen[i]
-    fewer = Row(row.replicas - 1)
-    chosen = (*solution.chosen[:i], (candidate, fewer), *solution.chosen[i + 1 :])
-    verdict, why = _why_not(design, candidate, fewer, judge)
+    _, i, chosen = max(cheaper, key=lambda option: option[0])
+    verdict, why = _why_not(design, *chosen[i], judge)
     return _alternative(design, "next cheaper", chosen, verdict, why)
 
 
@@ -71,18 +71,54 @@ def _why_not(
 
 
 def _next_best(design: Design, solution: Solution, judge: Judge | None) -> list[Alternative]:
-    """The next best fleets with their verdicts, as many as the problem asks for."""
-    if judge is None:
+    """The next best fleets: as many as the problem asks for, the first of them simulated."""
+    problem = design.case.problem
+    simulated = problem.verification.top - 1 if judge else 0
+    wanted = max(simulated, problem.alternatives or 0)
+    if wanted == 0:
         return []
+    others = [other for other in design.best(wanted + 1) if other.chosen != solution.chosen]
+    return [
+        _alternative(
+            design,
+            "next best",
+            other.chosen,
+            _verdict_on(other, judge) if judge and i < simulated else "not verified",
+            trade(design, solution.chosen, other.chosen),
+        )
+        for i, other in enumerate(others[:wanted])
+    ]
+
+
+def _verdict_on(other: Solution, judge: Judge) -> Verdict:
     from fleetopt.verification import judged, overall
 
-    others = []
-    for other in design.best(design.case.problem.verification.top):
-        if other.chosen == solution.chosen:
-            continue
-        verdict = overall([judge.verdict(judged(c, row)) for c, row in other.chosen])
-        others.append(_alternative(design, "next best", other.chosen, verdict, ""))
-    return others[: design.case.problem.verification.top - 1]
+    return overall([judge.verdict(judged(c, row)) for c, row in other.chosen])
+
+
+def trade(design: Design, chosen: Sequence[Chosen], other: Sequence[Chosen]) -> str:
+    """What another fleet gains and gives up beside a fleet, by the table."""
+    ours, theirs = _traits(design, chosen), _traits(design, other)
+    gains: list[str] = []
+    losses: list[str] = []
+    for (name, mine), (_, its) in zip(ours, theirs, strict=True):
+        if its != mine:
+            text = f"{name} {mine:,.0f} -> {its:,.0f}"
+            (gains if its < mine else losses).append(text)
+    parts = [f"gains {', '.join(gains)}" if gains else "", f"gives up {', '.join(losses)}"]
+    return "; ".join(part for part in parts if part and part != "gives up ")
+
+
+def _traits(design: Design, chosen: Sequence[Chosen]) -> list[tuple[str, float]]:
+    """What fleets are compared by, less being better; latencies to the millisecond."""
+    worst = max(design.table(c).row(row.replicas).percentile_s("ttft", 99.0) or 0.0
+                for c, row in chosen)  # fmt: skip
+    return [
+        ("pools", float(len(chosen))),
+        ("GPU types", float(len({c.gpu for c, _ in chosen}))),
+        ("GPUs", float(sum(c.gpus(row) for c, row in chosen))),
+        ("worst P99 TTFT in ms", round(1000.0 * worst)),
+    ]
 
 
 def paged(design: Design, solution: Solution) -> Alternative | None:
@@ -101,8 +137,8 @@ def paged(design: Design, solution: Solution) -> Alternative | None:
 
 
 def _alternative(
-    design: Design, kind: str, chosen: tuple[Chosen, ...], verdict: Verdict, why: str
+    design: Design, kind: str, chosen: Sequence[Chosen], verdict: Verdict, why: str
 ) -> Alternative:
     fleet: Fleet = fleet_of(design, chosen)
-    hourly = sum(candidate.cost(row) for candidate, row in chosen)
+    hourly = design.usd_per_hour(chosen)
     return Alternative(kind, hourly * HOURS_PER_YEAR, fleet, verdict, why)

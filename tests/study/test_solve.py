@@ -172,3 +172,27 @@ def test_the_published_method_is_simulated_but_not_corrected() -> None:
     assert abs(pool.replicas - 14) <= 1  # 14 from samples, 13 from exact sums
     assert plan.verification is not None
     assert plan.status.refused_rows == ()
+
+
+def test_alternatives_are_other_fleets_in_order_of_cost() -> None:
+    """As many as asked for, none twice, none the plan, none cheaper than the one before."""
+    plan = solve(problem(cdf="azure", max_context=8192, alternatives=6))
+    others = [other for other in plan.alternatives if other.kind == "next best"]
+    assert len(others) == 6
+    fleets = [other.fleet for other in others]
+    assert all(fleet != plan.fleet for fleet in fleets)
+    assert all(fleets.count(fleet) == 1 for fleet in fleets)
+    costs = [plan.cost.usd_per_year, *(other.usd_per_year for other in others)]
+    assert costs == sorted(costs)
+    for other in others:
+        pools = len(other.fleet.pools), len(plan.fleet.pools)
+        assert ("pools" in other.why) == (pools[0] != pools[1])
+        assert (f"gains pools {pools[1]} -> {pools[0]}" in other.why) == (pools[0] < pools[1])
+
+
+def test_whole_nodes_are_priced_in_every_comparison() -> None:
+    """With nodes of eight no fleet beside the plan costs a part of a node."""
+    plan = solve(problem(cdf="azure", max_context=8192, gpus=("h100",), node_size=8))
+    node = 8 * 4.02 * 8760
+    for fleet in (plan.cost, *(other for other in plan.alternatives if other.kind != "paged")):
+        assert fleet.usd_per_year / node == pytest.approx(round(fleet.usd_per_year / node))
