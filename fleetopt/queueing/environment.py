@@ -35,7 +35,7 @@ MAX_CELLS = 2**22
 """Most levels times phases squared: 32 MB to eliminate."""
 
 _NEGLIGIBLE = 1e-9
-_UNVISITED = 1e-7
+_UNVISITED = 1e-5
 """Probability by the mean context below which the lowest levels are left out."""
 _SLOW = 8.0
 """Work of a long request, in works of the rest, from which it is part of the environment."""

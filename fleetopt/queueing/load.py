@@ -172,8 +172,10 @@ def _class_load(sums: Floats, whole_mass: float) -> ClassLoad:
     mass, work, _, first, second, third = (float(x) for x in sums)
     if mass <= 0:
         return ClassLoad(0.0, 0.0, Moments(0.0, 0.0, 0.0))
-    moments = Moments.of_raw(first / work, second / work, third / work)
-    return ClassLoad(mass / whole_mass, work / mass, moments)
+    mean, square, cube = first / work, second / work, third / work
+    central = cube - 3.0 * mean * square + 2.0 * mean**3
+    moments = Moments(mean, max(0.0, square - mean**2), central)
+    return ClassLoad(mass / float(whole_mass), work / mass, moments)
 
 
 def _per_request(lengths: LengthDistribution, prefill: Ints, context: str) -> dict[str, Floats]:
