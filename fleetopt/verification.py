@@ -300,10 +300,7 @@ def _utilization(runs: Sequence[Replication], model: PoolModel) -> float:
     """Rho as the simulator saw it: work done over the work rate with every slot busy."""
     work = float(np.mean([run.work_rate for run in runs]))
     context = float(np.mean([run.mean_context_tokens for run in runs]))
-    capacity, time = model.capacity, model.iteration
-    slots = float(capacity.slots)
-    if capacity.kv_blocks and context:
-        slots = max(1.0, min(slots, capacity.kv_blocks * capacity.block_tokens / context))
+    time, slots = model.iteration, model.capacity.batch(context)
     tau = time.base_s + time.per_context_token_s * context * slots
     return work * tau / (model.replicas * slots)
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from fleetopt.queueing.latency import Metric
 from fleetopt.queueing.table import PoolTable
 
 EXTRA_ROWS = 8
@@ -21,26 +20,14 @@ STEP = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """One percentile of one latency metric ("ttft", "tpot" or "e2e"), in seconds."""
-
-    metric: Metric
-    percentile: float
-    value_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """One number of replicas that a candidate may be built with.
 
     grey: admissible only if simulation accepts it.
-    utilization, latencies: attributes that a constraint may see; absent until evaluated.
     """
 
     replicas: int
     grey: bool = False
-    utilization: float | None = None
-    latencies: tuple[Latency, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +95,6 @@ def enumerate_candidates(
     return tuple(candidates)
 
 
-def evaluated(
-    candidate: Candidate, table: PoolTable, percentiles: Iterable[tuple[Metric, float]] = ()
-) -> Candidate:
-    """The candidate with utilization and (metric, percentile) latencies in every row."""
-    wanted = tuple(percentiles)
-    return replace(candidate, rows=tuple(_evaluated(row, table, wanted) for row in candidate.rows))
-
-
 def _rows(table: PoolTable, grey: bool, extra_rows: int, min_replicas: int) -> tuple[Row, ...]:
     found = table.min_replicas(grey=grey)
     if found is None:
@@ -171,9 +150,3 @@ def _watts(table: PoolTable) -> float | None:
     if profile.power is None:
         return None
     return profile.power.watts(table.slots) * profile.gpus_per_replica
-
-
-def _evaluated(row: Row, table: PoolTable, percentiles: tuple[tuple[Metric, float], ...]) -> Row:
-    seen = table.row(row.replicas)
-    latencies = tuple(Latency(m, q, seen.percentile_s(m, q)) for m, q in percentiles)
-    return replace(row, utilization=seen.utilization, latencies=latencies)

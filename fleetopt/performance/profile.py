@@ -57,6 +57,12 @@ class Capacity:
     block_tokens: int
     max_context: int
 
+    def batch(self, mean_context_tokens: float) -> float:
+        """Most sequences that a replica runs at once if they hold this many tokens on average."""
+        if not self.kv_blocks or mean_context_tokens <= 0:
+            return float(self.slots)
+        return max(1.0, min(self.slots, self.kv_blocks * self.block_tokens / mean_context_tokens))
+
 
 class ReplicaProfile(Protocol):
     """What tables, program and simulator ask of a profile."""

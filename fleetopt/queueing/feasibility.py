@@ -19,7 +19,7 @@ from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
-from fleetopt.queueing.table import Limits
+from fleetopt.queueing.table import Limits, PoolRange
 
 GREY_MARGIN = 0.10
 """How far above a bound a percentile may lie for its row to be grey."""
@@ -107,7 +107,7 @@ class OccupancyRow:
         return replace(self.mix, states=self.environment.states(self.occupancy))
 
 
-class OccupancyTable:
+class OccupancyTable(PoolRange):
     """The table of one range of lengths on one profile.
 
     load: the pool's requests at their arrival rate.
@@ -133,27 +133,14 @@ class OccupancyTable:
         self._slope_s = time.per_context_token_s * load.context.mean
 
     @property
-    def hi_tokens(self) -> int:
-        """Context window of the pool, in tokens."""
-        return self.capacity.max_context
-
-    @property
     def arrival_rate(self) -> float:
         """Requests per second."""
         return self.load.arrival_rate
 
-    @property
-    def admission(self) -> str:
-        """How slots are given out."""
-        return "paged" if self.capacity.kv_blocks else "reserved"
-
     @cached_property
     def slots(self) -> int:
         """Sequences in a replica's batch; under paged admission, as the mean context allows."""
-        if not self.capacity.kv_blocks:
-            return self.capacity.slots
-        held = self.capacity.kv_blocks * self.capacity.block_tokens / self.load.context.mean
-        return max(1, min(self.capacity.slots, int(held)))
+        return int(self.capacity.batch(self.load.context.mean))
 
     def row(self, replicas: int) -> OccupancyRow:
         """The row of a number of replicas, computed once."""

@@ -26,7 +26,7 @@ from fleetopt.performance.profile import CalibratedProfile, Capacity, IterationT
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.erlang import erlang_c
 from fleetopt.queueing.latency import Metric
-from fleetopt.queueing.table import Limits
+from fleetopt.queueing.table import Limits, PoolRange
 from fleetopt.workload.lengths import LengthDistribution
 
 
@@ -116,7 +116,7 @@ class PublishedRow:
         return math.log(self.wait_probability / allowed) / self.wait_rate
 
 
-class PublishedTable:
+class PublishedTable(PoolRange):
     """The published table of one range of lengths on one calibrated profile.
 
     Raises InputError if the SLO bounds anything but TTFT, which the method cannot predict.
@@ -148,19 +148,9 @@ class PublishedTable:
         self._prefill_s = load.prefill * (spec.base_s + spec.per_sequence_s)
 
     @property
-    def hi_tokens(self) -> int:
-        """Context window of the pool, in tokens."""
-        return self.capacity.max_context
-
-    @property
     def arrival_rate(self) -> float:
         """Requests per second."""
         return self.load.arrival_rate
-
-    @property
-    def admission(self) -> str:
-        """How slots are given out."""
-        return "paged" if self.capacity.kv_blocks else "reserved"
 
     @property
     def slots(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.latency import Metric
 
@@ -21,6 +21,22 @@ class Limits:
     def allowed_miss(self) -> float:
         """The smallest share of misses that any bound allows."""
         return min(bound.allowed_miss for bound in self.slo)
+
+
+class PoolRange:
+    """A range of lengths on replicas of one capacity: what every kind of table knows."""
+
+    capacity: Capacity
+
+    @property
+    def hi_tokens(self) -> int:
+        """Context window of the pool, in tokens."""
+        return self.capacity.max_context
+
+    @property
+    def admission(self) -> str:
+        """How slots are given out."""
+        return "paged" if self.capacity.kv_blocks else "reserved"
 
 
 class Row(Protocol):

@@ -63,15 +63,9 @@ class PoolModel:
         cumulative = np.cumsum(carried[order])
         longest = work[order][np.searchsorted(cumulative, _WORK_QUANTILE * cumulative[-1])]
         context = float(carried @ lengths.total_tokens) / float(carried.sum())
-        batch = min(self.capacity.slots, self._sequences_in_memory(context))
+        batch = self.capacity.batch(context)
         decode_s = time.base_s + time.per_context_token_s * context * batch
         return float(longest) * max(decode_s, time.prefill_base_s)
-
-    def _sequences_in_memory(self, context: float) -> float:
-        capacity = self.capacity
-        if not capacity.kv_blocks:
-            return float(capacity.slots)
-        return max(1.0, capacity.kv_blocks * capacity.block_tokens / context)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
 from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError, near
@@ -30,9 +29,7 @@ from fleetopt.plan import (
 from fleetopt.problem import VerificationOptions
 from fleetopt.queueing.table import PoolTable
 from fleetopt.queueing.table import Row as TableRow
-
-if TYPE_CHECKING:
-    from fleetopt.verification import Judged, Outcome
+from fleetopt.verification import Judged, Outcome, overall
 
 
 def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], command: str) -> Plan:
@@ -101,8 +98,6 @@ def verification(
     verdicts: Sequence[PoolVerification], options: VerificationOptions
 ) -> Verification:
     """The verdict over all pools."""
-    from fleetopt.verification import overall
-
     return Verification(
         verdict=overall(verdicts),
         requests=sum(v.arrivals for v in verdicts),
@@ -114,8 +109,6 @@ def verification(
 
 def pools_of(case: Case, plan: Plan) -> list[Judged]:
     """The pools of a saved plan, checked against its problem; raises InputError."""
-    from fleetopt.verification import Judged
-
     known = [profile.name for profile in case.profiles]
     faults = [
         Fault(f"fleet.pools[{i}].profile", f"unknown profile {p.profile!r}", near(p.profile, known))

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import HOURS_PER_YEAR, Alternative, Fleet, Verdict
 from fleetopt.study.assembly import fleet_of
-
-if TYPE_CHECKING:
-    from fleetopt.verification import Judge
-
+from fleetopt.verification import Judge, judged, overall
 
 THE_PLAN = "it is the plan itself"
 """Why a fleet of a simpler kind is no other choice."""
@@ -60,8 +56,6 @@ def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alt
 def _why_not(
     design: Design, candidate: Candidate, fewer: Row, judge: Judge | None
 ) -> tuple[Verdict, str]:
-    from fleetopt.verification import judged
-
     place = f"pool ({candidate.lo_tokens}, {candidate.hi_tokens}]"
     said = judge.known(judged(candidate, fewer)) if judge else None
     if said is not None and said.verdict != "pass":
@@ -91,8 +85,6 @@ def _next_best(design: Design, solution: Solution, judge: Judge | None) -> list[
 
 
 def _verdict_on(other: Solution, judge: Judge) -> Verdict:
-    from fleetopt.verification import judged, overall
-
     return overall([judge.verdict(judged(c, row)) for c, row in other.chosen])
 
 

@@ -6,16 +6,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from os import cpu_count
-from typing import TYPE_CHECKING
 
 from fleetopt.case import Case
-from fleetopt.optimization.design import Design
 from fleetopt.optimization.solver import Solution
 from fleetopt.problem import VerificationOptions
-
-if TYPE_CHECKING:
-    from fleetopt.verification import Judge, Outcome
-
+from fleetopt.verification import Judge, Outcome, judged
 
 COMPILING = "compiling the simulator, once; this takes some seconds"
 """What the first run ever says."""
@@ -33,7 +28,6 @@ def judge_of(
     The kernel runs without the interpreter's lock, so threads use every core.
     """
     from fleetopt.simulation.kernel import is_compiled
-    from fleetopt.verification import Judge
 
     if not is_compiled():
         show(COMPILING)
@@ -46,21 +40,10 @@ def judge_of(
 
 def unverified(solution: Solution) -> Outcome:
     """A fleet as the program gives it."""
-    from fleetopt.verification import Outcome
-
     return Outcome(solution, solution, (), ())
 
 
 def verified_once(solution: Solution, judge: Judge) -> Outcome:
     """A fleet with its verdicts, whatever they are."""
-    from fleetopt.verification import Outcome, judged
-
     verdicts = tuple(judge.verdict(judged(c, row)) for c, row in solution.chosen)
     return Outcome(solution, solution, verdicts, ())
-
-
-def verified_fleet(design: Design, judge: Judge) -> Outcome:
-    """The cheapest fleet that the simulator accepts."""
-    from fleetopt.verification import accept
-
-    return accept(design, judge)

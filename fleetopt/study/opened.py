@@ -13,8 +13,9 @@ from fleetopt.optimization.solver import Holding, Solution, Termination
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem
 from fleetopt.study import assembly
-from fleetopt.study.judging import judge_of, unverified, verified_fleet, verified_once
+from fleetopt.study.judging import judge_of, unverified, verified_once
 from fleetopt.study.solving import Progress
+from fleetopt.verification import accept
 
 
 def build_program(problem: FleetProblem, *, beside: Path | None = None) -> Any:
@@ -57,7 +58,7 @@ def solve_program(
         if problem.method == "published":
             outcome = verified_once(solution, judge)
         else:
-            outcome = verified_fleet(design, judge)
+            outcome = accept(design, judge)
         return assembly.plan(design, outcome, (), command)
 
 

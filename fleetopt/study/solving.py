@@ -14,7 +14,8 @@ from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
 from fleetopt.study.infeasible import explained
-from fleetopt.study.judging import judge_of, unverified, verified_fleet, verified_once
+from fleetopt.study.judging import judge_of, unverified, verified_once
+from fleetopt.verification import accept
 
 Progress = Callable[[str], None]
 
@@ -47,7 +48,7 @@ def solve(
         outcome, others = unverified(first), comparisons.beside(design, first, None)
         return assembly.plan(design, outcome, others, command)
     with judge_of(case, options, show, executor) as judge:
-        outcome = verified_fleet(design, judge) if cutting else verified_once(first, judge)
+        outcome = accept(design, judge) if cutting else verified_once(first, judge)
         others = comparisons.beside(design, outcome.solution, judge)
         return assembly.plan(design, outcome, others, command)
 

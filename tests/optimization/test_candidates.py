@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from fleetopt.catalog import read_profiles
-from fleetopt.optimization.candidates import Latency, enumerate_candidates, evaluated
+from fleetopt.optimization.candidates import enumerate_candidates
 from fleetopt.performance.profile import CalibratedProfile
 
 PROFILE = CalibratedProfile(read_profiles()["h100"])
@@ -123,13 +123,3 @@ def test_table_without_a_row_makes_no_candidate() -> None:
     """Indices stay consecutive."""
     tables = [FluidTable(0, 1024, 3.0, floor_s=2.0), FluidTable(0, 1024, 3.0)]
     assert [c.index for c in enumerate_candidates(tables, (0, 1024))] == [0]
-
-
-def test_evaluated_rows_carry_what_constraints_see() -> None:
-    """Utilization and the wanted percentiles of every row, rows otherwise unchanged."""
-    table = FluidTable(0, 1024, 4.0)
-    (candidate,) = enumerate_candidates([table], (0, 1024), extra_rows=1)
-    seen = evaluated(candidate, table, [("ttft", 99.0)])
-    assert [row.replicas for row in seen.rows] == [4, 5]
-    assert [row.utilization for row in seen.rows] == pytest.approx([0.125, 0.1])
-    assert seen.rows[1].latencies == (Latency("ttft", 99.0, pytest.approx(0.8)),)
