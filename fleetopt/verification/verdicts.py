@@ -1,0 +1,129 @@
+"""What replications of a pool say: its verdict and the figures that go with it.
+
+The verdict is on SLO attainment: a pool passes if the one-sided lower bound of every
+attainment reaches its percentile, and fails if an upper bound stays below; the error
+probability is divided over the stages in which replications may double.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fleetopt.plan import Interval, PoolVerification, Verdict
+from fleetopt.problem import LatencyBound
+from fleetopt.simulation import statistics
+from fleetopt.simulation.pool import METRICS, Horizon, PoolModel, Replication
+
+SHORTEST_RESIDENCES = 5.0
+"""Measured longest residences below which a run says nothing of the steady state."""
+SATURATED = 0.95
+"""Share of replicas with requests waiting, from which growth counts as instability."""
+
+
+def overall(verdicts: Sequence[PoolVerification]) -> Verdict:
+    """The verdict on a fleet: the worst of its pools'."""
+    order: list[Verdict] = ["unstable", "fail", "too short", "inconclusive", "not verified"]
+    said = {v.verdict for v in verdicts}
+    return next((verdict for verdict in order if verdict in said), "pass")
+
+
+def verdict_on(
+    runs: Sequence[Replication], slo: Sequence[LatencyBound], horizon: Horizon, replicas: int
+) -> Verdict:
+    """The verdict on a pool of `replicas`, by every bound of the SLO."""
+    if growth(runs, horizon, replicas) is not None:
+        return "unstable"
+    error = (1.0 - statistics.CONFIDENCE) / statistics.STAGES
+    lows, highs = [], []
+    for i, bound in enumerate(slo):
+        _, low, high = attainment(runs, i, error)
+        lows.append(low >= bound.percentile / 100.0)
+        highs.append(high < bound.percentile / 100.0)
+    if any(highs):
+        return "fail"
+    return "pass" if all(lows) else "inconclusive"
+
+
+def attainment(runs: Sequence[Replication], bound: int, error: float) -> tuple[float, float, float]:
+    """Share of arrivals within a bound, and its one-sided bounds with this error each."""
+    missed = [run.missed[bound] for run in runs]
+    return statistics.attainment_bounds(missed, [run.arrivals for run in runs], error)
+
+
+def growth(runs: Sequence[Replication], horizon: Horizon, replicas: int) -> float | None:
+    """Growth of the backlog per second if the pool is unstable, else None."""
+    times = np.linspace(0.0, horizon.measured_s, runs[0].backlog.size)
+    slopes = [statistics.growth_per_s(times, run.backlog) for run in runs]
+    saturated = np.mean([run.saturated[run.saturated.size // 2 :].mean() for run in runs])
+    growth = statistics.mean_interval(slopes, confidence=0.99)
+    if saturated >= SATURATED * replicas and growth.low > 0.0:
+        return growth.estimate
+    return None
+
+
+def too_short_note(model: PoolModel, horizon: Horizon) -> str:
+    """Why a run is too short to say anything, with the length it needs; empty if it is not."""
+    least_s = SHORTEST_RESIDENCES * model.longest_residence_s()
+    if horizon.measured_s >= least_s:
+        return ""
+    requests = math.ceil(least_s * model.arrivals.rate)
+    return (
+        f"measured {horizon.measured_s:,.0f} s; its longest requests need {least_s:,.0f} s, "
+        f"{requests:,} requests"
+    )
+
+
+def report(
+    slo: Sequence[LatencyBound],
+    verdict: Verdict,
+    runs: Sequence[Replication],
+    horizon: Horizon,
+    model: PoolModel,
+    reason: str,
+) -> PoolVerification:
+    """The verdict with the figures of all replications."""
+    latencies = [
+        Interval(None, None, None) if verdict == "unstable" else _percentile(runs, metric)
+        for metric in METRICS
+    ]
+    spread = (1.0 - statistics.CONFIDENCE) / 2
+    shares = [attainment(runs, i, spread) for i in range(len(slo))]
+    worst = min(shares, key=lambda share: share[0])
+    return PoolVerification(
+        verdict=verdict,
+        p99_ttft_ms=latencies[0],
+        p99_tpot_ms=latencies[1],
+        p99_e2e_ms=latencies[2],
+        slo_attainment=Interval(*worst),
+        utilization=_utilization(runs, model),
+        arrivals=sum(run.arrivals for run in runs),
+        completed=sum(run.completed for run in runs),
+        rejected=sum(run.rejected for run in runs),
+        unfinished=sum(run.unfinished for run in runs),
+        replications=len(runs),
+        horizon_s=horizon.measured_s,
+        backlog_per_s=growth(runs, horizon, model.replicas) if verdict == "unstable" else None,
+        reason=reason,
+    )
+
+
+def _percentile(runs: Sequence[Replication], metric: str) -> Interval:
+    """P99 over all replications, in milliseconds."""
+    quantiles = [1000.0 * run.quantiles_s[metric] for run in runs]
+    if not np.isfinite(quantiles).all():
+        return Interval(None, None, None)
+    counts = [run.completed for run in runs]
+    interval = statistics.percentile_interval(quantiles, counts, 99.0)
+    return Interval(interval.estimate, max(0.0, interval.low), interval.high)
+
+
+def _utilization(runs: Sequence[Replication], model: PoolModel) -> float:
+    """Rho as the simulator saw it: work done over the work rate with every slot busy."""
+    work = float(np.mean([run.work_rate for run in runs]))
+    context = float(np.mean([run.mean_context_tokens for run in runs]))
+    time, slots = model.iteration, model.capacity.batch(context)
+    tau = time.base_s + time.per_context_token_s * context * slots
+    return work * tau / (model.replicas * slots)
