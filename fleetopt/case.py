@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fleetopt.catalog import SourceFile, read_inputs
 from fleetopt.errors import InputError
+from fleetopt.extension import Extension
 from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LengthCdf
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
@@ -23,6 +24,7 @@ class Case:
     problem: with the distribution and the profiles written into it, so that it stands alone.
     lengths: requests that the fleet serves; breakpoints: 0 = t_0 < ... < t_m.
     arrival_rate: requests per second to design for, headroom included and rejected ones not.
+    extension: Python that changes the program; None unless it was read and permitted.
     """
 
     problem: FleetProblem
@@ -32,10 +34,13 @@ class Case:
     arrival_rate: float
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...]
+    extension: Extension | None = None
 
     @classmethod
-    def of(cls, problem: FleetProblem, beside: Path | None = None) -> Case:
-        """Read what the problem names; raises InputError with every fault."""
+    def of(
+        cls, problem: FleetProblem, beside: Path | None = None, extension: Extension | None = None
+    ) -> Case:
+        """Read what the problem names but its extension; raises InputError with every fault."""
         inputs = read_inputs(problem, beside)
         lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
@@ -45,8 +50,9 @@ class Case:
             breakpoints=merged_breakpoints(lengths, wanted, inputs.max_context),
             profiles=tuple(CalibratedProfile(spec) for spec in inputs.profiles),
             arrival_rate=problem.design_rate * share,
-            sources=inputs.sources,
+            sources=(*inputs.sources, *([extension.source] if extension else [])),
             notes=notes,
+            extension=extension,
         )
 
     def capacity(self, profile: ReplicaProfile, max_context: int) -> Capacity:

@@ -28,10 +28,16 @@ from fleetopt.cli import options
 )
 @options.simulation
 @options.solver
+@click.option(
+    "--allow-python",
+    is_flag=True,
+    help="Run the Python file that PROBLEM names as its extension; bundled ones need no leave.",
+)
 @options.output
 @click.pass_context
 def command(
-    ctx: click.Context, /, problem: str | None, form: str, output: str | None, **_: object
+    ctx: click.Context, /, problem: str | None, allow_python: bool, form: str,
+    output: str | None, **_: object,
 ) -> None:  # fmt: skip
     """Find the cheapest fleet that meets the SLO, and verify it by simulation.
 
@@ -43,13 +49,17 @@ def command(
     from fleetopt.cli.statement import given_options, state
     from fleetopt.errors import InputError
 
-    stated = state(problem, given_options(ctx), output)
+    stated = state(problem, given_options(ctx), output, allow_python=allow_python)
     from fleetopt import study
 
     try:
         with progress() as show:
             plan = study.solve(
-                stated.problem, beside=stated.beside, command=command_line(), progress=show
+                stated.problem,
+                beside=stated.beside,
+                extension=stated.extension,
+                command=command_line(),
+                progress=show,
             )
     except InputError as error:
         raise stated.in_the_users_words(error) from None

@@ -13,7 +13,8 @@ import click
 
 from fleetopt.catalog import Inputs, read_inputs, read_problem_keys
 from fleetopt.cli.options import ProblemOption
-from fleetopt.errors import Fault, InputError
+from fleetopt.errors import ExtensionError, Fault, InputError
+from fleetopt.extension import Extension, read_extension
 from fleetopt.problem import FleetProblem, validate
 from fleetopt.report.export import check_writable
 
@@ -25,6 +26,7 @@ class Statement:
     """A checked problem, what it names, and where its relative files are looked up.
 
     origins: option behind each key that an option set.
+    extension: the Python file that the problem names, permitted.
     """
 
     problem: FleetProblem
@@ -32,9 +34,12 @@ class Statement:
     beside: Path | None
     place: str
     origins: Mapping[str, str]
+    extension: Extension | None
 
     def in_the_users_words(self, error: InputError) -> InputError:
         """The same faults, each named by the option or the file that it came from."""
+        if isinstance(error, ExtensionError):
+            return error
         return InputError(_named(error.faults, self.place, self.origins))
 
 
@@ -47,8 +52,12 @@ def given_options(ctx: click.Context) -> dict[ProblemOption, Any]:
     }
 
 
-def state(file: str | None, given: Given, output: str | None = None) -> Statement:
+def state(
+    file: str | None, given: Given, output: str | None = None, *, allow_python: bool = False
+) -> Statement:
     """The problem of a file (or the default problem) with the given options over it.
+
+    allow_python: permit the problem's extension, if it names one that is not bundled.
 
     Raises InputError with the faults of the file, the options, the files that they name
     and the output path.
@@ -59,7 +68,8 @@ def state(file: str | None, given: Given, output: str | None = None) -> Statemen
         keys, source = read_problem_keys(file)
         place, folder = str(source.path), source.path.parent
     beside = None if "cdf" in (option.key for option in given) else folder
-    return _stated(keys, given, place, beside, output)
+    extension, faults = _extension(keys, place, folder, allow_python)
+    return _stated(keys, given, place, beside, output, extension, faults)
 
 
 def restate(problem: FleetProblem, given: Given, output: str | None = None) -> FleetProblem:
@@ -92,11 +102,36 @@ def overlaid(keys: Mapping[str, Any], given: Given) -> tuple[dict[str, Any], dic
     return result, origins
 
 
+def _extension(
+    keys: Mapping[str, Any], place: str, folder: Path | None, allow_python: bool
+) -> tuple[Extension | None, Sequence[Fault]]:
+    """The extension that a file names; faults of the key itself are validation's.
+
+    Raises ExtensionError, whose trace cannot stand in a list of faults.
+    """
+    try:
+        named = validate(FleetProblem, {"extension": keys.get("extension")}, place)
+    except InputError:
+        return None, []
+    try:
+        return read_extension(named, folder, allow_python=allow_python), []
+    except ExtensionError:
+        raise
+    except InputError as error:
+        return None, error.faults
+
+
 def _stated(
-    keys: dict[str, Any], given: Given, place: str, beside: Path | None, output: str | None
+    keys: dict[str, Any],
+    given: Given,
+    place: str,
+    beside: Path | None,
+    output: str | None,
+    extension: Extension | None,
+    faults_so_far: Sequence[Fault],
 ) -> Statement:
     keys, origins = overlaid(keys, given)
-    faults: list[Fault] = []
+    faults = [*faults_so_far]
     try:
         problem = validate(FleetProblem, keys, place)
         inputs = read_inputs(problem, beside)
@@ -104,7 +139,7 @@ def _stated(
         faults += error.faults
     faults += _faults_of_names(keys, place, beside)
     _raise_if_any([*_named(faults, place, origins), *_output_faults(output)])
-    return Statement(problem, inputs, beside, place, origins)
+    return Statement(problem, inputs, beside, place, origins, extension)
 
 
 def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -> list[Fault]:

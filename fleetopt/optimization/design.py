@@ -13,9 +13,17 @@ from fleetopt.case import Case
 from fleetopt.errors import InputError
 from fleetopt.optimization.attributes import attach
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
+from fleetopt.optimization.extending import (
+    Additions,
+    additions,
+    check_sound,
+    excluding,
+    extend,
+    own_objective,
+)
 from fleetopt.optimization.limits import SideConstraints
 from fleetopt.optimization.program import build
-from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions, checked
+from fleetopt.optimization.solver import Holding, ProgramSolver, Solution, SolveOptions, checked
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import FleetProblem
 from fleetopt.queueing.feasibility import OccupancyTable
@@ -35,7 +43,8 @@ class Design:
     """The fleets that may be built for a case, cheapest first.
 
     grey: admit rows that simulation has yet to decide.
-    extra_rows: rows above the least admissible one; as many as the solver likes if absent.
+    extra_rows: rows above the least admissible one; if absent as many as the solver likes,
+        or as the case's extension may ask for. It changes the program whenever it is built.
     """
 
     def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:
@@ -47,7 +56,7 @@ class Design:
         self.candidates = self._enumerated(rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
         self._is_open = False
-        self._solver = self._load(self._built())
+        self._hold(self._built())
 
     @classmethod
     def of_program(cls, model: pyo.ConcreteModel) -> Design:
@@ -65,7 +74,12 @@ class Design:
         """Ask this program from now on, as it is."""
         self._refused = {}
         self._is_open = True
-        self._solver = self._load(checked(model))
+        check_sound(model)
+        self._hold(checked(model))
+
+    def _hold(self, model: pyo.ConcreteModel) -> None:
+        self._model = model
+        self._solver = self._load(model)
 
     def __deepcopy__(self, memo: object) -> Design:
         """Itself: a copy of a program shares the tables behind it."""
@@ -73,10 +87,44 @@ class Design:
 
     def opened(self) -> pyo.ConcreteModel:
         """The program for a user to extend, with everything that a constraint may see."""
-        model = self._built()
+        return self._built() if self.case.extension else self._attached(self._built())
+
+    def _attached(self, model: pyo.ConcreteModel) -> pyo.ConcreteModel:
         attach(model, self.table, self.case.arrival_rate)
         model.design = self
         return model
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a user had a hand in the program."""
+        return self._is_open or self.case.extension is not None
+
+    @property
+    def additions(self) -> Additions:
+        """What a user added to the program."""
+        return additions(self._model)
+
+    def own_objective(self) -> pyo.Objective | None:
+        """The user's objective; None if it is the cost."""
+        return own_objective(self._model)
+
+    def excluding(self) -> tuple[str, ...]:
+        """Constraints of the user that leave no fleet together; empty if others do."""
+        return excluding(self._model, solve_options(self.case.problem))
+
+    def permits(self, chosen: Sequence[Chosen]) -> bool:
+        """Whether a fleet keeps every constraint, its rows in the program or not."""
+        trial = copy(self)
+        trial.candidates = tuple(
+            _with_rows(c, [row for other, row in chosen if other.index == c.index])
+            for c in self.candidates
+        )
+        model = trial.opened()
+        fleet = {(c.index, row.replicas) for c, row in chosen}
+        for (c, k), built in model.z.items():
+            built.fix(int((c, model.row[c, k].replicas) in fleet))
+        solver = ProgramSolver(model, solve_options(self.case.problem))
+        return solver.solve().holding is not Holding.NONE
 
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
         """The program with another least number of replicas, and no row above the least."""
@@ -98,7 +146,11 @@ class Design:
         """The program of the present candidates."""
         problem = self.case.problem
         side = SideConstraints.of(problem)
-        return build(self.candidates, len(self.case.breakpoints), problem.max_pools, side)
+        model = build(self.candidates, len(self.case.breakpoints), problem.max_pools, side)
+        if self.case.extension is None:
+            return model
+        extend(self._attached(model), self.case.extension)
+        return checked(model)
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
         """The solver of a program, without the rows refused so far."""
@@ -135,10 +187,16 @@ class Design:
             extended = replace(self.candidates[candidate.index], rows=more)
             before, after = candidate.index, candidate.index + 1
             self.candidates = (*self.candidates[:before], extended, *self.candidates[after:])
-            self._solver = self._load(self._built())
+            self._hold(self._built())
+
+    def refused(self, candidate: Candidate) -> int:
+        """The largest number of replicas that was refused; 0 if none was."""
+        return self._refused.get(candidate.index, 0)
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""
+        if self.is_changed:  # its constraints may ask for more than the least
+            return self._solver.best(count, alike=True)
         with self._solver.restricted(self._is_least):
             return self._solver.best(count)
 
@@ -149,17 +207,28 @@ class Design:
             return self._solver.solve()
 
     def best_of_one_type(self) -> Solution:
-        """The cheapest fleet of a single GPU type."""
+        """The cheapest fleet of a single GPU type; by the user's objective if there is one."""
         types = sorted({candidate.gpu for candidate in self.candidates})
-        return min(map(self._best_of, types), key=lambda solution: solution.usd_per_hour)
+        found = [self._best_of(gpu) for gpu in types]
+        objective = self.own_objective()
+        sense = 1 if objective is None else int(objective.sense)
+        held = [solution for solution in found if solution.chosen]
+        return min(held or found, key=lambda solution: sense * solution.objective)
 
     def _best_of(self, gpu: str) -> Solution:
         with self._solver.restricted(lambda candidate, _: candidate.gpu == gpu):
             return self._solver.solve()
 
     def _is_least(self, candidate: Candidate, row: Row) -> bool:
-        refused = self._refused.get(candidate.index, 0)
+        refused = self.refused(candidate)
         return row is next((r for r in candidate.rows if r.replicas > refused), None)
+
+
+def _with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:
+    known = {row.replicas for row in candidate.rows}
+    new = [row for row in rows if row.replicas not in known]
+    every = sorted([*candidate.rows, *new], key=lambda row: row.replicas)
+    return replace(candidate, rows=tuple(every)) if new else candidate
 
 
 def solve_options(problem: FleetProblem) -> SolveOptions:
@@ -169,6 +238,8 @@ def solve_options(problem: FleetProblem) -> SolveOptions:
 
 def _extra_rows(case: Case) -> int:
     """Rows above the least one; none where spare GPUs of a node would make them free."""
+    if case.extension is not None:
+        return USERS_ROWS
     return EXTRA_ROWS if case.problem.node_size == 1 else 0
 
 

@@ -155,11 +155,15 @@ class ProgramSolver:
         finally:
             self._lift(cut)
 
-    def next_best(self) -> Solution:
-        """The best fleet other than those found since the last `release`."""
+    def next_best(self, *, alike: bool = False) -> Solution:
+        """The best fleet other than those found since the last `release`.
+
+        alike: nor one of the same pools with other numbers of replicas.
+        """
         if self._held is not None and self._held.chosen:
             chosen = _fleet(self._held)
-            self._exclusions.append(self._cut(chosen, most=len(chosen) - 1))
+            rows = {i for c, _ in chosen for i in self._model.rows_of[c]} if alike else chosen
+            self._exclusions.append(self._cut(rows, most=len(chosen) - 1))
         return self.solve()
 
     def release(self) -> None:
@@ -169,12 +173,12 @@ class ProgramSolver:
         self._exclusions = []
         self._held = None
 
-    def best(self, count: int) -> tuple[Solution, ...]:
-        """The `count` best fleets in ascending order, fewer if there are no more."""
+    def best(self, count: int, *, alike: bool = False) -> tuple[Solution, ...]:
+        """The `count` best fleets in order, fewer if there are no more; `alike` as above."""
         found = [self.solve()]
         try:
             while len(found) < count and found[-1].chosen:
-                found.append(self.next_best())
+                found.append(self.next_best(alike=alike))
         finally:
             self.release()
         return tuple(solution for solution in found if solution.chosen)

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError, near
+from fleetopt.objective import Objective
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.limits import spare_gpus
@@ -52,8 +53,9 @@ def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], comm
         prediction=Prediction(tuple(_prediction(design, *pair) for pair in solution.chosen)),
         verification=verification_part,
         alternatives=others,
-        notes=notes(case, solution.chosen),
+        notes=(*_added(design), *notes(case, solution.chosen)),
         provenance=_provenance(case, command),
+        objective=_objective(design, outcome),
     )
 
 
@@ -92,6 +94,34 @@ def notes(case: Case, chosen: Sequence[Chosen]) -> tuple[str, ...]:
         counts = " and ".join(f"{count} {gpu}" for gpu, count in spare.items())
         said.append(f"nodes of {size} GPUs have {counts} to spare; the cost includes them")
     return tuple(said)
+
+
+def _added(design: Design) -> list[str]:
+    """What the extension of a problem added to the program."""
+    extension = design.case.extension
+    if extension is None:
+        return []
+    added = design.additions
+    named = {"constraints": added.constraints, "variables": added.variables}
+    parts = [f"{kind} {', '.join(names)}" for kind, names in named.items() if names]
+    if added.objective:
+        parts.append(f"objective {added.objective}")
+    return [f"{extension.name} added to the program: {'; '.join(parts) or 'nothing'}"]
+
+
+def _objective(design: Design, outcome: Outcome) -> Objective | None:
+    """The user's own objective and its values; None if it is the cost."""
+    stated = design.own_objective()
+    if stated is None:
+        return None
+    return Objective(
+        name=stated.name,
+        meaning=stated.parent_component().doc or "",
+        sense="least" if stated.sense > 0 else "most",
+        value=outcome.solution.objective,
+        bound=outcome.solution.bound,
+        first=outcome.first.objective,
+    )
 
 
 def verification(
@@ -138,9 +168,17 @@ def _prediction(design: Design, candidate: Candidate, row: Row) -> PoolPredictio
         p99_e2e_ms=_ms(seen.percentile_s("e2e", 99.0)),
         method=seen.method,
         grey=row.grey,
-        binds=table.binding(row.replicas),
+        binds=_binding(design, candidate, row),
         bounds=tuple(_bounds(table, seen)),
     )
+
+
+def _binding(design: Design, candidate: Candidate, row: Row) -> str:
+    """Why a pool has not one replica fewer: the table, simulation, or what a user added."""
+    table, fewer = design.table(candidate), row.replicas - 1
+    if design.is_changed and fewer > design.refused(candidate) and table.is_admissible(fewer):
+        return f"what was added to the program: the table alone would accept {fewer}"
+    return table.binding(row.replicas)
 
 
 def _bounds(table: PoolTable, seen: TableRow) -> list[BoundPrediction]:
@@ -171,4 +209,5 @@ def _provenance(case: Case, command: str) -> Provenance:
         input_sha256={str(source.path): source.sha256 for source in case.sources},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
+        extension=str(case.extension.source.path) if case.extension else "",
     )

@@ -46,11 +46,20 @@ def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alt
             chosen = (*solution.chosen[:i], fewer, *solution.chosen[i + 1 :])
             cheaper.append((design.usd_per_hour(chosen), i, chosen))
     cheaper = [option for option in cheaper if option[0] < solution.usd_per_hour]
+    if design.is_changed:
+        cheaper = [option for option in cheaper if _is_permitted(design, option[2], option[1])]
     if not cheaper:
         return None
     _, i, chosen = max(cheaper, key=lambda option: option[0])
     verdict, why = _why_not(design, *chosen[i], judge)
     return _alternative(design, "next cheaper", chosen, verdict, why)
+
+
+def _is_permitted(design: Design, chosen: Sequence[Chosen], changed: int) -> bool:
+    """Whether a fleet keeps what a user added; not known of a pool that cannot keep up."""
+    candidate, row = chosen[changed]
+    stable = design.table(candidate).row(row.replicas).utilization < 1.0
+    return stable and design.permits(chosen)
 
 
 def _why_not(
@@ -114,12 +123,16 @@ def _traits(design: Design, chosen: Sequence[Chosen]) -> list[tuple[str, float]]
 
 
 def paged(design: Design, solution: Solution) -> Alternative | None:
-    """The cheapest fleet with paged KV, if it is cheaper than the plan's reserved slots."""
+    """The cheapest fleet with paged KV, if it is cheaper than the plan's reserved slots.
+
+    Left out under an objective of the user's own, which is not the cost.
+    """
     problem = design.case.problem
-    if problem.admission == "paged" or problem.method == "published":
+    if problem.admission == "paged" or problem.method == "published" or design.own_objective() is not None:
         return None
     stated = problem.model_copy(update={"admission": "paged"})
-    other = Design(replace(design.case, problem=stated), grey=False, extra_rows=0)
+    extra_rows = None if design.is_changed else 0
+    other = Design(replace(design.case, problem=stated), grey=False, extra_rows=extra_rows)
     best = other.optimum()
     saved = 1.0 - best.usd_per_hour / solution.usd_per_hour
     if best.holding is Holding.NONE or saved <= 0:

@@ -3,14 +3,49 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
-from fleetopt.errors import InfeasibleError
+from fleetopt.errors import FleetoptError, InfeasibleError, InputError, SolverError
 from fleetopt.optimization.design import Design, solve_options
 from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation, conflict
+from fleetopt.optimization.solver import Holding, Solution, Termination
+from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.table import PoolTable
 
 Arc = tuple[int, int]
+
+
+def without_fleet(design: Design, solution: Solution) -> FleetoptError:
+    """Why a program gave no fleet: the problem, or what was added to its program."""
+    if not design.is_changed:
+        return explained(design)
+    extension = design.case.extension
+    place = str(extension.source.path) if extension else "model"
+    if solution.termination in (Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED):
+        hint = "bound the variables that were added"
+        return InputError.single(place, "the objective has no bound", hint)
+    if solution.termination is not Termination.INFEASIBLE:
+        return SolverError(f"the solver stopped without a fleet: {solution.termination.value}")
+    plain = Design(replace(design.case, extension=None), grey=False)
+    best = plain.optimum()
+    if best.holding is Holding.NONE:
+        return explained(plain)
+    names = design.excluding()
+    added = extension.name if extension else "the constraints added to it"
+    lines = [f"no fleet meets the program and {added}"]
+    if names:
+        lines.append(_together(names))
+    cost = best.usd_per_hour * HOURS_PER_YEAR
+    lines.append(f"without it the cheapest fleet would cost {cost:,.0f} USD a year, by the table")
+    return InfeasibleError("\n".join(lines))
+
+
+def _together(names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return f"the constraint {names[0]} excludes every fleet"
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"the constraints {listed} exclude every fleet together; without any one of them there is one"
 
 
 def explained(design: Design) -> InfeasibleError:

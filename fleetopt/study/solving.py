@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from fleetopt.case import Case
+from fleetopt.extension import Extension, read_extension
 from fleetopt.optimization.design import Design
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
-from fleetopt.study.infeasible import explained
+from fleetopt.study.infeasible import without_fleet
 from fleetopt.study.judging import judge_of, unverified, verified_once
 from fleetopt.verification import accept
 
@@ -24,6 +25,8 @@ def solve(
     problem: FleetProblem,
     *,
     beside: Path | None = None,
+    allow_python: bool = False,
+    extension: Extension | None = None,
     command: str = "",
     progress: Progress | None = None,
     executor: Executor | None = None,
@@ -31,11 +34,14 @@ def solve(
     """The cheapest fleet that meets the SLO, verified by simulation.
 
     beside: folder in which relative files of the problem are looked up first.
+    allow_python: run the problem's extension, if it names one that is not bundled.
+    extension: the problem's, where it has been read already.
     executor: where replications run; threads of this process if absent.
     Raises InputError for wrong input and InfeasibleError if no fleet meets the problem.
     """
     show = progress or (lambda _: None)
-    case = Case.of(problem, beside)
+    extension = extension or read_extension(problem, beside, allow_python=allow_python)
+    case = Case.of(problem, beside, extension)
     options = problem.verification
     cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")
@@ -43,7 +49,7 @@ def solve(
     show("solving the program")
     first = design.optimum()
     if first.holding is Holding.NONE:
-        raise explained(design)
+        raise without_fleet(design, first)
     if not options.enabled:
         outcome, others = unverified(first), comparisons.beside(design, first, None)
         return assembly.plan(design, outcome, others, command)
