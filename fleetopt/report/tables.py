@@ -148,7 +148,7 @@ def _objective_line(plan: Plan, objective: Objective) -> str:
 def _cost_line(plan: Plan) -> str:
     cost, bound = plan.cost.usd_per_year, plan.status.bound_usd_per_year
     if plan.objective is not None:
-        return f"Cost: {wording.money(cost)} a year; it is not what was minimized."
+        return f"Cost: {wording.money(cost)} a year, which is not the objective."
     text = f"Cost: {wording.money(cost)} a year; bound {wording.money(bound)}"
     if not plan.status.refused_rows or bound <= 0:
         return f"{text}."

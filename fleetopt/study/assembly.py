@@ -102,8 +102,12 @@ def _added(design: Design) -> list[str]:
     if extension is None:
         return []
     added = design.additions
-    named = {"constraints": added.constraints, "variables": added.variables}
-    parts = [f"{kind} {', '.join(names)}" for kind, names in named.items() if names]
+    named = {"constraint": added.constraints, "variable": added.variables}
+    parts = [
+        f"{kind}{'s' if len(names) > 1 else ''} {', '.join(names)}"
+        for kind, names in named.items()
+        if names
+    ]
     if added.objective:
         parts.append(f"objective {added.objective}")
     return [f"{extension.name} added to the program: {'; '.join(parts) or 'nothing'}"]

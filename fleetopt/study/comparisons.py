@@ -46,11 +46,12 @@ def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alt
             chosen = (*solution.chosen[:i], fewer, *solution.chosen[i + 1 :])
             cheaper.append((design.usd_per_hour(chosen), i, chosen))
     cheaper = [option for option in cheaper if option[0] < solution.usd_per_hour]
-    if design.is_changed:
-        cheaper = [option for option in cheaper if _is_permitted(design, option[2], option[1])]
-    if not cheaper:
+    cheaper.sort(key=lambda option: -option[0])
+    permitted = (c for c in cheaper if not design.is_changed or _is_permitted(design, c[2], c[1]))
+    dearest = next(permitted, None)
+    if dearest is None:
         return None
-    _, i, chosen = max(cheaper, key=lambda option: option[0])
+    _, i, chosen = dearest
     verdict, why = _why_not(design, *chosen[i], judge)
     return _alternative(design, "next cheaper", chosen, verdict, why)
 

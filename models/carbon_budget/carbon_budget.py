@@ -3,7 +3,7 @@
 import pyomo.environ as pyo
 
 GRID_G_PER_KWH = 380.0
-BUDGET_T_PER_YEAR = 40.0
+BUDGET_T_PER_YEAR = 32.0
 HOURS_PER_YEAR = 8760.0
 
 

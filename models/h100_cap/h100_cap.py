@@ -1,8 +1,8 @@
-"""At most two H100 in the pool for the shortest requests."""
+"""At most four H100 in the pool for the shortest requests."""
 
 import pyomo.environ as pyo
 
-MOST_H100 = 2
+MOST_H100 = 4
 
 
 def extend(model):
