@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,25 @@ Pools = tuple[tuple[Candidate, Row], ...]
 HOURS = 8760.0
 
 
+def hourly_of_pool(candidate: Candidate, row: Row) -> float:
+    """USD per hour of one pool."""
+    return candidate.usd_per_hour * row.replicas
+
+
 def hourly(pools: Pools) -> float:
     """USD per hour."""
-    return sum(c.usd_per_hour * row.replicas for c, row in pools)
+    return sum(hourly_of_pool(*pool) for pool in pools)
+
+
+def tonnes_of_pool(candidate: Candidate, row: Row) -> float:
+    """CO2 of one pool in a year at 380 g/kWh, every slot busy."""
+    assert candidate.watts
+    return candidate.watts * row.replicas / 1000.0 * HOURS * 380.0 / 1e6
 
 
 def tonnes(pools: Pools) -> float:
-    """CO2 in a year at 380 g/kWh, every slot busy."""
-    assert all(c.watts for c, _ in pools)
-    kilowatts = sum((c.watts or 0.0) * row.replicas for c, row in pools) / 1000.0
-    return kilowatts * HOURS * 380.0 / 1e6
+    """CO2 in a year."""
+    return sum(tonnes_of_pool(*pool) for pool in pools)
 
 
 def h100_of_shortest(pools: Pools) -> int:
@@ -40,11 +49,15 @@ def largest_share(pools: Pools) -> float:
 class Meaning:
     """What an extension is meant to do: which fleets it keeps, and what is least among them.
 
-    objective: a sum over pools, so that a part of a fleet is never worth more than the whole.
+    of_pool: what a pool adds to the objective, never less than nothing.
     """
 
     keeps: Callable[[Pools], bool] = lambda pools: True
-    objective: Callable[[Pools], float] = hourly
+    of_pool: Callable[[Candidate, Row], float] = hourly_of_pool
+
+    def objective(self, pools: Pools) -> float:
+        """The objective of a fleet."""
+        return sum(self.of_pool(c, row) for c, row in pools)
 
 
 MEANINGS = {
@@ -52,21 +65,34 @@ MEANINGS = {
     "carbon_budget": Meaning(keeps=lambda pools: tonnes(pools) <= 32.0),
     "two_types": Meaning(keeps=lambda pools: len({c.gpu for c, _ in pools}) >= 2),
     "spread_cost": Meaning(keeps=lambda pools: largest_share(pools) <= 0.4 + 1e-9),
-    "pool_fee": Meaning(objective=lambda pools: hourly(pools) + 6.0 * len(pools)),
-    "least_carbon": Meaning(objective=tonnes),
+    "pool_fee": Meaning(of_pool=lambda c, row: hourly_of_pool(c, row) + 6.0),
+    "least_carbon": Meaning(of_pool=tonnes_of_pool),
 }
 
 
-def best_fleets(model: Any, max_pools: int, meaning: Meaning) -> list[Pools]:
-    """Every fleet of a program that keeps the meaning at the least objective."""
+def best_fleets(model: Any, max_pools: int, meaning: Meaning, at_most: float) -> list[Pools]:
+    """Every fleet of a program that keeps the meaning at the least objective, up to `at_most`."""
     rest = _least_to_go(model, meaning)
     best: list[Pools] = []
-    least = math.inf
-    for pools in _fleets(model, max_pools, rest, meaning, lambda: least):
-        value = meaning.objective(pools)
-        if value <= least + 1e-9 and meaning.keeps(pools):
-            best = [*best, pools] if value > least - 1e-9 else [pools]
-            least = min(least, value)
+    least = at_most
+
+    def extend(before: Pools, value: float, at: int) -> None:
+        """Look at the fleets that begin like this and may be as good as the best so far."""
+        nonlocal best, least
+        if at == model.breakpoints.last():
+            if meaning.keeps(before):
+                best = [*best, before] if value > least - 1e-9 else [before]
+                least = min(least, value)
+        elif len(before) < max_pools:
+            for c in model.leaving[at]:
+                candidate = model.candidate[c]
+                for row in candidate.rows:
+                    more = value + meaning.of_pool(candidate, row)
+                    if more + rest[candidate.end] > least + 1e-9:
+                        break  # more replicas only add to it
+                    extend((*before, (candidate, row)), more, candidate.end)
+
+    extend((), 0.0, 0)
     return best
 
 
@@ -77,28 +103,6 @@ def _least_to_go(model: Any, meaning: Meaning) -> dict[int, float]:
     for start in reversed(range(last)):
         for c in model.leaving[start]:
             candidate = model.candidate[c]
-            first = meaning.objective(((candidate, candidate.rows[0]),))
+            first = meaning.of_pool(candidate, candidate.rows[0])
             least[start] = min(least[start], first + least[candidate.end])
     return least
-
-
-def _fleets(
-    model: Any,
-    max_pools: int,
-    rest: dict[int, float],
-    meaning: Meaning,
-    least: Callable[[], float],
-    before: Pools = (),
-) -> Iterator[Pools]:
-    """Fleets that continue `before`, without those that cannot be as good as the best so far."""
-    at = before[-1][0].end if before else 0
-    if at == model.breakpoints.last():
-        yield before
-    elif len(before) < max_pools:
-        for c in model.leaving[at]:
-            candidate = model.candidate[c]
-            for row in candidate.rows:
-                pools = (*before, (candidate, row))
-                if meaning.objective(pools) + rest[candidate.end] > least() + 1e-9:
-                    break  # more replicas only add to it
-                yield from _fleets(model, max_pools, rest, meaning, least, pools)
