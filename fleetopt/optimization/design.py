@@ -87,9 +87,11 @@ class Design:
 
     def opened(self) -> pyo.ConcreteModel:
         """The program for a user to extend, with everything that a constraint may see."""
-        return self._built() if self.case.extension else self._attached(self._built())
+        return self._attached(self._built())
 
     def _attached(self, model: pyo.ConcreteModel) -> pyo.ConcreteModel:
+        if hasattr(model, "design"):
+            return model  # for the extension
         attach(model, self.table, self.case.arrival_rate)
         model.design = self
         return model
@@ -147,7 +149,7 @@ class Design:
         problem = self.case.problem
         side = SideConstraints.of(problem)
         model = build(self.candidates, len(self.case.breakpoints), problem.max_pools, side)
-        if self.case.extension is None:
+        if self.case.extension is None or not self.candidates:
             return model
         extend(self._attached(model), self.case.extension)
         return checked(model)

@@ -154,7 +154,9 @@ class FleetProblem(Stated):
     @classmethod
     def _file_beside(cls, name: str | None) -> str | None:
         if name is not None and not re.fullmatch(r"[^/\\\x00]+\.py", name):
-            raise ValueError(f"expected a Python file beside this one, such as 'cap.py', got {name!r}")
+            raise ValueError(
+                f"expected a Python file beside this one, such as 'cap.py', got {name!r}"
+            )
         return name
 
     @field_validator("gpus")

@@ -129,7 +129,11 @@ def paged(design: Design, solution: Solution) -> Alternative | None:
     Left out under an objective of the user's own, which is not the cost.
     """
     problem = design.case.problem
-    if problem.admission == "paged" or problem.method == "published" or design.own_objective() is not None:
+    if (
+        problem.admission == "paged"
+        or problem.method == "published"
+        or design.own_objective() is not None
+    ):
         return None
     stated = problem.model_copy(update={"admission": "paged"})
     extra_rows = None if design.is_changed else 0
