@@ -9,6 +9,8 @@ import json
 import sys
 from typing import Any
 
+import pyomo.environ as pyo
+
 from fleetopt import FleetProblem, Plan, build_program, catalog, solve, solve_program
 
 FILE = "expected.json"
@@ -22,8 +24,22 @@ def names() -> list[str]:
 def answer(name: str) -> dict[str, Any]:
     """What a model's plan is, by the table and verified, and what it is without extension."""
     problem, source = catalog.read_problem(name)
-    without = problem.model_copy(update={"extension": None})
-    return {**_answers(problem, source.path.parent), "without": _answers(without, None)}
+    without = _answers(problem.model_copy(update={"extension": None}), None)
+    changed = _answers(problem, source.path.parent)
+    return {**changed, "without": {**without, "objective": _objective_of_cheapest(problem)}}
+
+
+def _objective_of_cheapest(problem: FleetProblem) -> float | None:
+    """What an own objective is worth where the cost is minimized; None if there is none."""
+    _, source = catalog.read_problem(problem.name)
+    model = build_program(problem, beside=source.path.parent)
+    (own,) = model.component_data_objects(pyo.Objective, active=True)
+    if own is model.least_cost:
+        return None
+    own.deactivate()
+    model.least_cost.activate()
+    solve_program(model)
+    return float(pyo.value(own))
 
 
 def _answers(problem: FleetProblem, folder: Any) -> dict[str, Any]:
@@ -50,8 +66,12 @@ def _said(plan: Plan) -> dict[str, Any]:
     }
 
 
+def record(wanted: list[str]) -> None:
+    """Write the answers of these examples, of all if there are none."""
+    for name in wanted or names():
+        text = json.dumps(answer(name), indent=2) + "\n"
+        (catalog.models_folder() / name / FILE).write_text(text)
+
+
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or names():
-        text = json.dumps(answer(wanted), indent=2) + "\n"
-        (catalog.models_folder() / wanted / FILE).write_text(text)
-        print(wanted)
+    record(sys.argv[1:])

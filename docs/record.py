@@ -1,6 +1,6 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [accuracy] [speed]
+python docs/record.py [answer] [accuracy] [speed] [examples]
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ def speed() -> None:
     _module("benchmarks", "benchmarks.json")
 
 
+def examples() -> None:
+    """The worked examples of extensions, each beside its problem."""
+    subprocess.run([sys.executable, str(ROOT / "docs" / "examples.py")], cwd=ROOT, check=True)
+
+
 def fill_readme() -> None:
     """Put the recorded answer and accuracy into the README."""
     readme = ROOT / "README.md"
@@ -63,7 +68,7 @@ def _module(name: str, file: str) -> None:
 
 
 if __name__ == "__main__":
-    parts = {"answer": answer, "accuracy": accuracy, "speed": speed}
+    parts = {"answer": answer, "accuracy": accuracy, "speed": speed, "examples": examples}
     for wanted in sys.argv[1:] or parts:
         parts[wanted]()
     fill_readme()

@@ -136,7 +136,9 @@ def _not_permitted(source: SourceFile, content: bytes) -> tuple[str, str]:
 def _failed(path: Path, error: BaseException) -> ExtensionError:
     """What a user's file did wrong, with the lines of it that Python was in."""
     frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+        traceback.FrameSummary(frame.filename, frame.lineno, frame.name, line=frame.line)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
     ]
     said = [*traceback.format_list(frames), *traceback.format_exception_only(error)]
     kind = type(error).__name__

@@ -45,7 +45,7 @@ def _together(names: tuple[str, ...]) -> str:
     if len(names) == 1:
         return f"the constraint {names[0]} excludes every fleet"
     listed = f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"the constraints {listed} exclude every fleet together; without any one of them there is one"
+    return f"the constraints {listed} exclude every fleet together; any of them could go"
 
 
 def explained(design: Design) -> InfeasibleError:
