@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from fleetopt import InputError, Plan, build_program, catalog, solve, solve_program
 from fleetopt.cli.main import cli
 from fleetopt.extension import read_extension
+from fleetopt.problem import VerificationOptions
 
 KEYS = 'gpus = ["a100", "h100"]\nmax_pools = 2\ncdf = [[2048, 0.8], [8192, 1.0]]\n'
 NO_H100 = """
@@ -229,7 +230,9 @@ def test_next_cheaper_keeps_the_constraints(folder: Path) -> None:
         "    model.least = pyo.Constraint(expr=model.total_gpus >= LEAST)\n"
     )
     code = (folder / "cap.py").read_text()
+    unverified = VerificationOptions(enabled=False)
     problem, _ = catalog.read_problem("p.toml")
+    problem = problem.model_copy(update={"verification": unverified})
     plain = solve(problem.model_copy(update={"extension": None}))
     gpus = plain.fleet.gpus
     assert "next cheaper" in {other.kind for other in plain.alternatives}
