@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 
 import click
 
-from fleetopt.errors import FleetoptError, InfeasibleError, InputError, near
+from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError, near
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -109,6 +109,8 @@ class Commands(click.Group):
             raise WrongInput(_input_message(error)) from None
         except InfeasibleError as error:
             raise NoPlan(f"No feasible plan: {error}") from None
+        except StoppedError as error:
+            raise NoPlan(f"No plan: {error}") from None
         except Exception as error:
             if ctx.params["debug"]:
                 raise

@@ -133,6 +133,16 @@ solver = together(
                    help="Seconds for the solver."),
     problem_option("--gap", key="solver.relative_gap", kind="share", metavar="SHARE",
                    help="Relative gap at which the solver may stop."),
+    problem_option("--node-limit", key="solver.node_limit", metavar="N",
+                   help="Most nodes of the search tree in one solve."),
+    problem_option("--threads", key="solver.threads", metavar="N",
+                   help="Threads of the solver; 0 leaves the number to it."),
+    problem_option("--solver", key="solver.name", kind="text", metavar="NAME",
+                   help="HiGHS, or an installed solver by its name in Pyomo, such as cbc."),
+    click.option("--solver-log", metavar="FILE",
+                 help="Write the solver's own log here; - is standard error."),
+    click.option("--save-lp", metavar="FILE",
+                 help="Write the program as it was solved last: .lp or .mps."),
 )  # fmt: skip
 
 simulation = together(

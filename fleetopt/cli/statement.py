@@ -47,9 +47,12 @@ def given_options(ctx: click.Context) -> dict[ProblemOption, Any]:
     }
 
 
-def state(file: str | None, given: Given, output: str | None = None) -> Statement:
+def state(
+    file: str | None, given: Given, output: str | None = None, others: Sequence[Fault] = ()
+) -> Statement:
     """The problem of a file (or the default problem) with the given options over it.
 
+    others: faults of what else the user gave, to be told together with these.
     Raises InputError with the faults of the file, the options, the files that they name
     and the output path.
     """
@@ -59,7 +62,7 @@ def state(file: str | None, given: Given, output: str | None = None) -> Statemen
         keys, source = read_problem_keys(file)
         place, folder = str(source.path), source.path.parent
     beside = None if "cdf" in (option.key for option in given) else folder
-    return _stated(keys, given, place, beside, output)
+    return _stated(keys, given, place, beside, [*_output_faults(output), *others])
 
 
 def restate(problem: FleetProblem, given: Given, output: str | None = None) -> FleetProblem:
@@ -93,7 +96,7 @@ def overlaid(keys: Mapping[str, Any], given: Given) -> tuple[dict[str, Any], dic
 
 
 def _stated(
-    keys: dict[str, Any], given: Given, place: str, beside: Path | None, output: str | None
+    keys: dict[str, Any], given: Given, place: str, beside: Path | None, others: Sequence[Fault]
 ) -> Statement:
     keys, origins = overlaid(keys, given)
     faults: list[Fault] = []
@@ -103,7 +106,7 @@ def _stated(
     except InputError as error:
         faults += error.faults
     faults += _faults_of_names(keys, place, beside)
-    _raise_if_any([*_named(faults, place, origins), *_output_faults(output)])
+    _raise_if_any([*_named(faults, place, origins), *others])
     return Statement(problem, inputs, beside, place, origins)
 
 

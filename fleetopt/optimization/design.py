@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import cast
+from typing import TextIO, cast
 
 import pyomo.core as pyo
 
@@ -36,10 +36,14 @@ class Design:
 
     grey: admit rows that simulation has yet to decide.
     extra_rows: rows above the least admissible one; as many as the solver likes if absent.
+    log: where the solver's own log goes; nowhere if absent.
     """
 
-    def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:
+    def __init__(
+        self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
+    ) -> None:
         self.case = case
+        self._options = solve_options(case.problem, log)
         self._grey = grey
         tables = pool_tables(case)
         self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
@@ -102,7 +106,7 @@ class Design:
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
         """The solver of a program, without the rows refused so far."""
-        solver = ProgramSolver(model, solve_options(self.case.problem))
+        solver = ProgramSolver(model, self._options)
         for index, replicas in self._refused.items():
             solver.refuse(self.candidates[index], replicas)
         return solver
@@ -119,6 +123,11 @@ class Design:
     def usd_per_hour(self, chosen: Sequence[Chosen]) -> float:
         """Cost of a fleet, with the GPUs that whole nodes have to spare."""
         return self._solver.usd_per_hour(chosen)
+
+    @property
+    def program(self) -> pyo.ConcreteModel:
+        """The program as it stands, the refused rows taken out by its `cuts`."""
+        return self._solver.model
 
     def optimum(self) -> Solution:
         """The cheapest fleet that is left."""
@@ -162,9 +171,18 @@ class Design:
         return row is next((r for r in candidate.rows if r.replicas > refused), None)
 
 
-def solve_options(problem: FleetProblem) -> SolveOptions:
-    """When the solver may stop, as a problem says."""
-    return SolveOptions(problem.solver.time_limit_s, problem.solver.relative_gap)
+def solve_options(problem: FleetProblem, log: TextIO | None = None) -> SolveOptions:
+    """Which solver a problem asks for, and when it may stop."""
+    stated = problem.solver
+    return SolveOptions(
+        time_limit_s=stated.time_limit_s,
+        relative_gap=stated.relative_gap,
+        threads=stated.threads,
+        seed=stated.seed,
+        node_limit=stated.node_limit,
+        name=stated.name,
+        log=log,
+    )
 
 
 def _extra_rows(case: Case) -> int:

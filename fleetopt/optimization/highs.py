@@ -50,15 +50,11 @@ class HighsEngine:
         highspy.Highs.resetGlobalScheduler(True)  # another solver may have set other threads
         self._highs.config.warmstart = warm
         results = self._highs.solve(self._model)
-        return Stop(
-            _TERMINATION.get(results.termination_condition, Termination.ERROR),
-            _finite(results.best_feasible_objective),
-            results.best_objective_bound,
-        )
-
-    def load(self) -> None:
-        """Give the variables of the model the values that were found."""
-        self._highs.load_vars()
+        termination = _TERMINATION.get(results.termination_condition, Termination.ERROR)
+        objective = _finite(results.best_feasible_objective)
+        if objective is not None:
+            self._highs.load_vars()
+        return Stop(termination, objective, results.best_objective_bound)
 
 
 def _finite(value: float | None) -> float | None:

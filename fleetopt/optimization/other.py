@@ -6,6 +6,8 @@ The model is handed over whole for each solve, so every solve takes longer than 
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,9 +42,10 @@ OPTION_NAMES: Mapping[str, OptionNames] = {
     "gurobi": OptionNames("MIPGap", "Threads", "Seed", "NodeLimit"),
     "cplex": OptionNames("mip_tolerances_mipgap", "threads", "randomseed", "mip_limits_nodes"),
     "xpress": OptionNames("miprelstop", "threads", "randomseed", "maxnode"),
-    "appsi_highs": OptionNames("mip_rel_gap", "threads", "random_seed", "mip_max_nodes"),
 }  # fmt: skip
 """The solvers that fleetopt can hand its options to."""
+_GLPK = "glpk"
+"""It takes whole seconds, and no gap of 0, which is its own default."""
 
 _TERMINATION = {
     TerminationCondition.optimal: Termination.OPTIMAL,
@@ -54,6 +57,13 @@ _TERMINATION = {
     TerminationCondition.unbounded: Termination.UNBOUNDED,
     TerminationCondition.infeasibleOrUnbounded: Termination.INFEASIBLE_OR_UNBOUNDED,
 }
+_NOTHING_FOUND = (
+    Termination.INFEASIBLE,
+    Termination.UNBOUNDED,
+    Termination.INFEASIBLE_OR_UNBOUNDED,
+)
+_TINY = 1e-5
+"""Relative violation of a constraint that is no more than rounding."""
 
 
 class OtherEngine:
@@ -64,7 +74,6 @@ class OtherEngine:
         self._options = options
         self._solver = _found(options.name)
         self._solver_options = _solver_options(options)
-        self._results: Any = None
 
     def add(self, constraint: Any) -> None:
         """Nothing to do: the model is handed over whole."""
@@ -73,42 +82,68 @@ class OtherEngine:
         """Nothing to do: the model is handed over whole."""
 
     def solve(self, *, warm: bool) -> Stop:
-        """Solve. Raises SolverError if the solver cannot be run."""
+        """Solve from the start; raises SolverError if the solver cannot be run."""
+        began = time.perf_counter()
         try:
             with _log_of(self._options):
-                self._results = self._solver.solve(
+                results = self._solver.solve(
                     self._model,
                     load_solutions=False,
                     tee=self._options.log is not None,
-                    timelimit=self._options.time_limit_s,
+                    timelimit=_seconds(self._options),
                     options=self._solver_options,
                 )
         except (ApplicationError, RuntimeError, ValueError) as error:
             raise SolverError(f"{self._options.name}: {error}") from None
-        return self._stop(self._results)
+        return self._stop(results, time.perf_counter() - began)
 
-    def load(self) -> None:
-        """Give the variables of the model the values that were found."""
-        with LoggingIntercept(None, "pyomo.core", logging.WARNING):  # it was stopped, we know
-            self._model.solutions.load_from(self._results)
-
-    def _stop(self, results: SolverResults) -> Stop:
-        condition = results.solver.termination_condition
-        termination = _TERMINATION.get(condition, Termination.ERROR)
-        if len(results.solution) == 0:
-            return Stop(termination, None, self._bound(results))
-        self.load()
-        objective = pyo.value(next(self._model.component_data_objects(pyo.Objective, active=True)))
+    def _stop(self, results: SolverResults, seconds: float) -> Stop:
+        termination = self._termination(results.solver.termination_condition, seconds)
         bound = self._bound(results)
-        if termination is Termination.OPTIMAL and self._options.relative_gap == 0.0:
-            bound = objective
+        if termination in _NOTHING_FOUND or not self._load(results):
+            return Stop(termination, None, bound)
+        objective = pyo.value(self._objective)
+        if termination is Termination.OPTIMAL and (bound is None or not self._may_leave_a_gap):
+            kept = self._options.relative_gap * abs(objective)
+            bound = objective - kept if self._objective.sense == pyo.minimize else objective + kept
         return Stop(termination, objective, bound)
 
+    def _termination(self, condition: TerminationCondition, seconds: float) -> Termination:
+        """Some plug-ins say no more than that there is a solution, or that there is none."""
+        if condition in _TERMINATION:
+            return _TERMINATION[condition]
+        if seconds >= self._options.time_limit_s:
+            return Termination.TIME_LIMIT
+        told = condition is TerminationCondition.feasible and self._may_leave_a_gap
+        return Termination.OPTIMAL if told else Termination.ERROR
+
+    def _load(self, results: SolverResults) -> bool:
+        """Whether there is a solution; its values are in the variables then.
+
+        A plug-in that was stopped may hand over the relaxation's, so they are checked.
+        """
+        if len(results.solution) == 0:
+            return False
+        with LoggingIntercept(None, "pyomo.core", logging.WARNING):  # it was stopped, we know
+            self._model.solutions.load_from(results, default_variable_value=0.0)
+        variables = self._model.component_data_objects(pyo.Var, active=True)
+        stated = self._model.component_data_objects(pyo.Constraint, active=True)
+        whole = all(v.is_continuous() or abs(v.value - round(v.value)) < _TINY for v in variables)
+        return whole and all(part.slack() > -_TINY * _scale(part) for part in stated)
+
     def _bound(self, results: SolverResults) -> float | None:
-        sense = next(self._model.component_data_objects(pyo.Objective, active=True)).sense
-        problem = results.problem
-        stated = problem.lower_bound if sense == pyo.minimize else problem.upper_bound
-        return float(stated) if isinstance(stated, int | float) else None
+        minimize, problem = self._objective.sense == pyo.minimize, results.problem
+        stated = problem.lower_bound if minimize else problem.upper_bound
+        known = isinstance(stated, int | float) and math.isfinite(stated)
+        return float(stated) if known else None
+
+    @property
+    def _may_leave_a_gap(self) -> bool:
+        return self._options.relative_gap > 0.0
+
+    @property
+    def _objective(self) -> Any:
+        return next(self._model.component_data_objects(pyo.Objective, active=True))
 
 
 def available() -> list[str]:
@@ -119,7 +154,7 @@ def available() -> list[str]:
 def _found(name: str) -> Any:
     with LoggingIntercept(None, "pyomo", logging.WARNING):
         solver = SolverFactory(name)
-        if _runs(solver):
+        if not name.startswith("appsi_") and _runs(solver):  # those hand back no solution
             return solver
         text = f"the solver {name!r} is not installed, or not known to Pyomo"
         raise InputError.single("solver.name", text, "available: " + ", ".join(available()))
@@ -148,7 +183,18 @@ def _solver_options(options: SolveOptions) -> dict[str, Any]:
     ]
     if faults:
         raise InputError(faults)
-    return {name: value for name, value, _ in wanted.values() if name and value is not None}
+    own = {name: value for name, value, _ in wanted.values() if name and value is not None}
+    return {name: value for name, value in own.items() if value or options.name != _GLPK}
+
+
+def _scale(constraint: Any) -> float:
+    """Magnitude of a constraint's sides."""
+    sides = (pyo.value(constraint.lower), pyo.value(constraint.upper))
+    return max([1.0, *(abs(float(side)) for side in sides if side is not None)])
+
+
+def _seconds(options: SolveOptions) -> float:
+    return math.ceil(options.time_limit_s) if options.name == _GLPK else options.time_limit_s
 
 
 @contextmanager

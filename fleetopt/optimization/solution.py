@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TextIO
 
+from fleetopt.errors import SolverError, StoppedError
 from fleetopt.optimization.candidates import Candidate, Row
 
 GAP_TOLERANCE = 1e-9
@@ -116,10 +117,10 @@ class Engine(Protocol):
         """Take note of a constraint that is about to leave the model."""
 
     def solve(self, *, warm: bool) -> Stop:
-        """Solve; `warm` if the values of the variables are a start."""
+        """Solve, and leave the values that were found in the variables of the model.
 
-    def load(self) -> None:
-        """Give the variables of the model the values that were found."""
+        warm: the present values of the variables are a start.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,23 @@ class Solution:
             return math.inf
         pools = sum(candidate.cost(row) for candidate, row in self.chosen)
         return pools + self.spare_usd_per_hour
+
+
+def raise_unless_told(solution: Solution) -> None:
+    """Raise StoppedError or SolverError if it is open whether the program has a fleet."""
+    stopped = solution.termination
+    if solution.holding is not Holding.NONE or stopped is Termination.INFEASIBLE:
+        return
+    if stopped.at_limit:
+        limit = "time_limit_s" if stopped is Termination.TIME_LIMIT else "node_limit"
+        known = math.isfinite(solution.bound) and solution.bound > 0
+        bound = f"its bound on the objective is {solution.bound:,.6g}; " if known else ""
+        text = (
+            f"the solver reached its {stopped.value.replace('_', ' ')} before it found a fleet; "
+            f"{bound}a higher solver.{limit} may help"
+        )
+        raise StoppedError(text, stopped.value, solution.bound)
+    raise SolverError(f"the solver stopped without a fleet: {stopped.value}")
 
 
 def relative_gap(objective: float, bound: float) -> float:

@@ -45,6 +45,11 @@ class ProgramSolver:
         self._held: Solution | None = None
         model.cuts = pyo.ConstraintList(doc="refused rows, restrictions and excluded fleets")
 
+    @property
+    def model(self) -> pyo.ConcreteModel:
+        """The model with its present cuts; it must not be changed."""
+        return self._model
+
     def solve(self) -> Solution:
         """The best fleet under the present cuts. Never raises on an infeasible program."""
         began = time.perf_counter()
@@ -153,8 +158,7 @@ class ProgramSolver:
         return sum(prices[gpu] * count for gpu, count in spare.items())
 
     def _chosen(self) -> tuple[tuple[Candidate, Row], ...]:
-        """Load the solution into the model and read the pools in order of their arcs."""
-        self._engine.load()
+        """The pools that the variables say, in order of their arcs."""
         model = self._model
         self._loaded = frozenset(index for index, z in self._z.items() if z.value > 0.5)
         pools = [(model.candidate[c], model.row[c, k]) for c, k in self._loaded]

@@ -61,12 +61,21 @@ class VerificationOptions(Stated):
 
 
 class SolverOptions(Stated):
-    """When the solver may stop."""
+    """Which solver, and when it may stop."""
+
+    name: str = Field(default="highs", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")
+    """HiGHS, or another solver that is installed, by its name in Pyomo."""
 
     time_limit_s: float = Field(default=60.0, gt=0)
     """Seconds for one solve."""
     relative_gap: float = Field(default=0.0, ge=0, lt=1)
     """Relative distance to the bound at which the solver may stop."""
+    node_limit: int | None = Field(default=None, ge=0, le=2_147_483_647)
+    """Most nodes of the search tree in one solve; 0 allows no search at all."""
+    threads: int = Field(default=1, ge=0, le=1024)
+    """Threads of the solver; 0 leaves the number to it."""
+    seed: int = Field(default=0, ge=0, le=2_147_483_647)
+    """Seed of the solver's own random numbers."""
 
 
 def default_slo() -> tuple[LatencyBound, ...]:
@@ -124,7 +133,7 @@ class FleetProblem(Stated):
     verification: VerificationOptions = VerificationOptions()
     """How the plan is simulated."""
     solver: SolverOptions = SolverOptions()
-    """When the solver may stop."""
+    """Which solver, and when it may stop."""
 
     @property
     def design_rate(self) -> float:
