@@ -12,7 +12,13 @@ import pyomo.core as pyo
 from fleetopt.case import Case
 from fleetopt.errors import InputError
 from fleetopt.optimization.attributes import attach
-from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
+from fleetopt.optimization.candidates import (
+    Candidate,
+    Row,
+    enumerate_candidates,
+    rows_above,
+    rows_up_to,
+)
 from fleetopt.optimization.limits import SideConstraints
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions, checked
@@ -88,6 +94,13 @@ class Design:
         side = replace(SideConstraints.of(self.case.problem), min_replicas=min_replicas)
         points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
+
+    def with_fewer(self) -> pyo.ConcreteModel:
+        """The program with the rows below the least number of replicas too, and its limits."""
+        side = SideConstraints.of(self.case.problem)
+        found = self._enumerated(0, 1)
+        candidates = [replace(c, rows=rows_up_to(side.min_replicas, c.rows)) for c in found]
+        return build(candidates, len(self.case.breakpoints), self.case.problem.max_pools, side)
 
     def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
         return enumerate_candidates(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from fleetopt.errors import InfeasibleError
+from fleetopt.optimization.conflict import conflict
 from fleetopt.optimization.design import Design, solve_options
-from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation, conflict
+from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.table import PoolTable
 
