@@ -1,6 +1,6 @@
 """The `fleetopt` command: a group that loads each command on demand, and the exit codes.
 
-0 answered, 1 no feasible plan, 2 wrong input, 3 verification failed, 70 a fault of
+0 answered, 1 no plan, 2 wrong input, 3 verification failed, 70 a fault of
 fleetopt, 130 interrupted, 141 the reader of the output went away.
 """
 

@@ -37,13 +37,14 @@ def command(
     """Find the cheapest fleet that meets the SLO, and verify it by simulation.
 
     PROBLEM is a TOML file or the name of a bundled model; options override its keys.
-    Exit code 1 means that no fleet meets the SLO, 3 that simulation refuses the plan.
+    Exit code 1 means that no fleet meets the problem, 3 that simulation refuses the plan.
+    Without a plan, --format json gives the reasons and the nearest fleet.
     """
     from fleetopt.cli import solver_files
-    from fleetopt.cli.answer import finish
+    from fleetopt.cli.answer import finish, write_refusal
     from fleetopt.cli.output import progress
     from fleetopt.cli.statement import given_options, state
-    from fleetopt.errors import InputError
+    from fleetopt.errors import InfeasibleError, InputError, StoppedError
 
     faults = solver_files.faults(solver_log, save_lp, output)
     stated = state(problem, given_options(ctx), output, faults)
@@ -61,6 +62,9 @@ def command(
             )
     except InputError as error:
         raise stated.in_the_users_words(error) from None
+    except (InfeasibleError, StoppedError) as error:
+        write_refusal(error, form, output)
+        raise
     finish(ctx, plan, form, output)
 
 
