@@ -167,6 +167,24 @@ def read_json(path: Path) -> tuple[Any, SourceFile]:
     return _read(path, _parse_json, "JSON")
 
 
+def parse_json(text: str, path: Path) -> Any:
+    """The content of a JSON text that came from `path`. Raises InputError."""
+    return _parsed(text, path, _parse_json, "JSON")
+
+
+def read_text(path: Path, kind: str = "text") -> tuple[str, SourceFile]:
+    """A text file in UTF-8, with or without a byte order mark. Raises InputError."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError.single(str(path), f"cannot be read: {error.strerror}") from None
+    try:
+        return content.decode("utf-8-sig"), SourceFile.of(path, content)
+    except UnicodeDecodeError as error:
+        text = f"expected {kind} in UTF-8; byte {error.start} is not"
+        raise InputError.single(str(path), text) from None
+
+
 def _stated_lengths(
     problem: FleetProblem, beside: Path | None, faults: list[Fault]
 ) -> tuple[LengthCdf | None, tuple[SourceFile, ...]]:
@@ -266,17 +284,15 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read(path: Path, parse: Callable[[str], Any], kind: str) -> tuple[Any, SourceFile]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError.single(str(path), f"cannot be read: {error.strerror}") from None
-    if not content.strip() and kind == "JSON":
+    text, source = read_text(path, kind)
+    if not text.strip() and kind == "JSON":
         raise InputError.single(str(path), f"expected {kind}, the file is empty")
+    return _parsed(text, path, parse, kind), source
+
+
+def _parsed(text: str, path: Path, parse: Callable[[str], Any], kind: str) -> Any:
     try:
-        return parse(content.decode("utf-8-sig")), SourceFile.of(path, content)
-    except UnicodeDecodeError as error:
-        text = f"expected {kind} in UTF-8; byte {error.start} is not"
-        raise InputError.single(str(path), text) from None
+        return parse(text)
     except RecursionError:
         raise InputError.single(str(path), f"expected {kind}; nested too deeply") from None
     except ValueError as error:
