@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -125,15 +126,15 @@ class ModulatedPoisson:
             (ending + starting) ** 2 * joint
         )
 
-    def dispersion(self, window_s: float = np.inf) -> float:
+    def dispersion(self, window_s: float = math.inf) -> float:
         """Index of dispersion of counts over windows of this length."""
         scale = 1.0 / (1.0 / self.burst_s + 1.0 / self.quiet_s)
         share = self.burst_share
         spread = (self.burst_rate - self.quiet_rate) ** 2
         limit = 2.0 * share * (1.0 - share) * spread * scale / self.rate
-        if np.isinf(window_s):
+        if math.isinf(window_s):
             return 1.0 + limit
-        return 1.0 + limit * (1.0 + np.expm1(-window_s / scale) * scale / window_s)
+        return 1.0 + limit * (1.0 + math.expm1(-window_s / scale) * scale / window_s)
 
     def times(self, rng: np.random.Generator, horizon_s: float) -> Floats:
         """Ascending arrival times in [0, horizon_s), in seconds; it starts in the long run."""
