@@ -41,10 +41,11 @@ class Case:
         problem, inputs = inputs_of(problem, beside)
         lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
+        points = merged_breakpoints(lengths, wanted, inputs.max_context)
         return cls(
             problem=problem.model_copy(update={"cdf": inputs.lengths, "profiles": inputs.profiles}),
-            lengths=lengths,
-            breakpoints=merged_breakpoints(lengths, wanted, inputs.max_context),
+            lengths=lengths.split_at(points),
+            breakpoints=points,
             profiles=tuple(CalibratedProfile(spec) for spec in inputs.profiles),
             arrival_rate=problem.design_rate * share,
             sources=inputs.sources,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -132,14 +132,11 @@ class LengthDistribution:
     def with_last_breakpoint(self, max_context: int) -> LengthDistribution:
         """The same requests with the breakpoints ending at `max_context`."""
         inner = tuple(t for t in self.breakpoints if t < max_context)
-        return LengthDistribution(
-            self.total_tokens,
-            self.prompt_tokens,
-            self.output_tokens,
-            self.weights,
-            (*inner, max_context),
-            self.clipped_share,
-        )
+        return replace(self, breakpoints=(*inner, max_context))
+
+    def split_at(self, tokens: Sequence[int]) -> LengthDistribution:
+        """The same requests with these breakpoints as well."""
+        return replace(self, breakpoints=tuple(sorted({*self.breakpoints, *tokens})))
 
     def sample(self, rng: np.random.Generator, size: int) -> Ints:
         """Indices of `size` support points drawn at random."""
