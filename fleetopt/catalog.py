@@ -124,16 +124,6 @@ def read_lengths(name: str, beside: Path | None = None) -> tuple[LengthCdf, Sour
     return lengths, source
 
 
-def read_workload(name: str) -> tuple[Workload, SourceFile]:
-    """A workload file. Raises InputError."""
-    data, source = read_json(find_file(name))
-    if not _is_workload(data):
-        hint = "a workload file is what `fleetopt workload fit` writes"
-        text = f"expected an object with schema {WORKLOAD_SCHEMA!r}"
-        raise InputError.single(str(source.path), text, hint)
-    return _workload(data, source.path), source
-
-
 def find_file(name: str, beside: Path | None = None) -> Path:
     """A file of the user's; a relative path is looked up beside `beside` first.
 

@@ -144,8 +144,9 @@ class LoadTable:
         )
 
     def _cells_between(self, lo_tokens: float, hi_tokens: float) -> Cells:
-        inside = (self._cell_tokens > lo_tokens) & (self._cell_tokens <= hi_tokens)
-        columns = self._cells[:, inside]
+        first = int(np.searchsorted(self._cell_tokens, lo_tokens, side="right"))
+        last = int(np.searchsorted(self._cell_tokens, hi_tokens, side="right"))
+        columns = self._cells[:, first:last]
         return Cells(columns[0] / columns[0].sum(), *columns[1:])
 
     def _build_cells(self, prefill: Ints) -> tuple[Floats, Ints]:

@@ -136,10 +136,11 @@ def modulated(figures: ArrivalFigures) -> ModulatedPoisson | None:
 
 def _with_gaps(figures: ArrivalFigures, scale_s: float, index: float) -> ModulatedPoisson:
     """Of the processes with this rate, time scale and index, the one with the nearest gaps."""
-    most = ModulatedPoisson.of(figures.rate, index, scale_s).burst_share
-    shares = most * np.append(np.geomspace(1e-3, 1.0, 200)[:-1], 1.0 - 1e-12)
+    silent = ModulatedPoisson.of(figures.rate, index, scale_s)
+    shares = silent.burst_share * np.geomspace(1e-3, 1.0, 200)[:-1]
     found = [ModulatedPoisson.of(figures.rate, index, scale_s, float(share)) for share in shares]
-    return min(found, key=lambda process: abs(np.log(process.cv2 / max(figures.gap_cv2, 1e-9))))
+    wanted = np.log(max(figures.gap_cv2, 1e-9))
+    return min([silent, *found], key=lambda process: abs(np.log(process.cv2) - wanted))
 
 
 def _counted(prompt: Ints, output: Ints) -> Ints:
