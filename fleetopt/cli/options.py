@@ -75,8 +75,15 @@ cdf = problem_option(
 
 workload = together(
     cdf,
-    problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second."),
-)
+    problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second; what "
+                   "a workload file or a trace says, if absent."),
+    problem_option("--trace", key="trace.path", kind="text", metavar="FILE",
+                   help="Recorded traffic to design for, instead of --cdf and --lam."),
+    problem_option("--rate", key="trace.rate", kind="text", metavar="mean|peak:5m",
+                   help="Rate of the trace to design for: its mean, or its largest over a time."),
+    problem_option("--skip-bad-lines", key="trace.skip_bad_lines", is_flag=True, default=None,
+                   help="Leave bad lines of the trace out, and count them."),
+)  # fmt: skip
 
 slo = together(
     problem_option("--slo", key="slo.ttft", metavar="MS", help="Bound on TTFT, in ms."),
@@ -205,7 +212,7 @@ def _default(key: str) -> str | None:
         value = named.get(key.removeprefix("slo."))
     else:
         for name in key.split("."):
-            value = getattr(value, name)
+            value = getattr(value, name, None)
     if isinstance(value, tuple):
         return ",".join(value)
     if isinstance(value, dict):

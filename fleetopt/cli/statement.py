@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from fleetopt.catalog import Inputs, read_inputs, read_problem_keys
+from fleetopt.case import inputs_of
+from fleetopt.catalog import Inputs, read_problem_keys
 from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import Fault, InputError
 from fleetopt.problem import FleetProblem, validate
@@ -61,7 +62,8 @@ def state(
     if file is not None:
         keys, source = read_problem_keys(file)
         place, folder = str(source.path), source.path.parent
-    beside = None if "cdf" in (option.key for option in given) else folder
+    named = {"cdf", "trace.path"} & {option.key for option in given}
+    beside = None if named else folder
     return _stated(keys, given, place, beside, [*_output_faults(output), *others])
 
 
@@ -101,8 +103,7 @@ def _stated(
     keys, origins = overlaid(keys, given)
     faults: list[Fault] = []
     try:
-        problem = validate(FleetProblem, keys, place)
-        inputs = read_inputs(problem, beside)
+        problem, inputs = inputs_of(validate(FleetProblem, keys, place), beside)
     except InputError as error:
         faults += error.faults
     faults += _faults_of_names(keys, place, beside)
@@ -115,6 +116,7 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
     faults: list[Fault] = []
     named = (
         ("cdf",),
+        ("trace",),
         ("gpus", "profiles"),
         ("inventory", "profiles"),
         ("power_kw", "gpus", "profiles"),
@@ -124,7 +126,7 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
             continue
         part = {key: keys[key] for key in names if key in keys}
         try:
-            read_inputs(validate(FleetProblem, part, place), beside)
+            inputs_of(validate(FleetProblem, part, place), beside)
         except InputError as error:
             faults += error.faults
     return faults
