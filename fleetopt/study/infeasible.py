@@ -25,7 +25,8 @@ def explained(design: Design) -> InfeasibleError:
         if least > bound.limit_s:
             lines.append(_said(bound, least, table, design.case.problem.max_pools))
     if len(lines) == 1:
-        lines += _limits(design)
+        limits = _limits(design)
+        lines += [*limits, *_spare_counted(design)] if limits else []
     if len(lines) == 1:
         lines.append("each bound could be met alone, but not all of them by one fleet")
     return InfeasibleError("\n".join(lines))
@@ -44,6 +45,12 @@ def _limits(design: Design) -> list[str]:
     only = len(found.alone) == 1
     lines = ["this limit cannot be kept:" if only else "these limits exclude each other:"]
     return lines + [f"  {_given(limit)}; {_needed(limit, only)}" for limit in found.alone]
+
+
+def _spare_counted(design: Design) -> list[str]:
+    """That limits have to hold spare replicas too; an availability is a fact and cannot give."""
+    share = design.case.problem.availability
+    return [] if share == 1.0 else [f"spare replicas for availability = {share:g} are counted"]
 
 
 def _given(limit: Relaxation) -> str:
