@@ -55,7 +55,7 @@ class CdfWorkload:
         l_out_frac: float = 0.20,
         l_in_frac: float = 0.80,
         category_mix: Mapping[str, float] | None = None,
-        seed: int = 42,
+        seed: int | None = 42,
     ) -> None:
         stated = lengths_of(cdf_source)
         if l_in_frac != stated.prompt_fraction:
@@ -99,7 +99,7 @@ class PoissonWorkload:
         lam: float,
         length_gen: RequestSource,
         n_requests: int = 50_000,
-        seed: int = 42,
+        seed: int | None = 42,
         warm_up: float = 0.10,
     ) -> None:
         self.lam = lam
