@@ -50,7 +50,7 @@ class TwoPools:
 
     def is_one_pool(self, b_short: int) -> bool:
         """Whether every request belongs into the short pool."""
-        return b_short >= min(self.long_max_ctx, self.cdf.max_tokens)
+        return b_short >= min(self.long_max_ctx, self.cdf.max_tokens) > 0
 
     def split(self, b_short: int, **keys: Any) -> FleetProblem:
         """The problem with one fixed threshold. Raises InputError with every fault."""
