@@ -131,6 +131,9 @@ side = together(
                    help="Buy the GPUs of each type in whole nodes of N."),
     problem_option("--min-replicas", key="min_replicas", metavar="N",
                    help="Least replicas of each pool."),
+    problem_option("--availability", key="availability", kind="share", metavar="SHARE",
+                   help="Share of the time that a replica is up, such as 98.7% or 0.987; buys "
+                        "spare replicas for the rest."),
     problem_option("--alternatives", key="alternatives", metavar="K",
                    help="Show K other good fleets; --verify-top says how many are simulated."),
 )  # fmt: skip

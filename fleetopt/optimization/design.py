@@ -109,6 +109,7 @@ class Design:
             grey=self._grey,
             extra_rows=extra_rows,
             min_replicas=min_replicas,
+            availability=self.case.problem.availability,
         )
 
     def _built(self) -> pyo.ConcreteModel:
@@ -127,6 +128,10 @@ class Design:
     def table(self, candidate: Candidate) -> PoolTable:
         """The feasibility table behind a candidate."""
         return self._tables[_key(candidate.lo_tokens, candidate.hi_tokens, candidate.profile)]
+
+    def row(self, replicas: int) -> Row:
+        """The row of a number of replicas that must be up, with its spare ones."""
+        return Row.available(replicas, self.case.problem.availability)
 
     @property
     def tables(self) -> Sequence[PoolTable]:
@@ -153,7 +158,7 @@ class Design:
         """
         self._refused[candidate.index] = replicas
         if self._solver.refuse(candidate, replicas) == 0 and not self._is_open:
-            more = tuple(Row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
+            more = tuple(self.row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
             extended = replace(self.candidates[candidate.index], rows=more)
             before, after = candidate.index, candidate.index + 1
             self.candidates = (*self.candidates[:before], extended, *self.candidates[after:])

@@ -131,6 +131,8 @@ class FleetProblem(Stated):
     """GPUs of a node; the GPUs of each type are bought and paid for in whole nodes."""
     min_replicas: int = Field(default=1, ge=1, le=1_000_000)
     """Least replicas of a pool."""
+    availability: float = Field(default=1.0, gt=0, le=1)
+    """Share of the time that a replica is up; spare ones are bought so that enough are up."""
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
     verification: VerificationOptions = VerificationOptions()

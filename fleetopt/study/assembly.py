@@ -76,6 +76,7 @@ def fleet_of(design: Design, chosen: Sequence[Chosen]) -> Fleet:
                 admission=candidate.admission,
                 compression=1.0,
                 arrival_rate=candidate.arrival_rate,
+                spare_replicas=row.spare,
             )
         )
     return Fleet("length", tuple(pools))

@@ -58,7 +58,7 @@ def _limited(design: Design) -> RefusalError:
         return RefusalError(Refusal(False, (HEADLINE, text)))
     refusal = Refusal(
         feasible=False,
-        reasons=(HEADLINE, *_limits(found)),
+        reasons=(HEADLINE, *_limits(found), *_spare_counted(design)),
         relaxation=Relaxations(
             tuple(map(_relaxed, found.alone)), tuple(map(_relaxed, found.together))
         ),
@@ -80,6 +80,12 @@ def _limits(found: Conflict) -> list[str]:
     only = len(found.alone) == 1
     lines = ["this limit cannot be kept:" if only else "these limits exclude each other:"]
     return lines + [f"  {_given(limit)}; {_needed(limit, only)}" for limit in found.alone]
+
+
+def _spare_counted(design: Design) -> list[str]:
+    """That limits have to hold spare replicas too; an availability is a fact and cannot give."""
+    share = design.case.problem.availability
+    return [] if share == 1.0 else [f"spare replicas for availability = {share:g} are counted"]
 
 
 def _given(limit: Relaxation) -> str:
