@@ -35,6 +35,7 @@ class Counted:
         self.calls = 0
 
     def __call__(self, x: float) -> float:
+        """The share, and one call more."""
         self.calls += 1
         return self.share(x)
 
