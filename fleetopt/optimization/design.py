@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cached_property
 from typing import TextIO, cast
 
 import pyomo.core as pyo
@@ -57,7 +58,11 @@ class Design:
         self.candidates = self._enumerated(rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
         self._is_open = False
-        self._solver = self._load(self._built())
+
+    @cached_property
+    def _solver(self) -> ProgramSolver:
+        """The program in the solver, from the first question on."""
+        return self._load(self._built())
 
     @classmethod
     def of_program(cls, model: pyo.ConcreteModel) -> Design:
