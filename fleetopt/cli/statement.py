@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from fleetopt.catalog import Inputs, read_inputs, read_problem_keys
+from fleetopt.case import inputs_of
+from fleetopt.catalog import Inputs, read_problem_keys
 from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import ExtensionError, Fault, InputError
 from fleetopt.extension import Extension, read_extension
@@ -34,7 +35,7 @@ class Statement:
     beside: Path | None
     place: str
     origins: Mapping[str, str]
-    extension: Extension | None
+    extension: Extension | None = None
 
     def in_the_users_words(self, error: InputError) -> InputError:
         """The same faults, each named by the option or the file that it came from."""
@@ -53,12 +54,17 @@ def given_options(ctx: click.Context) -> dict[ProblemOption, Any]:
 
 
 def state(
-    file: str | None, given: Given, output: str | None = None, *, allow_python: bool = False
+    file: str | None,
+    given: Given,
+    output: str | None = None,
+    others: Sequence[Fault] = (),
+    *,
+    allow_python: bool = False,
 ) -> Statement:
     """The problem of a file (or the default problem) with the given options over it.
 
+    others: faults of what else the user gave, to be told together with these.
     allow_python: permit the problem's extension, if it names one that is not bundled.
-
     Raises InputError with the faults of the file, the options, the files that they name
     and the output path.
     """
@@ -67,9 +73,11 @@ def state(
     if file is not None:
         keys, source = read_problem_keys(file)
         place, folder = str(source.path), source.path.parent
-    beside = None if "cdf" in (option.key for option in given) else folder
+    named = {"cdf", "trace.path"} & {option.key for option in given}
+    beside = None if named else folder
     extension, faults = _extension(keys, place, folder, allow_python)
-    return _stated(keys, given, place, beside, output, extension, faults)
+    stated = _stated(keys, given, place, beside, faults, [*_output_faults(output), *others])
+    return replace(stated, extension=extension)
 
 
 def restate(problem: FleetProblem, given: Given, output: str | None = None) -> FleetProblem:
@@ -126,20 +134,18 @@ def _stated(
     given: Given,
     place: str,
     beside: Path | None,
-    output: str | None,
-    extension: Extension | None,
-    faults_so_far: Sequence[Fault],
+    found: Sequence[Fault],
+    others: Sequence[Fault],
 ) -> Statement:
     keys, origins = overlaid(keys, given)
-    faults = [*faults_so_far]
+    faults = [*found]
     try:
-        problem = validate(FleetProblem, keys, place)
-        inputs = read_inputs(problem, beside)
+        problem, inputs = inputs_of(validate(FleetProblem, keys, place), beside)
     except InputError as error:
         faults += error.faults
     faults += _faults_of_names(keys, place, beside)
-    _raise_if_any([*_named(faults, place, origins), *_output_faults(output)])
-    return Statement(problem, inputs, beside, place, origins, extension)
+    _raise_if_any([*_named(faults, place, origins), *others])
+    return Statement(problem, inputs, beside, place, origins)
 
 
 def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -> list[Fault]:
@@ -147,6 +153,7 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
     faults: list[Fault] = []
     named = (
         ("cdf",),
+        ("trace",),
         ("gpus", "profiles"),
         ("inventory", "profiles"),
         ("power_kw", "gpus", "profiles"),
@@ -156,7 +163,7 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
             continue
         part = {key: keys[key] for key in names if key in keys}
         try:
-            read_inputs(validate(FleetProblem, part, place), beside)
+            inputs_of(validate(FleetProblem, part, place), beside)
         except InputError as error:
             faults += error.faults
     return faults

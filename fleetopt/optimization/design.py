@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import cast
+from functools import cached_property
+from typing import TextIO, cast
 
 import pyomo.core as pyo
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
 from fleetopt.optimization.attributes import attach
-from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
+from fleetopt.optimization.candidates import (
+    Candidate,
+    Row,
+    enumerate_candidates,
+    rows_above,
+    rows_up_to,
+)
 from fleetopt.optimization.extending import (
     Additions,
     additions,
@@ -45,10 +52,14 @@ class Design:
     grey: admit rows that simulation has yet to decide.
     extra_rows: rows above the least admissible one; if absent as many as the solver likes,
         or as the case's extension may ask for. It changes the program whenever it is built.
+    log: where the solver's own log goes; nowhere if absent.
     """
 
-    def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:
+    def __init__(
+        self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
+    ) -> None:
         self.case = case
+        self._options = solve_options(case.problem, log)
         self._grey = grey
         tables = pool_tables(case)
         self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
@@ -56,7 +67,11 @@ class Design:
         self.candidates = self._enumerated(rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
         self._is_open = False
-        self._hold(self._built())
+
+    @cached_property
+    def _solver(self) -> ProgramSolver:
+        """The program in the solver, from the first question on."""
+        return self._load(self._built())
 
     @classmethod
     def of_program(cls, model: pyo.ConcreteModel) -> Design:
@@ -75,11 +90,7 @@ class Design:
         self._refused = {}
         self._is_open = True
         check_sound(model)
-        self._hold(checked(model))
-
-    def _hold(self, model: pyo.ConcreteModel) -> None:
-        self._model = model
-        self._solver = self._load(model)
+        self._solver = self._load(checked(model))
 
     def __deepcopy__(self, memo: object) -> Design:
         """Itself: a copy of a program shares the tables behind it."""
@@ -104,15 +115,15 @@ class Design:
     @property
     def additions(self) -> Additions:
         """What a user added to the program."""
-        return additions(self._model)
+        return additions(self.program)
 
     def own_objective(self) -> pyo.Objective | None:
         """The user's objective; None if it is the cost."""
-        return own_objective(self._model)
+        return own_objective(self.program)
 
     def excluding(self) -> tuple[str, ...]:
         """Constraints of the user that leave no fleet together; empty if others do."""
-        return excluding(self._model, solve_options(self.case.problem))
+        return excluding(self.program, self._options)
 
     def permits(self, chosen: Sequence[Chosen]) -> bool:
         """Whether a fleet keeps every constraint, its rows in the program or not."""
@@ -125,7 +136,7 @@ class Design:
         fleet = {(c.index, row.replicas) for c, row in chosen}
         for (c, k), built in model.z.items():
             built.fix(int((c, model.row[c, k].replicas) in fleet))
-        solver = ProgramSolver(model, solve_options(self.case.problem))
+        solver = ProgramSolver(model, self._options)
         return solver.solve().holding is not Holding.NONE
 
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
@@ -135,6 +146,13 @@ class Design:
         points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
+    def with_fewer(self) -> pyo.ConcreteModel:
+        """The program with the rows below the least number of replicas too, and its limits."""
+        side = SideConstraints.of(self.case.problem)
+        found = self._enumerated(0, 1)
+        candidates = [replace(c, rows=rows_up_to(side.min_replicas, c.rows)) for c in found]
+        return build(candidates, len(self.case.breakpoints), self.case.problem.max_pools, side)
+
     def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
         return enumerate_candidates(
             self.tables,
@@ -142,6 +160,7 @@ class Design:
             grey=self._grey,
             extra_rows=extra_rows,
             min_replicas=min_replicas,
+            availability=self.case.problem.availability,
         )
 
     def _built(self) -> pyo.ConcreteModel:
@@ -156,7 +175,7 @@ class Design:
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
         """The solver of a program, without the rows refused so far."""
-        solver = ProgramSolver(model, solve_options(self.case.problem))
+        solver = ProgramSolver(model, self._options)
         for index, replicas in self._refused.items():
             solver.refuse(self.candidates[index], replicas)
         return solver
@@ -164,6 +183,10 @@ class Design:
     def table(self, candidate: Candidate) -> PoolTable:
         """The feasibility table behind a candidate."""
         return self._tables[_key(candidate.lo_tokens, candidate.hi_tokens, candidate.profile)]
+
+    def row(self, replicas: int) -> Row:
+        """The row of a number of replicas that must be up, with its spare ones."""
+        return Row.available(replicas, self.case.problem.availability)
 
     @property
     def tables(self) -> Sequence[PoolTable]:
@@ -173,6 +196,11 @@ class Design:
     def usd_per_hour(self, chosen: Sequence[Chosen]) -> float:
         """Cost of a fleet, with the GPUs that whole nodes have to spare."""
         return self._solver.usd_per_hour(chosen)
+
+    @property
+    def program(self) -> pyo.ConcreteModel:
+        """The program as it stands, the refused rows taken out by its `cuts`."""
+        return self._solver.model
 
     def optimum(self) -> Solution:
         """The cheapest fleet that is left."""
@@ -185,11 +213,11 @@ class Design:
         """
         self._refused[candidate.index] = replicas
         if self._solver.refuse(candidate, replicas) == 0 and not self._is_open:
-            more = tuple(Row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
+            more = tuple(self.row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
             extended = replace(self.candidates[candidate.index], rows=more)
             before, after = candidate.index, candidate.index + 1
             self.candidates = (*self.candidates[:before], extended, *self.candidates[after:])
-            self._hold(self._built())
+            self._solver = self._load(self._built())
 
     def refused(self, candidate: Candidate) -> int:
         """The largest number of replicas that was refused; 0 if none was."""
@@ -233,9 +261,18 @@ def _with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:
     return replace(candidate, rows=tuple(every)) if new else candidate
 
 
-def solve_options(problem: FleetProblem) -> SolveOptions:
-    """When the solver may stop, as a problem says."""
-    return SolveOptions(problem.solver.time_limit_s, problem.solver.relative_gap)
+def solve_options(problem: FleetProblem, log: TextIO | None = None) -> SolveOptions:
+    """Which solver a problem asks for, and when it may stop."""
+    stated = problem.solver
+    return SolveOptions(
+        time_limit_s=stated.time_limit_s,
+        relative_gap=stated.relative_gap,
+        threads=stated.threads,
+        seed=stated.seed,
+        node_limit=stated.node_limit,
+        name=stated.name,
+        log=log,
+    )
 
 
 def _extra_rows(case: Case) -> int:

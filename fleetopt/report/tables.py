@@ -61,7 +61,7 @@ def _wide_table(plan: Plan, *, close: bool) -> Table:
     )  # fmt: skip
     for i, (pool, cost) in enumerate(zip(plan.fleet.pools, _pool_costs(plan), strict=True)):
         lengths = wording.lengths(pool.lo_tokens, pool.hi_tokens)
-        machines = (pool.gpu, f"{pool.replicas:,}")
+        machines = (pool.gpu, wording.replicas(pool))
         table.add_row(pool.name, lengths, *machines, *_figures(plan, i), cost)
     return table
 
@@ -117,9 +117,10 @@ def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.objective is not None:
         yield _objective_line(plan, plan.objective), "bold"
     yield _cost_line(plan), "bold"
+    yield from ((text, "") for text in _spare_lines(plan))
     status = plan.status
     reason = status.termination.replace("_", " ")
-    held = "" if status.holding == "optimal" else f"; the plan is {status.holding}"
+    held = "" if status.holding == "optimal" else "; a cheaper fleet may exist"
     yield f"Solver: {reason}, gap {wording.share(status.gap, 2)}{held}.", ""
     if plan.verification is None:
         yield "Verdict: not verified; the table alone vouches for this plan.", "yellow"
@@ -153,10 +154,23 @@ def _cost_line(plan: Plan) -> str:
     if not plan.status.refused_rows or bound <= 0:
         return f"{text}."
     refused = wording.counted(len(plan.status.refused_rows), "row")
+    source = "the first optimum" if plan.status.holding == "optimal" else "proved by the solver"
     return (
-        f"{text}, the first optimum, before simulation refused {refused}. The verified plan costs "
+        f"{text}, {source}, before simulation refused {refused}. The verified plan costs "
         f"{wording.money(cost - bound)} a year more ({wording.share(cost / bound - 1)})."
     )
+
+
+def _spare_lines(plan: Plan) -> Iterator[str]:
+    """What is bought and what must be up, where the two differ."""
+    if any(pool.spare_replicas for pool in plan.fleet.pools):
+        pools = (
+            f"{pool.name} buys {wording.counted(pool.bought, 'replica')}, of which "
+            f"{pool.replicas:,} must be up"
+            for pool in plan.fleet.pools
+        )
+        up = f"{100 * plan.problem.availability:.6g}{wording.NO_BREAK}%"
+        yield f"Availability: a replica is up {up} of the time; {'; '.join(pools)}."
 
 
 def _trouble(pool: PoolVerification) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +13,7 @@ from fleetopt.objective import Objective
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.limits import spare_gpus
+from fleetopt.optimization.solver import Solution, Termination
 from fleetopt.plan import (
     HOURS_PER_YEAR,
     Alternative,
@@ -36,6 +38,8 @@ from fleetopt.verification import Judged, Outcome, overall
 def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], command: str) -> Plan:
     """The answer to the design's problem."""
     case, solution = design.case, outcome.solution
+    objective = _objective(design, outcome)
+    bound = _bound_usd_per_hour(outcome.first, minimized_cost=objective is None)
     verification_part = None
     if outcome.verdicts:
         verification_part = verification(outcome.verdicts, case.problem.verification)
@@ -44,8 +48,8 @@ def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], comm
         status=Status(
             termination=solution.termination.value,
             holding=solution.holding.value,
-            gap=solution.gap,
-            bound_usd_per_year=outcome.first.usd_per_hour * HOURS_PER_YEAR,
+            gap=solution.gap if math.isfinite(solution.gap) else 1.0,
+            bound_usd_per_year=bound * HOURS_PER_YEAR,
             refused_rows=outcome.refused,
         ),
         fleet=fleet_of(design, solution.chosen),
@@ -55,7 +59,7 @@ def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], comm
         alternatives=others,
         notes=(*_added(design), *notes(case, solution.chosen)),
         provenance=_provenance(case, command),
-        objective=_objective(design, outcome),
+        objective=objective,
     )
 
 
@@ -76,6 +80,7 @@ def fleet_of(design: Design, chosen: Sequence[Chosen]) -> Fleet:
                 admission=candidate.admission,
                 compression=1.0,
                 arrival_rate=candidate.arrival_rate,
+                spare_replicas=row.spare,
             )
         )
     return Fleet("length", tuple(pools))
@@ -160,6 +165,13 @@ def pools_of(case: Case, plan: Plan) -> list[Judged]:
         Judged(p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate)
         for p in plan.fleet.pools
     ]
+
+
+def _bound_usd_per_hour(first: Solution, *, minimized_cost: bool) -> float:
+    """Cost of the first optimum; where the solver was stopped, what it had proved."""
+    if first.termination is Termination.OPTIMAL or not minimized_cost:
+        return first.usd_per_hour
+    return max(0.0, first.bound)
 
 
 def _prediction(design: Design, candidate: Candidate, row: Row) -> PoolPrediction:

@@ -49,7 +49,8 @@ def solve_program(
     verify: simulate it, and take pools that fail out until a fleet passes; the model keeps
         these cuts as `cuts` until it is solved again. A fleet of the published method is
         simulated and stays what it is.
-    Raises InputError for a model that cannot be solved, InfeasibleError if it has no fleet.
+    Raises InputError for a model that cannot be solved, InfeasibleError if it has no fleet,
+    and StoppedError if a limit stopped the solver before it found one.
     """
     show = progress or (lambda _: None)
     design = Design.of_program(model)

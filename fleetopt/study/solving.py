@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TextIO
 
 from fleetopt.case import Case
 from fleetopt.extension import Extension, read_extension
@@ -30,6 +32,8 @@ def solve(
     command: str = "",
     progress: Progress | None = None,
     executor: Executor | None = None,
+    log: TextIO | None = None,
+    on_program: Callable[[Any], None] | None = None,
 ) -> Plan:
     """The cheapest fleet that meets the SLO, verified by simulation.
 
@@ -37,7 +41,11 @@ def solve(
     allow_python: run the problem's extension, if it names one that is not bundled.
     extension: the problem's, where it has been read already.
     executor: where replications run; threads of this process if absent.
-    Raises InputError for wrong input and InfeasibleError if no fleet meets the problem.
+    log: where the solver's own log goes; nowhere if absent.
+    on_program: called with the `pyomo.ConcreteModel` as it was solved last, whether or not
+        it has a fleet; rows that simulation refused are taken out by its `cuts`.
+    Raises InputError for wrong input, InfeasibleError if no fleet meets the problem, and
+    StoppedError if a limit stops the solver before it finds one.
     """
     show = progress or (lambda _: None)
     extension = extension or read_extension(problem, beside, allow_python=allow_python)
@@ -45,18 +53,29 @@ def solve(
     options = problem.verification
     cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")
-    design = Design(case, grey=cutting)
-    show("solving the program")
-    first = design.optimum()
-    if first.holding is Holding.NONE:
-        raise without_fleet(design, first)
-    if not options.enabled:
-        outcome, others = unverified(first), comparisons.beside(design, first, None)
-        return assembly.plan(design, outcome, others, command)
-    with judge_of(case, options, show, executor) as judge:
-        outcome = accept(design, judge) if cutting else verified_once(first, judge)
-        others = comparisons.beside(design, outcome.solution, judge)
-        return assembly.plan(design, outcome, others, command)
+    design = Design(case, grey=cutting, log=log)
+    with _shown_at_the_end(design, on_program):
+        show("solving the program")
+        first = design.optimum()
+        if first.holding is Holding.NONE:
+            raise without_fleet(design, first)
+        if not options.enabled:
+            outcome, others = unverified(first), comparisons.beside(design, first, None)
+            return assembly.plan(design, outcome, others, command)
+        with judge_of(case, options, show, executor) as judge:
+            outcome = accept(design, judge) if cutting else verified_once(first, judge)
+            others = comparisons.beside(design, outcome.solution, judge)
+            return assembly.plan(design, outcome, others, command)
+
+
+@contextmanager
+def _shown_at_the_end(design: Design, on_program: Callable[[Any], None] | None) -> Iterator[None]:
+    """Hand the program over once it is done with, or has turned out to have no fleet."""
+    try:
+        yield
+    finally:
+        if on_program is not None:
+            on_program(design.program)
 
 
 def verify(

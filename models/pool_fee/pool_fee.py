@@ -2,7 +2,7 @@
 
 import pyomo.environ as pyo
 
-FEE_USD_PER_HOUR = 6.0
+FEE_USD_PER_HOUR = 5.0
 
 
 def extend(model):
@@ -10,5 +10,5 @@ def extend(model):
     model.least_cost.deactivate()
     model.cost_and_fees = pyo.Objective(
         expr=model.cost + FEE_USD_PER_HOUR * model.pools,
-        doc="USD per hour, 6 of them for each pool",
+        doc="USD per hour, 5 of them for each pool",
     )

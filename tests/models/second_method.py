@@ -65,7 +65,7 @@ MEANINGS = {
     "carbon_budget": Meaning(keeps=lambda pools: tonnes(pools) <= 32.0),
     "two_types": Meaning(keeps=lambda pools: len({c.gpu for c, _ in pools}) >= 2),
     "spread_cost": Meaning(keeps=lambda pools: largest_share(pools) <= 0.4 + 1e-9),
-    "pool_fee": Meaning(of_pool=lambda c, row: hourly_of_pool(c, row) + 6.0),
+    "pool_fee": Meaning(of_pool=lambda c, row: hourly_of_pool(c, row) + 5.0),
     "least_carbon": Meaning(of_pool=tonnes_of_pool),
 }
 
