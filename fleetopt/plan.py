@@ -218,11 +218,11 @@ class RefusedRow:
 class Status:
     """Why the solver stopped, what is held, and how good it is.
 
-    termination: "optimal", "gap" or "time_limit"; holding: "optimal" or "feasible".
-    termination: why the solver stopped.
-    holding: what it holds.
+    termination: why the solver stopped: "optimal", "gap", "time_limit" or "node_limit".
+    holding: what it holds, "optimal" or "feasible".
     gap: relative distance between the answer and the bound of the solver.
-    bound_usd_per_year: cost of the first optimum, before simulation refused any row.
+    bound_usd_per_year: cost of the first optimum, before simulation refused any row; where
+        the solver was stopped early, what it had proved by then.
     refused_rows: rows that simulation refused on the way.
     """
 

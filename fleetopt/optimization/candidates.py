@@ -140,6 +140,12 @@ def rows_above(replicas: int, count: int) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def rows_up_to(replicas: int, rows: tuple[Row, ...], most: int = 32) -> tuple[Row, ...]:
+    """Rows, and at most so many above them up to a number of replicas, this one included."""
+    above = range(replicas, rows[-1].replicas, -1)
+    return (*rows, *(Row(n) for n in reversed(_spread(above, most))))
+
+
 def _spread(numbers: range, most: int) -> range:
     """At most `most` of the numbers, evenly spaced from the first."""
     return numbers[:: max(1, -(-len(numbers) // most))]

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import cast
+from functools import cached_property
+from typing import TextIO, cast
 
 import pyomo.core as pyo
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
 from fleetopt.optimization.attributes import attach
-from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
+from fleetopt.optimization.candidates import (
+    Candidate,
+    Row,
+    enumerate_candidates,
+    rows_above,
+    rows_up_to,
+)
 from fleetopt.optimization.limits import SideConstraints
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions, checked
@@ -36,10 +43,14 @@ class Design:
 
     grey: admit rows that simulation has yet to decide.
     extra_rows: rows above the least admissible one; as many as the solver likes if absent.
+    log: where the solver's own log goes; nowhere if absent.
     """
 
-    def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:
+    def __init__(
+        self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
+    ) -> None:
         self.case = case
+        self._options = solve_options(case.problem, log)
         self._grey = grey
         tables = pool_tables(case)
         self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
@@ -47,7 +58,11 @@ class Design:
         self.candidates = self._enumerated(rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
         self._is_open = False
-        self._solver = self._load(self._built())
+
+    @cached_property
+    def _solver(self) -> ProgramSolver:
+        """The program in the solver, from the first question on."""
+        return self._load(self._built())
 
     @classmethod
     def of_program(cls, model: pyo.ConcreteModel) -> Design:
@@ -85,6 +100,13 @@ class Design:
         points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
+    def with_fewer(self) -> pyo.ConcreteModel:
+        """The program with the rows below the least number of replicas too, and its limits."""
+        side = SideConstraints.of(self.case.problem)
+        found = self._enumerated(0, 1)
+        candidates = [replace(c, rows=rows_up_to(side.min_replicas, c.rows)) for c in found]
+        return build(candidates, len(self.case.breakpoints), self.case.problem.max_pools, side)
+
     def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
         return enumerate_candidates(
             self.tables,
@@ -103,7 +125,7 @@ class Design:
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
         """The solver of a program, without the rows refused so far."""
-        solver = ProgramSolver(model, solve_options(self.case.problem))
+        solver = ProgramSolver(model, self._options)
         for index, replicas in self._refused.items():
             solver.refuse(self.candidates[index], replicas)
         return solver
@@ -124,6 +146,11 @@ class Design:
     def usd_per_hour(self, chosen: Sequence[Chosen]) -> float:
         """Cost of a fleet, with the GPUs that whole nodes have to spare."""
         return self._solver.usd_per_hour(chosen)
+
+    @property
+    def program(self) -> pyo.ConcreteModel:
+        """The program as it stands, the refused rows taken out by its `cuts`."""
+        return self._solver.model
 
     def optimum(self) -> Solution:
         """The cheapest fleet that is left."""
@@ -167,9 +194,18 @@ class Design:
         return row is next((r for r in candidate.rows if r.replicas > refused), None)
 
 
-def solve_options(problem: FleetProblem) -> SolveOptions:
-    """When the solver may stop, as a problem says."""
-    return SolveOptions(problem.solver.time_limit_s, problem.solver.relative_gap)
+def solve_options(problem: FleetProblem, log: TextIO | None = None) -> SolveOptions:
+    """Which solver a problem asks for, and when it may stop."""
+    stated = problem.solver
+    return SolveOptions(
+        time_limit_s=stated.time_limit_s,
+        relative_gap=stated.relative_gap,
+        threads=stated.threads,
+        seed=stated.seed,
+        node_limit=stated.node_limit,
+        name=stated.name,
+        log=log,
+    )
 
 
 def _extra_rows(case: Case) -> int:

@@ -6,12 +6,13 @@ from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from fleetopt.errors import Fault
 from fleetopt.problem.faults import FaultsError, Stated, faults_of
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, points_faults
 from fleetopt.problem.profile import ProfileSpec
+from fleetopt.problem.trace import TraceSource
 
 Metric = Literal["ttft", "tpot", "e2e"]
 Admission = Literal["reserved", "paged"]
@@ -61,12 +62,21 @@ class VerificationOptions(Stated):
 
 
 class SolverOptions(Stated):
-    """When the solver may stop."""
+    """Which solver, and when it may stop."""
+
+    name: str = Field(default="highs", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")
+    """HiGHS, or another solver that is installed, by its name in Pyomo."""
 
     time_limit_s: float = Field(default=60.0, gt=0)
     """Seconds for one solve."""
     relative_gap: float = Field(default=0.0, ge=0, lt=1)
     """Relative distance to the bound at which the solver may stop."""
+    node_limit: int | None = Field(default=None, ge=0, le=2_147_483_647)
+    """Most nodes of the search tree in one solve; 0 allows no search at all."""
+    threads: int = Field(default=1, ge=0, le=1024)
+    """Threads of the solver; 0 leaves the number to it."""
+    seed: int = Field(default=0, ge=0, le=2_147_483_647)
+    """Seed of the solver's own random numbers."""
 
 
 def default_slo() -> tuple[LatencyBound, ...]:
@@ -82,7 +92,9 @@ class FleetProblem(Stated):
     cdf: str | LengthCdf = "lmsys"
     """A file, the name of a bundled workload, or the distribution itself."""
     arrival_rate: float = Field(default=100.0, gt=0, le=1e8)
-    """Requests per second."""
+    """Requests per second; if absent, what a workload file or a trace says."""
+    trace: TraceSource | None = None
+    """Recorded traffic to design for; it states the lengths and the rate."""
     slo: tuple[LatencyBound, ...] = Field(default_factory=default_slo, min_length=1)
     """Bounds on latency percentiles; every pool keeps all of them."""
     gpus: tuple[str, ...] = Field(default=("a10g", "a100", "h100"), min_length=1)
@@ -126,7 +138,7 @@ class FleetProblem(Stated):
     verification: VerificationOptions = VerificationOptions()
     """How the plan is simulated."""
     solver: SolverOptions = SolverOptions()
-    """When the solver may stop."""
+    """Which solver, and when it may stop."""
 
     @property
     def design_rate(self) -> float:
@@ -194,6 +206,20 @@ class FleetProblem(Stated):
         if faults:
             raise FaultsError(faults)
         return values
+
+    @model_validator(mode="after")
+    def _lengths_and_rate_once(self) -> FleetProblem:
+        if self.trace is None or self.trace.sha256:
+            return self
+        said = {"cdf": "the lengths", "arrival_rate": "the rate"}
+        faults = [
+            Fault(key, f"the trace states {what}", "leave one of the two out")
+            for key, what in said.items()
+            if key in self.model_fields_set
+        ]
+        if faults:
+            raise FaultsError(faults)
+        return self
 
 
 def raise_repeated(keys: Sequence[Hashable], labels: Sequence[str]) -> None:

@@ -117,7 +117,7 @@ def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from ((text, "") for text in _spare_lines(plan))
     status = plan.status
     reason = status.termination.replace("_", " ")
-    held = "" if status.holding == "optimal" else f"; the plan is {status.holding}"
+    held = "" if status.holding == "optimal" else "; a cheaper fleet may exist"
     yield f"Solver: {reason}, gap {wording.share(status.gap, 2)}{held}.", ""
     if plan.verification is None:
         yield "Verdict: not verified; the table alone vouches for this plan.", "yellow"
@@ -139,8 +139,9 @@ def _cost_line(plan: Plan) -> str:
     if not plan.status.refused_rows or bound <= 0:
         return f"{text}."
     refused = wording.counted(len(plan.status.refused_rows), "row")
+    source = "the first optimum" if plan.status.holding == "optimal" else "proved by the solver"
     return (
-        f"{text}, the first optimum, before simulation refused {refused}. The verified plan costs "
+        f"{text}, {source}, before simulation refused {refused}. The verified plan costs "
         f"{wording.money(cost - bound)} a year more ({wording.share(cost / bound - 1)})."
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Design
+from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import PoolVerification, RefusedRow
 from fleetopt.verification.judge import FRESH, Judge, Judged
@@ -37,7 +38,8 @@ class Outcome:
 def accept(design: Design, judge: Judge) -> Outcome:
     """The cheapest fleet that the simulator accepts, twice, the second time on fresh seeds.
 
-    Raises InfeasibleError if the program runs out of fleets.
+    Raises InfeasibleError if the program runs out of fleets, and StoppedError if a limit
+    stops the solver before it finds one.
     """
     first = solution = design.optimum()
     refused: list[RefusedRow] = []
@@ -54,6 +56,7 @@ def accept(design: Design, judge: Judge) -> Outcome:
             refused.append(_refused(design, candidate, row, said))
             design.refuse(candidate, row.replicas)
         solution = design.optimum()
+    raise_unless_told(solution)
     raise InfeasibleError(
         f"no fleet passed the simulator: it refused {len(refused)} pools that the table would "
         "build; a longer SLO, more pools, looser limits or paged admission may help"

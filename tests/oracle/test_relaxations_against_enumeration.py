@@ -12,7 +12,7 @@ import pytest
 from enumeration import Pools, Problem, fleets
 from side_constraints import NAMES, random_hardware, random_side, within
 
-from fleetopt.optimization.elastic import Conflict, conflict
+from fleetopt.optimization.conflict import Conflict, conflict
 from fleetopt.optimization.limits import SideConstraints
 from fleetopt.optimization.program import build
 
