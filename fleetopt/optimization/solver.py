@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
+from typing import Any
 
 import pyomo.core as pyo
 from pyomo.core.expr import LinearExpression
@@ -84,17 +85,17 @@ class ProgramSolver:
             z.setub(int(z.index() in rows))
         self._allowed = frozenset(rows)
         if changed:
-            self._highs.update_variables(changed)
+            self._engine.rebound(changed)
 
     @contextmanager
     def within(self, expression: Any, most: float) -> Iterator[None]:
         """Within the context a linear expression of the model is at most `most`."""
         constraint = self._model.cuts.add(expression <= most)
-        self._highs.add_constraints([constraint])
+        self._engine.add(constraint)
         try:
             yield
         finally:
-            self._highs.remove_constraints([constraint])
+            self._engine.remove(constraint)
             del self._model.cuts[constraint.index()]
 
     def next_best(self) -> Solution:
