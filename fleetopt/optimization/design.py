@@ -104,7 +104,8 @@ class Design:
         """The program with the rows below the least number of replicas too, and its limits."""
         side = SideConstraints.of(self.case.problem)
         found = self._enumerated(0, 1)
-        candidates = [replace(c, rows=rows_up_to(side.min_replicas, c.rows)) for c in found]
+        least, share_up = side.min_replicas, side.availability
+        candidates = [replace(c, rows=rows_up_to(least, c.rows, share_up)) for c in found]
         return build(candidates, len(self.case.breakpoints), self.case.problem.max_pools, side)
 
     def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
