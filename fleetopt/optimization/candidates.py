@@ -8,7 +8,7 @@ the rows were computed, so the program can be used with data from any source.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from fleetopt.queueing.table import PoolTable
@@ -24,10 +24,13 @@ class Row:
     """One number of replicas that a candidate may be built with.
 
     grey: admissible only if simulation accepts it.
+    misses: share of the pool's requests beyond each bound of the SLO; empty where each pool
+        keeps the SLO by itself.
     """
 
     replicas: int
     grey: bool = False
+    misses: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def enumerate_candidates(
     grey: bool = False,
     extra_rows: int = EXTRA_ROWS,
     min_replicas: int = 1,
+    rows_of: Callable[[PoolTable], tuple[Row, ...]] | None = None,
 ) -> tuple[Candidate, ...]:
     """One candidate for each table that has an admissible row, indexed in order.
 
@@ -85,11 +89,12 @@ def enumerate_candidates(
     extra_rows: rows above the least admissible number of replicas. Only that number is
         computed; latency falls with every replica, so the rows above it are admissible.
     min_replicas: rows with fewer replicas are left out.
+    rows_of: the rows of a table, in the place of those that keep the SLO by themselves.
     """
     position = {tokens: i for i, tokens in enumerate(breakpoints)}
     candidates: list[Candidate] = []
     for table in tables:
-        rows = _rows(table, grey, extra_rows, min_replicas)
+        rows = _rows(table, grey, extra_rows, min_replicas) if rows_of is None else rows_of(table)
         if rows:
             candidates.append(_candidate(len(candidates), table, position, rows))
     return tuple(candidates)

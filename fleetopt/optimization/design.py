@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import pyomo.core as pyo
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
+from fleetopt.optimization.attainment import fleet_row, fleet_rows, measured
 from fleetopt.optimization.attributes import attach
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
-from fleetopt.optimization.limits import SideConstraints
-from fleetopt.optimization.program import build
+from fleetopt.optimization.limits import FleetSlo, SideConstraints
+from fleetopt.optimization.program import build, remeasure
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions, checked
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import FleetProblem
@@ -46,8 +48,10 @@ class Design:
         rows = _extra_rows(case) if extra_rows is None else extra_rows
         self.candidates = self._enumerated(rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
+        self._excluded: list[Sequence[Chosen]] = []
         self._is_open = False
-        self._solver = self._load(self._built())
+        self._model = self._built()
+        self._solver = self._load(self._model)
 
     @classmethod
     def of_program(cls, model: pyo.ConcreteModel) -> Design:
@@ -64,8 +68,10 @@ class Design:
     def hold(self, model: pyo.ConcreteModel) -> None:
         """Ask this program from now on, as it is."""
         self._refused = {}
+        self._excluded = []
         self._is_open = True
-        self._solver = self._load(checked(model))
+        self._model = checked(model)
+        self._solver = self._load(self._model)
 
     def __deepcopy__(self, memo: object) -> Design:
         """Itself: a copy of a program shares the tables behind it."""
@@ -81,7 +87,7 @@ class Design:
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
         """The program with another least number of replicas, and no row above the least."""
         candidates = self._enumerated(0, min_replicas)
-        side = replace(SideConstraints.of(self.case.problem), min_replicas=min_replicas)
+        side = replace(self._side(), min_replicas=min_replicas)
         points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
@@ -92,19 +98,37 @@ class Design:
             grey=self._grey,
             extra_rows=extra_rows,
             min_replicas=min_replicas,
+            rows_of=partial(self._fleet_rows, min_replicas) if self._is_fleet_wide else None,
         )
+
+    def _fleet_rows(self, min_replicas: int, table: PoolTable) -> tuple[Row, ...]:
+        share = table.arrival_rate / self.case.arrival_rate
+        return fleet_rows(table, share, grey=self._grey, min_replicas=min_replicas)
+
+    @property
+    def _is_fleet_wide(self) -> bool:
+        """Whether all requests together are held to the SLO."""
+        return self.case.problem.slo_scope == "fleet"
+
+    def _side(self) -> SideConstraints:
+        """The limits on the whole fleet."""
+        side = SideConstraints.of(self.case.problem)
+        if not self._is_fleet_wide:
+            return side
+        return replace(side, slo=FleetSlo(self.case.problem.slo, self.case.arrival_rate))
 
     def _built(self) -> pyo.ConcreteModel:
         """The program of the present candidates."""
-        problem = self.case.problem
-        side = SideConstraints.of(problem)
-        return build(self.candidates, len(self.case.breakpoints), problem.max_pools, side)
+        points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
+        return build(self.candidates, points, max_pools, self._side())
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
         """The solver of a program, without the rows refused so far."""
         solver = ProgramSolver(model, solve_options(self.case.problem))
         for index, replicas in self._refused.items():
             solver.refuse(self.candidates[index], replicas)
+        for chosen in self._excluded:
+            solver.exclude(chosen)
         return solver
 
     def table(self, candidate: Candidate) -> PoolTable:
@@ -131,14 +155,51 @@ class Design:
         """
         self._refused[candidate.index] = replicas
         if self._solver.refuse(candidate, replicas) == 0 and not self._is_open:
-            more = tuple(Row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
-            extended = replace(self.candidates[candidate.index], rows=more)
-            before, after = candidate.index, candidate.index + 1
-            self.candidates = (*self.candidates[:before], extended, *self.candidates[after:])
-            self._solver = self._load(self._built())
+            self._replace(replace(candidate, rows=self._more_rows(candidate, replicas)))
+            self._model = self._built()
+            self._solver = self._load(self._model)
+
+    def exclude(self, chosen: Sequence[Chosen]) -> None:
+        """Take out a fleet, and those of the same pools with fewer replicas in each."""
+        self._excluded.append(chosen)
+        self._solver.exclude(chosen)
+
+    def measure(self, misses: Iterable[tuple[Candidate, int, tuple[float, ...]]]) -> None:
+        """Put what was measured of rows (candidate, replicas) in the place of the table's misses.
+
+        A candidate whose last row misses more than the table said gets the next ones above,
+        but for a user's program.
+        """
+        for candidate, replicas, shares in misses:
+            known = self.candidates[candidate.index]
+            changed = measured(known, replicas, shares)
+            if known.rows[-1].replicas == replicas and not self._is_open:
+                more = self._more_rows(known, replicas)
+                changed = replace(changed, rows=changed.rows + more)
+            self._replace(changed)
+        if self._is_open:
+            remeasure(self._model, self.candidates)
+        else:
+            self._model = self._built()
+        self._solver = self._load(self._model)
+
+    def _more_rows(self, candidate: Candidate, replicas: int) -> tuple[Row, ...]:
+        """Rows above a number of replicas."""
+        numbers = rows_above(replicas, EXTRA_ROWS + 1)
+        if not self._is_fleet_wide:
+            return tuple(Row(n) for n in numbers)
+        table = self.table(candidate)
+        rows = (fleet_row(table, n, grey=self._grey) for n in numbers)
+        return tuple(row for row in rows if row is not None)
+
+    def _replace(self, candidate: Candidate) -> None:
+        before, after = candidate.index, candidate.index + 1
+        self.candidates = (*self.candidates[:before], candidate, *self.candidates[after:])
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""
+        if self._is_fleet_wide:
+            return self._solver.best(count, other_pools=True)
         with self._solver.restricted(self._is_least):
             return self._solver.best(count)
 
