@@ -206,7 +206,7 @@ def _default(key: str) -> str | None:
         for name in key.split("."):
             value = getattr(value, name)
     if isinstance(value, tuple):
-        return ",".join(getattr(part, "text", part) for part in value)
+        return ",".join(str(getattr(part, "text", part)) for part in value)
     if isinstance(value, dict):
         return ",".join(f"{name}={count}" for name, count in value.items()) or None
     if value is None or isinstance(value, bool):

@@ -9,13 +9,15 @@ a bound allows it to miss, for every bound.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from fleetopt.optimization.candidates import STEP, Candidate, Row
 from fleetopt.queueing.feasibility import GREY_MARGIN
 from fleetopt.queueing.table import PoolTable
 
+Built = tuple[PoolTable, int]
+"""The table of a pool, and its replicas."""
 NEGLIGIBLE = 0.01
 """Part of the allowed misses that more replicas of a pool must save to be worth a row."""
 MOST_ROWS = 12
@@ -39,7 +41,7 @@ def fleet_rows(
     for n in _numbers(first):
         row = fleet_row(table, n, grey=grey)
         rows |= {} if row is None else {n: row}
-        if row is not None and not _is_worth_more(table, share, row, grey):
+        if row is not None and not is_worth_more(table, share, row, grey=grey):
             break
     alone = table.min_replicas(grey=grey)
     if alone is not None and alone > first and alone not in rows:
@@ -54,6 +56,15 @@ def fleet_row(table: PoolTable, replicas: int, *, grey: bool = False) -> Row | N
     if not seen.is_stable:
         return None
     return Row(replicas, misses=tuple(seen.miss(b, _stretch(grey)) for b in table.limits.slo))
+
+
+def is_worth_more(table: PoolTable, share: float, row: Row, *, grey: bool = False) -> bool:
+    """Whether more replicas than the row's could save a noticeable part of an allowance."""
+    for bound, miss in zip(table.limits.slo, row.misses, strict=True):
+        spare = miss - table.least_miss(bound, _stretch(grey))
+        if share * spare > NEGLIGIBLE * bound.allowed_miss:
+            return True
+    return False
 
 
 def measured(candidate: Candidate, replicas: int, misses: tuple[float, ...]) -> Candidate:
@@ -72,6 +83,32 @@ def measured(candidate: Candidate, replicas: int, misses: tuple[float, ...]) -> 
     return replace(candidate, rows=tuple(rows))
 
 
+def attained(pools: Iterable[Built]) -> tuple[float, ...]:
+    """Share of the requests of all pools within each bound of the SLO, by the tables."""
+    built = list(pools)
+    rate = sum(table.arrival_rate for table, _ in built)
+    return tuple(
+        1.0 - sum(table.arrival_rate / rate * table.row(n).miss(bound) for table, n in built)
+        for bound in built[0][0].limits.slo
+    )
+
+
+def binding(pools: Sequence[Built], index: int) -> str:
+    """Why one replica fewer in one of the pools would not do, in words and numbers."""
+    table, replicas = pools[index]
+    fewer, cap = replicas - 1, table.limits.max_utilization
+    if fewer < 1:
+        return "a pool has at least one replica"
+    rho = table.row(fewer).utilization
+    if rho > cap:
+        return f"utilization cap: utilization {rho:.3g} > {cap:g} at {fewer}"
+    shares = attained((*pools[:index], (table, fewer), *pools[index + 1 :]))
+    for bound, share in zip(table.limits.slo, shares, strict=True):
+        if share < 1.0 - bound.allowed_miss:
+            return f"{bound.label}: {100 * share:.2f} % of all requests within it at {fewer}"
+    return f"simulation: the table alone would accept {fewer}"
+
+
 def _least_by_utilization(table: PoolTable) -> int:
     """The least replicas within the utilization cap; utilization falls as 1 / n."""
     least = table.row(1).utilization / table.limits.max_utilization
@@ -84,15 +121,6 @@ def _numbers(first: int) -> Iterator[int]:
     for _ in range(MOST_ROWS):
         yield n
         n = max(n + 1, math.ceil(n * (1.0 + STEP)), first + int(_SPREAD * (n - first)))
-
-
-def _is_worth_more(table: PoolTable, share: float, row: Row, grey: bool) -> bool:
-    """Whether more replicas than the row's could save a noticeable part of an allowance."""
-    for bound, miss in zip(table.limits.slo, row.misses, strict=True):
-        spare = miss - table.least_miss(bound, _stretch(grey))
-        if share * spare > NEGLIGIBLE * bound.allowed_miss:
-            return True
-    return False
 
 
 def _stretch(grey: bool) -> float:

@@ -12,7 +12,14 @@ import pyomo.core as pyo
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
-from fleetopt.optimization.attainment import fleet_row, fleet_rows, measured
+from fleetopt.optimization.attainment import (
+    attained,
+    binding,
+    fleet_row,
+    fleet_rows,
+    is_worth_more,
+    measured,
+)
 from fleetopt.optimization.attributes import attach
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
 from fleetopt.optimization.limits import FleetSlo, SideConstraints
@@ -71,6 +78,8 @@ class Design:
         self._excluded = []
         self._is_open = True
         self._model = checked(model)
+        if self._is_fleet_wide:
+            remeasure(self._model, self.candidates)  # another solve may have measured some
         self._solver = self._load(self._model)
 
     def __deepcopy__(self, memo: object) -> Design:
@@ -144,6 +153,17 @@ class Design:
         """Cost of a fleet, with the GPUs that whole nodes have to spare."""
         return self._solver.usd_per_hour(chosen)
 
+    def attained(self, chosen: Sequence[Chosen]) -> tuple[float, ...]:
+        """Share of the requests of all pools within each bound of the SLO, by the tables."""
+        return attained((self.table(c), row.replicas) for c, row in chosen)
+
+    def binding(self, chosen: Sequence[Chosen], index: int) -> str:
+        """Why one replica fewer in one of the pools would not do."""
+        if not self._is_fleet_wide:
+            candidate, row = chosen[index]
+            return self.table(candidate).binding(row.replicas)
+        return binding([(self.table(c), row.replicas) for c, row in chosen], index)
+
     def optimum(self) -> Solution:
         """The cheapest fleet that is left."""
         return self._solver.solve()
@@ -173,7 +193,7 @@ class Design:
         for candidate, replicas, shares in misses:
             known = self.candidates[candidate.index]
             changed = measured(known, replicas, shares)
-            if known.rows[-1].replicas == replicas and not self._is_open:
+            if not self._is_open and self._is_short(changed, replicas):
                 more = self._more_rows(known, replicas)
                 changed = replace(changed, rows=changed.rows + more)
             self._replace(changed)
@@ -182,6 +202,14 @@ class Design:
         else:
             self._model = self._built()
         self._solver = self._load(self._model)
+
+    def _is_short(self, candidate: Candidate, replicas: int) -> bool:
+        """Whether the row is the last, and more replicas would miss noticeably less."""
+        share = candidate.arrival_rate / self.case.arrival_rate
+        last = candidate.rows[-1]
+        return last.replicas == replicas and is_worth_more(
+            self.table(candidate), share, last, grey=self._grey
+        )
 
     def _more_rows(self, candidate: Candidate, replicas: int) -> tuple[Row, ...]:
         """Rows above a number of replicas."""
