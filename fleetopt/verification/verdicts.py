@@ -125,7 +125,9 @@ def report(
         for metric in METRICS
     ]
     shares = [attainment(runs, i, _SPREAD) for i in range(len(slo))]
-    worst = min(shares, key=lambda share: share[0])
+    worst, _ = max(
+        zip(shares, slo, strict=True), key=lambda pair: (1.0 - pair[0][0]) / pair[1].allowed_miss
+    )
     return PoolVerification(
         verdict=verdict,
         p99_ttft_ms=latencies[0],
