@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.table import Table
+
 from fleetopt.plan import Interval, Plan
 from fleetopt.problem import LatencyBound
 from fleetopt.report import wording
+from fleetopt.report.console import columns
 
 _SCOPES = {
     "pool": "each pool keeps every bound by itself",
@@ -16,19 +19,26 @@ _PERCENT = f"{wording.NO_BREAK}%"
 
 
 def scope_lines(plan: Plan) -> Iterator[str]:
-    """The scope, each bound with what is attained, and in scope fleet the pools one by one."""
+    """The scope, and each bound with what is attained of it."""
     scope = plan.problem.slo_scope
     yield f"Scope: {scope}; {_SCOPES[scope]}."
     for b, bound in enumerate(plan.problem.slo):
         yield f"  {_within(bound)}: {_attained(plan, b)}; {bound.percentile:g}{_PERCENT} needed."
-    if scope == "fleet":
-        for i, pool in enumerate(plan.fleet.pools):
-            shares = ", ".join(
-                f"{_share(plan, i, b)} within {_within(bound)}"
-                for b, bound in enumerate(plan.problem.slo)
-            )
-            part = wording.share(pool.arrival_rate / _rate(plan), 2)
-            yield f"  {pool.name}, {part} of the requests: {shares}."
+
+
+def shares_table(plan: Plan) -> Table:
+    """In scope fleet: of each pool's requests, the share within each bound."""
+    bounds = plan.problem.slo
+    headings = [f"within {b.metric.upper()}\n{b.limit_ms:,g}{wording.NO_BREAK}ms" for b in bounds]
+    table = columns("pool", "lengths\ntokens", "share of all\nrequests", *headings, left=2)
+    for i, pool in enumerate(plan.fleet.pools):
+        table.add_row(
+            pool.name,
+            wording.lengths(pool.lo_tokens, pool.hi_tokens),
+            wording.share(pool.arrival_rate / _rate(plan), 2),
+            *(wording.share(_estimate(plan, i, b), 2) for b in range(len(bounds))),
+        )
+    return table
 
 
 def _within(bound: LatencyBound) -> str:
@@ -43,10 +53,11 @@ def _attained(plan: Plan, b: int) -> str:
             pool.arrival_rate / _rate(plan) * predicted.bounds[b].miss_probability
             for pool, predicted in zip(plan.fleet.pools, plan.prediction.pools, strict=True)
         )
-        by_table = f"{wording.share(table, 2)} of all requests by the table"
+        by_table = wording.share(table, 2)
         if plan.verification is None or not plan.verification.attained:
-            return by_table
-        return f"{wording.attainment(plan.verification.attained[b])}, {by_table}"
+            return f"{by_table} of all requests by the table"
+        simulated = wording.attainment(plan.verification.attained[b])
+        return f"{simulated} of all requests, {by_table} by the table"
     worst = min(range(len(plan.fleet.pools)), key=lambda i: _estimate(plan, i, b))
     name = plan.fleet.pools[worst].name
     return f"{_share(plan, worst, b)} in {name}" + (

@@ -10,7 +10,7 @@ from rich.table import Table
 from fleetopt.catalog import profiles_of
 from fleetopt.plan import HOURS_PER_YEAR, Alternative, Plan, PoolVerification, RefusedRow
 from fleetopt.report import wording
-from fleetopt.report.attainment import scope_lines
+from fleetopt.report.attainment import scope_lines, shares_table
 from fleetopt.report.console import columns, first_fitting, line, section
 
 _COMPARED = ("one pool", "one GPU type")
@@ -25,6 +25,8 @@ def plan_report(plan: Plan, width: int) -> Group:
 def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield fleet_table(plan, width)
     yield section("Answer", *(line(text, width, style) for text, style in _answer_lines(plan)))
+    if plan.problem.slo_scope == "fleet":
+        yield section("Whom the SLO is kept for", shares_table(plan))
     if plan.status.refused_rows:
         yield section("Refused by simulation", _refused_table(plan.status.refused_rows))
     if plan.status.refused_fleets:
