@@ -105,7 +105,7 @@ def test_a_fleet_that_misses_more_than_the_table_said_is_not_chosen_again() -> N
 def test_a_last_row_that_disappoints_gets_more_above_it() -> None:
     """As many replicas as simulation asks for."""
     design = Design(case_of(), grey=False)
-    candidate, row = design.optimum().chosen[0]
+    candidate, _ = design.optimum().chosen[0]
     last = candidate.rows[-1].replicas
     design.measure([(candidate, last, (0.5,))])
     assert design.candidates[candidate.index].rows[-1].replicas > last
