@@ -26,11 +26,13 @@ class Pool:
 
     lo_tokens, hi_tokens: range of total lengths; hi_tokens is the context window too.
     gpu, profile: short name of the GPU type, and name of the profile.
-    replicas, gpus: replicas of the pool, and the GPUs that they take together.
+    replicas: those that must be up for the predictions to hold.
+    gpus: of all replicas that are bought, spare ones included.
     slots: sequences in the running batch of one replica, as the table counts them.
     admission: "reserved" or "paged".
     compression: length above `hi_tokens` that is compressed into this pool, as a factor.
     arrival_rate: requests per second that the pool receives.
+    spare_replicas: bought beyond `replicas`, because some are down at times.
     """
 
     name: str
@@ -44,7 +46,13 @@ class Pool:
     admission: str
     compression: float
     arrival_rate: float
+    spare_replicas: int = 0
     __pydantic_config__ = _CLOSED
+
+    @property
+    def bought(self) -> int:
+        """Replicas that are paid for."""
+        return self.replicas + self.spare_replicas
 
 
 @dataclass(frozen=True)
@@ -233,11 +241,11 @@ class RefusedFleet:
 class Status:
     """Why the solver stopped, what is held, and how good it is.
 
-    termination: "optimal", "gap" or "time_limit"; holding: "optimal" or "feasible".
-    termination: why the solver stopped.
-    holding: what it holds.
+    termination: why the solver stopped: "optimal", "gap", "time_limit" or "node_limit".
+    holding: what it holds, "optimal" or "feasible".
     gap: relative distance between the answer and the bound of the solver.
-    bound_usd_per_year: cost of the first optimum, before simulation refused any row.
+    bound_usd_per_year: cost of the first optimum, before simulation refused any row; where
+        the solver was stopped early, what it had proved by then.
     refused_rows: rows that simulation refused on the way.
     refused_fleets: whole fleets that it refused, in scope fleet.
     """
@@ -353,6 +361,9 @@ def _pool_faults(fleet: Fleet) -> list[Fault]:
             if not getattr(pool, key) > 0:
                 text = f"must be greater than 0, got {getattr(pool, key)}"
                 faults.append(Fault(f"fleet.pools[{i}].{key}", text))
+        if pool.spare_replicas < 0:
+            text = f"must be at least 0, got {pool.spare_replicas}"
+            faults.append(Fault(f"fleet.pools[{i}].spare_replicas", text))
         if not 0 <= pool.lo_tokens < pool.hi_tokens:
             text = f"expected 0 <= lo_tokens < hi_tokens, got {pool.lo_tokens} and {pool.hi_tokens}"
             faults.append(Fault(f"fleet.pools[{i}]", text))

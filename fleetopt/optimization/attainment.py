@@ -39,23 +39,23 @@ def fleet_rows(
     first = max(min_replicas, _least_by_utilization(table))
     rows: dict[int, Row] = {}
     for n in _numbers(first):
-        row = fleet_row(table, n, grey=grey)
+        row = with_misses(table, Row(n), grey=grey)
         rows |= {} if row is None else {n: row}
         if row is not None and not is_worth_more(table, share, row, grey=grey):
             break
     alone = table.min_replicas(grey=grey)
     if alone is not None and alone > first and alone not in rows:
-        row = fleet_row(table, alone, grey=grey)
+        row = with_misses(table, Row(alone), grey=grey)
         rows |= {} if row is None else {alone: row}
     return tuple(rows[n] for n in sorted(rows))
 
 
-def fleet_row(table: PoolTable, replicas: int, *, grey: bool = False) -> Row | None:
-    """One row with what it misses; None if it is overloaded."""
-    seen = table.row(replicas)
+def with_misses(table: PoolTable, row: Row, *, grey: bool = False) -> Row | None:
+    """A row with what it misses by the table; None if it is overloaded."""
+    seen = table.row(row.replicas)
     if not seen.is_stable:
         return None
-    return Row(replicas, misses=tuple(seen.miss(b, _stretch(grey)) for b in table.limits.slo))
+    return replace(row, misses=tuple(seen.miss(b, _stretch(grey)) for b in table.limits.slo))
 
 
 def is_worth_more(table: PoolTable, share: float, row: Row, *, grey: bool = False) -> bool:

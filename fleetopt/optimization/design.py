@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import partial
-from typing import cast
+from functools import cached_property, partial
+from typing import TextIO, cast
 
 import pyomo.core as pyo
 
@@ -15,13 +15,19 @@ from fleetopt.errors import InputError
 from fleetopt.optimization.attainment import (
     attained,
     binding,
-    fleet_row,
     fleet_rows,
     is_worth_more,
     measured,
+    with_misses,
 )
 from fleetopt.optimization.attributes import attach
-from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
+from fleetopt.optimization.candidates import (
+    Candidate,
+    Row,
+    enumerate_candidates,
+    rows_above,
+    rows_up_to,
+)
 from fleetopt.optimization.limits import FleetSlo, SideConstraints
 from fleetopt.optimization.program import build, remeasure
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions, checked
@@ -45,10 +51,14 @@ class Design:
 
     grey: admit rows that simulation has yet to decide.
     extra_rows: rows above the least admissible one; as many as the solver likes if absent.
+    log: where the solver's own log goes; nowhere if absent.
     """
 
-    def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:
+    def __init__(
+        self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
+    ) -> None:
         self.case = case
+        self._options = solve_options(case.problem, log)
         self._grey = grey
         tables = pool_tables(case)
         self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
@@ -57,8 +67,11 @@ class Design:
         self._refused: dict[int, int] = {}
         self._excluded: list[Sequence[Chosen]] = []
         self._is_open = False
-        self._model = self._built()
-        self._solver = self._load(self._model)
+
+    @cached_property
+    def _solver(self) -> ProgramSolver:
+        """The program in the solver, from the first question on."""
+        return self._load(self._built())
 
     @classmethod
     def of_program(cls, model: pyo.ConcreteModel) -> Design:
@@ -77,10 +90,9 @@ class Design:
         self._refused = {}
         self._excluded = []
         self._is_open = True
-        self._model = checked(model)
         if self._is_fleet_wide:
-            remeasure(self._model, self.candidates)  # another solve may have measured some
-        self._solver = self._load(self._model)
+            remeasure(model, self.candidates)  # another solve may have measured some
+        self._solver = self._load(checked(model))
 
     def __deepcopy__(self, memo: object) -> Design:
         """Itself: a copy of a program shares the tables behind it."""
@@ -100,6 +112,15 @@ class Design:
         points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
+    def with_fewer(self) -> pyo.ConcreteModel:
+        """The program with the rows below the least number of replicas too, and its limits."""
+        side = self._side()
+        found = self._enumerated(0, 1)
+        candidates = [replace(c, rows=rows_up_to(side.min_replicas, c.rows)) for c in found]
+        if self._is_fleet_wide:
+            candidates = [replace(c, rows=self._with_misses(c, c.rows)) for c in candidates]
+        return build(candidates, len(self.case.breakpoints), self.case.problem.max_pools, side)
+
     def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
         return enumerate_candidates(
             self.tables,
@@ -107,12 +128,14 @@ class Design:
             grey=self._grey,
             extra_rows=extra_rows,
             min_replicas=min_replicas,
+            availability=self.case.problem.availability,
             rows_of=partial(self._fleet_rows, min_replicas) if self._is_fleet_wide else None,
         )
 
     def _fleet_rows(self, min_replicas: int, table: PoolTable) -> tuple[Row, ...]:
         share = table.arrival_rate / self.case.arrival_rate
-        return fleet_rows(table, share, grey=self._grey, min_replicas=min_replicas)
+        rows = fleet_rows(table, share, grey=self._grey, min_replicas=min_replicas)
+        return tuple(replace(row, spare=self.row(row.replicas).spare) for row in rows)
 
     @property
     def _is_fleet_wide(self) -> bool:
@@ -133,7 +156,7 @@ class Design:
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
         """The solver of a program, without the rows refused so far."""
-        solver = ProgramSolver(model, solve_options(self.case.problem))
+        solver = ProgramSolver(model, self._options)
         for index, replicas in self._refused.items():
             solver.refuse(self.candidates[index], replicas)
         for chosen in self._excluded:
@@ -143,6 +166,10 @@ class Design:
     def table(self, candidate: Candidate) -> PoolTable:
         """The feasibility table behind a candidate."""
         return self._tables[_key(candidate.lo_tokens, candidate.hi_tokens, candidate.profile)]
+
+    def row(self, replicas: int) -> Row:
+        """The row of a number of replicas that must be up, with its spare ones."""
+        return Row.available(replicas, self.case.problem.availability)
 
     @property
     def tables(self) -> Sequence[PoolTable]:
@@ -164,6 +191,11 @@ class Design:
             return self.table(candidate).binding(row.replicas)
         return binding([(self.table(c), row.replicas) for c, row in chosen], index)
 
+    @property
+    def program(self) -> pyo.ConcreteModel:
+        """The program as it stands, the refused rows taken out by its `cuts`."""
+        return self._solver.model
+
     def optimum(self) -> Solution:
         """The cheapest fleet that is left."""
         return self._solver.solve()
@@ -176,8 +208,7 @@ class Design:
         self._refused[candidate.index] = replicas
         if self._solver.refuse(candidate, replicas) == 0 and not self._is_open:
             self._replace(replace(candidate, rows=self._more_rows(candidate, replicas)))
-            self._model = self._built()
-            self._solver = self._load(self._model)
+            self._solver = self._load(self._built())
 
     def exclude(self, chosen: Sequence[Chosen]) -> None:
         """Take out a fleet, and those of the same pools with fewer replicas in each."""
@@ -198,10 +229,8 @@ class Design:
                 changed = replace(changed, rows=changed.rows + more)
             self._replace(changed)
         if self._is_open:
-            remeasure(self._model, self.candidates)
-        else:
-            self._model = self._built()
-        self._solver = self._load(self._model)
+            remeasure(self.program, self.candidates)
+        self._solver = self._load(self.program if self._is_open else self._built())
 
     def _is_short(self, candidate: Candidate, replicas: int) -> bool:
         """Whether the row is the last, and more replicas would miss noticeably less."""
@@ -213,12 +242,13 @@ class Design:
 
     def _more_rows(self, candidate: Candidate, replicas: int) -> tuple[Row, ...]:
         """Rows above a number of replicas."""
-        numbers = rows_above(replicas, EXTRA_ROWS + 1)
-        if not self._is_fleet_wide:
-            return tuple(Row(n) for n in numbers)
-        table = self.table(candidate)
-        rows = (fleet_row(table, n, grey=self._grey) for n in numbers)
-        return tuple(row for row in rows if row is not None)
+        rows = tuple(self.row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
+        return self._with_misses(candidate, rows) if self._is_fleet_wide else rows
+
+    def _with_misses(self, candidate: Candidate, rows: Sequence[Row]) -> tuple[Row, ...]:
+        """Rows with what the table says that they miss, but for those that are overloaded."""
+        seen = (with_misses(self.table(candidate), row, grey=self._grey) for row in rows)
+        return tuple(row for row in seen if row is not None)
 
     def _replace(self, candidate: Candidate) -> None:
         before, after = candidate.index, candidate.index + 1
@@ -251,9 +281,18 @@ class Design:
         return row is next((r for r in candidate.rows if r.replicas > refused), None)
 
 
-def solve_options(problem: FleetProblem) -> SolveOptions:
-    """When the solver may stop, as a problem says."""
-    return SolveOptions(problem.solver.time_limit_s, problem.solver.relative_gap)
+def solve_options(problem: FleetProblem, log: TextIO | None = None) -> SolveOptions:
+    """Which solver a problem asks for, and when it may stop."""
+    stated = problem.solver
+    return SolveOptions(
+        time_limit_s=stated.time_limit_s,
+        relative_gap=stated.relative_gap,
+        threads=stated.threads,
+        seed=stated.seed,
+        node_limit=stated.node_limit,
+        name=stated.name,
+        log=log,
+    )
 
 
 def _extra_rows(case: Case) -> int:

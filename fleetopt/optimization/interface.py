@@ -43,7 +43,7 @@ _SETS = (
 )
 _DATA = (
     Part("candidate", "data", "c", "", "its lengths, type, profile, price, arrival rate and rows"),
-    Part("row", "data", "c, k", "", "its replicas, and whether only simulation can admit it"),
+    Part("row", "data", "c, k", "", "its replicas, spare ones, and whether it is grey"),
     Part("rows_of", "data", "c", "", "the pairs (c, k) of a candidate"),
     Part("leaving", "data", "i", "", "candidates whose lengths begin above t_i"),
     Part("entering", "data", "i", "", "candidates whose lengths end at t_i"),
@@ -61,9 +61,9 @@ _VARIABLES = (
 _EXPRESSIONS = (
     Part("open", "expression", "c", "0 or 1", "whether candidate c is built"),
     Part("pools", "expression", "", "pools", "how many pools are built"),
-    Part("cost", "expression", "", "USD/h", "cost of the fleet, spare GPUs of nodes included"),
+    Part("cost", "expression", "", "USD/h", "cost of the fleet, all that is spare included"),
     Part("pool_cost", "expression", "c", "USD/h", "cost of a pool; 0 if it is not built"),
-    Part("gpus", "expression", "type", "GPUs", "GPUs that the pools use"),
+    Part("gpus", "expression", "type", "GPUs", "GPUs of the pools, spare replicas included"),
     Part("gpus_bought", "expression", "type", "GPUs", "GPUs in whole nodes"),
     Part("total_gpus", "expression", "", "GPUs", "GPUs of all types in whole nodes"),
     Part("pool_gpus", "expression", "c", "GPUs", "GPUs of a pool; 0 if it is not built"),
@@ -93,5 +93,13 @@ _CONSTRAINTS = (
         "`min_replicas` is above 1",
     ),
     Part("fleet_attainment", "constraint", "b", "", "what all requests together keep", _FLEET),
+    Part(
+        "availability",
+        "constraint",
+        "c",
+        "replicas",
+        "enough of a pool are up on average",
+        "`availability` is below 1",
+    ),
     Part("least_cost", "objective", "", "USD/h", "the least `cost`; replace it with your own"),
 )

@@ -31,6 +31,7 @@ class SideConstraints:
     budget_usd_per_year: cost of the fleet over a year of 8760 h.
     node_size: GPUs of one type are bought in whole nodes of this size.
     min_replicas: least replicas of each pool.
+    availability: share of the time that a replica is up.
     slo: what all requests together are held to; absent where the rows see to it.
     """
 
@@ -40,6 +41,7 @@ class SideConstraints:
     budget_usd_per_year: float | None = None
     node_size: int = 1
     min_replicas: int = 1
+    availability: float = 1.0
     slo: FleetSlo | None = None
 
     @classmethod
@@ -52,6 +54,7 @@ class SideConstraints:
             budget_usd_per_year=problem.budget_usd_per_year,
             node_size=problem.node_size,
             min_replicas=problem.min_replicas,
+            availability=problem.availability,
         )
 
 

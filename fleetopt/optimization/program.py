@@ -1,11 +1,12 @@
 r"""The program: which pools to build, and with how many replicas.
 
 Breakpoints :math:`0 = t_0 < \dots < t_m` cut the total lengths; a candidate c is an arc
-:math:`(t_i, t_j]` with a profile, and row k builds it with :math:`n_{ck}` replicas:
+:math:`(t_i, t_j]` with a profile, and row k builds it with :math:`n_{ck}` replicas that must
+be up, of :math:`N_{ck} \ge n_{ck}` that are bought:
 
 .. math::
 
-    \min \sum_{c,k} p_c n_{ck} z_{ck}, \qquad z_{ck} \in \{0, 1\},
+    \min \sum_{c,k} p_c N_{ck} z_{ck}, \qquad z_{ck} \in \{0, 1\},
 
 subject to the constraints of `fleetopt.optimization.constraints`; where GPUs are bought in
 whole nodes, the spare ones are paid for too. Rows are binaries because
@@ -109,6 +110,11 @@ def _attach_side_constraints(model: pyo.ConcreteModel, side: SideConstraints) ->
         model.least_replicas = pyo.Constraint(
             model.candidates,
             rule=lambda model, c: constraints.least_replicas(model, c, side.min_replicas),
+        )
+    if side.availability < 1.0:
+        model.availability = pyo.Constraint(
+            model.candidates,
+            rule=lambda model, c: constraints.availability(model, c, side.availability),
         )
     if side.slo is not None:
         _attach_fleet_slo(model, side.slo)

@@ -12,6 +12,7 @@ from fleetopt.errors import Fault
 from fleetopt.problem.faults import FaultsError, Stated, faults_of
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, points_faults
 from fleetopt.problem.profile import ProfileSpec
+from fleetopt.problem.trace import TraceSource
 
 Metric = Literal["ttft", "tpot", "e2e"]
 Admission = Literal["reserved", "paged"]
@@ -87,12 +88,21 @@ class VerificationOptions(Stated):
 
 
 class SolverOptions(Stated):
-    """When the solver may stop."""
+    """Which solver, and when it may stop."""
+
+    name: str = Field(default="highs", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")
+    """HiGHS, or another solver that is installed, by its name in Pyomo."""
 
     time_limit_s: float = Field(default=60.0, gt=0)
     """Seconds for one solve."""
     relative_gap: float = Field(default=0.0, ge=0, lt=1)
     """Relative distance to the bound at which the solver may stop."""
+    node_limit: int | None = Field(default=None, ge=0, le=2_147_483_647)
+    """Most nodes of the search tree in one solve; 0 allows no search at all."""
+    threads: int = Field(default=1, ge=0, le=1024)
+    """Threads of the solver; 0 leaves the number to it."""
+    seed: int = Field(default=0, ge=0, le=2_147_483_647)
+    """Seed of the solver's own random numbers."""
 
 
 def default_slo() -> tuple[LatencyBound, ...]:
@@ -108,7 +118,9 @@ class FleetProblem(Stated):
     cdf: str | LengthCdf = "lmsys"
     """A file, the name of a bundled workload, or the distribution itself."""
     arrival_rate: float = Field(default=100.0, gt=0, le=1e8)
-    """Requests per second."""
+    """Requests per second; if absent, what a workload file or a trace says."""
+    trace: TraceSource | None = None
+    """Recorded traffic to design for; it states the lengths and the rate."""
     slo: tuple[LatencyBound, ...] = Field(default_factory=default_slo, min_length=1)
     """Bounds on latency percentiles, such as ["p99 ttft 500", "p50 ttft 200"]; all are kept."""
     slo_scope: Scope = "pool"
@@ -147,12 +159,14 @@ class FleetProblem(Stated):
     """GPUs of a node; the GPUs of each type are bought and paid for in whole nodes."""
     min_replicas: int = Field(default=1, ge=1, le=1_000_000)
     """Least replicas of a pool."""
+    availability: float = Field(default=1.0, gt=0, le=1)
+    """Share of the time that a replica is up; spare ones are bought so that enough are up."""
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
     verification: VerificationOptions = VerificationOptions()
     """How the plan is simulated."""
     solver: SolverOptions = SolverOptions()
-    """When the solver may stop."""
+    """Which solver, and when it may stop."""
 
     @property
     def design_rate(self) -> float:
@@ -227,6 +241,20 @@ class FleetProblem(Stated):
         if faults:
             raise FaultsError(faults)
         return values
+
+    @model_validator(mode="after")
+    def _lengths_and_rate_once(self) -> FleetProblem:
+        if self.trace is None or self.trace.sha256:
+            return self
+        said = {"cdf": "the lengths", "arrival_rate": "the rate"}
+        faults = [
+            Fault(key, f"the trace states {what}", "leave one of the two out")
+            for key, what in said.items()
+            if key in self.model_fields_set
+        ]
+        if faults:
+            raise FaultsError(faults)
+        return self
 
 
 def raise_repeated(keys: Sequence[Hashable], labels: Sequence[str]) -> None:

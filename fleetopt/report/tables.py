@@ -65,7 +65,7 @@ def _wide_table(plan: Plan, *, close: bool) -> Table:
     )  # fmt: skip
     for i, (pool, cost) in enumerate(zip(plan.fleet.pools, _pool_costs(plan), strict=True)):
         lengths = wording.lengths(pool.lo_tokens, pool.hi_tokens)
-        machines = (pool.gpu, f"{pool.replicas:,}")
+        machines = (pool.gpu, wording.replicas(pool))
         table.add_row(pool.name, lengths, *machines, *_figures(plan, i), cost)
     return table
 
@@ -119,9 +119,10 @@ def _pool_costs(plan: Plan) -> list[str]:
 
 def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     yield _cost_line(plan), "bold"
+    yield from ((text, "") for text in _spare_lines(plan))
     status = plan.status
     reason = status.termination.replace("_", " ")
-    held = "" if status.holding == "optimal" else f"; the plan is {status.holding}"
+    held = "" if status.holding == "optimal" else "; a cheaper fleet may exist"
     yield f"Solver: {reason}, gap {wording.share(status.gap, 2)}{held}.", ""
     if plan.verification is None:
         yield "Verdict: not verified; the table alone vouches for this plan.", "yellow"
@@ -152,10 +153,23 @@ def _cost_line(plan: Plan) -> str:
         return f"{text}."
     counts = ((rows, "row"), (fleets, "fleet"))
     refused = " and ".join(wording.counted(*count) for count in counts if count[0])
+    source = "the first optimum" if plan.status.holding == "optimal" else "proved by the solver"
     return (
-        f"{text}, the first optimum, before simulation refused {refused}. The verified plan costs "
+        f"{text}, {source}, before simulation refused {refused}. The verified plan costs "
         f"{wording.money(cost - bound)} a year more ({wording.share(cost / bound - 1)})."
     )
+
+
+def _spare_lines(plan: Plan) -> Iterator[str]:
+    """What is bought and what must be up, where the two differ."""
+    if any(pool.spare_replicas for pool in plan.fleet.pools):
+        pools = (
+            f"{pool.name} buys {wording.counted(pool.bought, 'replica')}, of which "
+            f"{pool.replicas:,} must be up"
+            for pool in plan.fleet.pools
+        )
+        up = f"{100 * plan.problem.availability:.6g}{wording.NO_BREAK}%"
+        yield f"Availability: a replica is up {up} of the time; {'; '.join(pools)}."
 
 
 def _trouble(pool: PoolVerification) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -10,7 +11,7 @@ from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.limits import spare_gpus
-from fleetopt.optimization.solver import Solution
+from fleetopt.optimization.solver import Solution, Termination
 from fleetopt.plan import (
     HOURS_PER_YEAR,
     Alternative,
@@ -46,8 +47,8 @@ def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], comm
         status=Status(
             termination=solution.termination.value,
             holding=solution.holding.value,
-            gap=solution.gap,
-            bound_usd_per_year=outcome.first.usd_per_hour * HOURS_PER_YEAR,
+            gap=solution.gap if math.isfinite(solution.gap) else 1.0,
+            bound_usd_per_year=_bound_usd_per_hour(outcome.first) * HOURS_PER_YEAR,
             refused_rows=outcome.refused,
             refused_fleets=tuple(_refused(design, *pair) for pair in outcome.refused_fleets),
         ),
@@ -78,6 +79,7 @@ def fleet_of(design: Design, chosen: Sequence[Chosen]) -> Fleet:
                 admission=candidate.admission,
                 compression=1.0,
                 arrival_rate=candidate.arrival_rate,
+                spare_replicas=row.spare,
             )
         )
     return Fleet("length", tuple(pools))
@@ -133,6 +135,14 @@ def pools_of(case: Case, plan: Plan) -> list[Judged]:
         Judged(p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate)
         for p in plan.fleet.pools
     ]
+
+
+def _bound_usd_per_hour(first: Solution) -> float:
+    """Cost of the first optimum; where the solver was stopped, what it had proved."""
+    minimized_cost = math.isclose(first.objective, first.usd_per_hour, rel_tol=1e-6)
+    if first.termination is Termination.OPTIMAL or not minimized_cost:
+        return first.usd_per_hour
+    return max(0.0, first.bound)
 
 
 def _refused(design: Design, solution: Solution, said: Together) -> RefusedFleet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
@@ -47,6 +47,7 @@ def tabulate(
         raise InputError.single("lo, hi", f"expected 0 <= lo < hi, got {lo} and {hi}")
     if not case.lengths.share(lo, hi) > 0:
         raise InputError.single("lo, hi", f"no requests have a total length in ({lo}, {hi}]")
+    case = replace(case, lengths=case.lengths.split_at((lo, hi)))
     profile = case.profiles[0]
     if case.capacity(profile, hi).slots < 1:
         raise InputError.single("hi", f"no replica of {profile.name} holds {hi:,} tokens")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.design import Design
+from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import PoolVerification, RefusedRow
 from fleetopt.verification.judge import FRESH, Judge
@@ -21,7 +22,8 @@ _REFUSED = ("fail", "unstable", "inconclusive")
 def accept(design: Design, judge: Judge) -> Outcome:
     """The cheapest fleet that the simulator accepts, twice, the second time on fresh seeds.
 
-    Raises InfeasibleError if the program runs out of fleets.
+    Raises InfeasibleError if the program runs out of fleets, and StoppedError if a limit
+    stops the solver before it finds one.
     """
     if design.case.problem.slo_scope == "fleet":
         return accept_together(design, judge)
@@ -44,6 +46,7 @@ def _accept_pools(design: Design, judge: Judge) -> Outcome:
             refused.append(refused_row(design, candidate, row, said))
             design.refuse(candidate, row.replicas)
         solution = design.optimum()
+    raise_unless_told(solution)
     raise InfeasibleError(
         f"no fleet passed the simulator: it refused {len(refused)} pools that the table would "
         "build; a longer SLO, more pools, looser limits or paged admission may help"

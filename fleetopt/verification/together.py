@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.design import Design
+from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import RefusedRow
 from fleetopt.verification.judge import FRESH, Judge, Judged, Together
@@ -23,7 +24,8 @@ _ACCEPTED = ("pass", "too short")
 def accept_together(design: Design, judge: Judge) -> Outcome:
     """The cheapest fleet whose requests together attain the SLO, twice, in the simulator.
 
-    Raises InfeasibleError if the program runs out of fleets.
+    Raises InfeasibleError if the program runs out of fleets, and StoppedError if a limit
+    stops the solver before it finds one.
     """
     first = solution = design.optimum()
     rows: list[RefusedRow] = []
@@ -39,6 +41,7 @@ def accept_together(design: Design, judge: Judge) -> Outcome:
             fleets.append((solution, said))
             _learn(design, judge, solution, pools)
         solution = design.optimum()
+    raise_unless_told(solution)
     raise InfeasibleError(
         f"no fleet passed the simulator: it refused {len(fleets)} fleets and {len(rows)} unstable "
         "pools that the table would build; a longer SLO, more pools, looser limits or paged "

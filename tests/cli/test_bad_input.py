@@ -78,6 +78,11 @@ def refusal(*arguments):
         ("--budget nan", "Error: --budget: expected a finite number, got nan"),
         ("--node-size 0", "Error: --node-size: must be at least 1, got 0"),
         ("--min-replicas 0", "Error: --min-replicas: must be at least 1, got 0"),
+        ("--availability 0", "Error: --availability: must be greater than 0, got 0"),
+        ("--availability -0.5", "Error: --availability: must be greater than 0, got -0.5"),
+        ("--availability 101%", "Error: --availability: must be at most 1, got 1.01"),
+        ("--availability often", "Error: --availability: expected a number, got 'often'"),
+        ("--availability nan", "Error: --availability: expected a finite number, got nan"),
         # words with a near one
         ("--admission page", "expected 'reserved' or 'paged', got 'page' (did you mean 'paged'?)"),
         ("--method publish", "(did you mean 'published'?)"),

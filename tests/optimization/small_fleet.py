@@ -14,6 +14,9 @@ The best fleets cost 5 (0 and 2), 6 (0 with 3 and 2; 3 alone) and 7 USD/h (0 and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pyomo.core as pyo
 
 from fleetopt.optimization.candidates import Candidate, Row
@@ -63,6 +66,18 @@ CANDIDATES = (
 )
 
 
-def model(max_pools: int = 2, side: SideConstraints = NONE) -> pyo.ConcreteModel:
+def spared(spare: Mapping[int, int]) -> tuple[Candidate, ...]:
+    """The candidates, every row of some with spare replicas."""
+    return tuple(
+        replace(c, rows=tuple(replace(row, spare=spare.get(c.index, 0)) for row in c.rows))
+        for c in CANDIDATES
+    )
+
+
+def model(
+    max_pools: int = 2,
+    side: SideConstraints = NONE,
+    candidates: tuple[Candidate, ...] = CANDIDATES,
+) -> pyo.ConcreteModel:
     """The program of the small fleet."""
-    return build(CANDIDATES, len(TOKENS), max_pools, side)
+    return build(candidates, len(TOKENS), max_pools, side)

@@ -13,10 +13,11 @@ from fleetopt.optimization.attainment import (
     NEGLIGIBLE,
     attained,
     binding,
-    fleet_row,
     fleet_rows,
     measured,
+    with_misses,
 )
+from fleetopt.optimization.candidates import Row
 from fleetopt.optimization.design import Design, pool_tables
 from fleetopt.problem import FleetProblem
 from fleetopt.queueing.table import PoolTable
@@ -41,9 +42,13 @@ def test_rows_run_from_the_utilization_cap_to_where_misses_stay(table: PoolTable
     assert len(rows) <= MOST_ROWS + 1
     cap = table.limits.max_utilization
     assert table.row(least).utilization <= cap
-    assert least == 1 or table.row(least - 1).utilization > cap or not fleet_row(table, least - 1)
+    assert (
+        least == 1
+        or table.row(least - 1).utilization > cap
+        or not with_misses(table, Row(least - 1))
+    )
     if len(rows) < MOST_ROWS:
-        beyond = fleet_row(table, 2 * numbers[-1] + 8)
+        beyond = with_misses(table, Row(2 * numbers[-1] + 8))
         assert beyond is not None
         pairs = zip(rows[-1].misses, beyond.misses, table.limits.slo, strict=True)
         for miss, later, bound in pairs:

@@ -31,14 +31,18 @@ STATED = {
     "budget": SideConstraints(budget_usd_per_year=8760.0 * 6),
     "whole_nodes": SideConstraints(node_size=4),
     "least_replicas": SideConstraints(min_replicas=3),
+    "availability": SideConstraints(availability=0.75),
     "fleet_attainment": SideConstraints(slo=small_fleet.FLEET_SLO),
 }
 """What makes the program state each side constraint."""
+SPARED = small_fleet.spared({0: 1, 1: 1, 2: 1})
+"""One spare replica for each pool but that of all lengths."""
 
 
 def model_of(name: str) -> pyo.ConcreteModel:
     """The small fleet with what this constraint needs."""
-    return small_fleet.model(side=STATED.get(name, NONE))
+    candidates = SPARED if name == "availability" else small_fleet.CANDIDATES
+    return small_fleet.model(side=STATED.get(name, NONE), candidates=candidates)
 
 
 def lp_of(name: str) -> str:
@@ -124,6 +128,35 @@ def test_what_each_side_constraint_leaves(
 ) -> None:
     """The best fleet under each, worked out by hand."""
     solution = ProgramSolver(small_fleet.model(side=side)).solve()
+    assert [(c.index, row.replicas) for c, row in solution.chosen] == fleet
+    assert solution.usd_per_hour == pytest.approx(usd_per_hour)
+    assert solution.objective == pytest.approx(usd_per_hour)
+
+
+@pytest.mark.parametrize(
+    ("side", "fleet", "usd_per_hour"),
+    [
+        # spare replicas are paid for: without them 3 alone is the cheapest
+        (NONE, [(3, 2)], 6.0),
+        # 2 of 3 and 1 of 2 are up on average, 2 of 2 in candidate 3 are not: 3 + 6 USD/h
+        (SideConstraints(availability=0.75), [(0, 2), (2, 1)], 9.0),
+        # 5 of 6 are not enough of candidate 1, whose GPUs are the only ones left
+        (SideConstraints(availability=0.75, inventory={"b": 3}), [], float("inf")),
+        # at 0.84 they are: 3 + 6 GPUs of type a
+        (SideConstraints(availability=0.84, inventory={"b": 3}), [(0, 2), (1, 5)], 9.0),
+        # spare replicas draw power: 3 * 0.4 + 2 * 1 kW
+        (SideConstraints(availability=0.75, power_kw=3.2), [(0, 2), (2, 1)], 9.0),
+        (SideConstraints(availability=0.75, power_kw=3.1), [], float("inf")),
+        # and take GPUs: 3 + 4
+        (SideConstraints(availability=0.75, max_gpus=7), [(0, 2), (2, 1)], 9.0),
+        (SideConstraints(availability=0.75, max_gpus=6), [], float("inf")),
+    ],
+)
+def test_what_availability_leaves(
+    side: SideConstraints, fleet: list[tuple[int, int]], usd_per_hour: float
+) -> None:
+    """The best fleet with spare replicas, worked out by hand."""
+    solution = ProgramSolver(small_fleet.model(side=side, candidates=SPARED)).solve()
     assert [(c.index, row.replicas) for c, row in solution.chosen] == fleet
     assert solution.usd_per_hour == pytest.approx(usd_per_hour)
     assert solution.objective == pytest.approx(usd_per_hour)

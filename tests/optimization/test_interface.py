@@ -31,6 +31,7 @@ EVERY_LIMIT = {
     "budget_usd_per_year": 1e6,
     "node_size": 4,
     "min_replicas": 2,
+    "availability": 0.9,
     "slo_scope": "fleet",
 }
 

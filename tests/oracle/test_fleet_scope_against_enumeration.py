@@ -120,7 +120,7 @@ def test_the_slo_binds() -> None:
 def test_with_each_side_constraint(name: str) -> None:
     """Pairs of the scope and one other limit."""
     first = NAMES.index(name)
-    assert sum(assert_equal((name,), seed) for seed in range(first, 200, len(NAMES))) >= 10
+    assert sum(assert_equal((name,), seed) for seed in range(first, 200, len(NAMES))) >= 5
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 5))
