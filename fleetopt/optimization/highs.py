@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 import highspy
@@ -44,6 +45,10 @@ class HighsEngine:
     def remove(self, constraint: Any) -> None:
         """Take note of a constraint that is about to leave the model."""
         self._highs.remove_constraints([constraint])
+
+    def rebound(self, variables: Sequence[Any]) -> None:
+        """Take note of variables whose bounds have changed."""
+        self._highs.update_variables(list(variables))
 
     def solve(self, *, warm: bool) -> Stop:
         """Solve; `warm` if the values of the variables are a start."""
