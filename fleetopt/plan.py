@@ -130,9 +130,13 @@ class PoolPrediction:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The table's predictions, pool by pool."""
+    """The table's predictions, pool by pool.
+
+    attained: share of all requests within each bound, in the order of the SLO.
+    """
 
     pools: tuple[PoolPrediction, ...]
+    attained: tuple[float, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -150,7 +154,8 @@ class Interval:
 class PoolVerification:
     """What the simulator says of one pool.
 
-    verdict: of the sequential test on the attainment.
+    verdict: of the sequential test on the attainment; in scope fleet on the pool's own,
+        which does not decide.
     p99_ttft_ms, p99_tpot_ms, p99_e2e_ms: simulated percentiles.
     slo_attainment: share of measured arrivals that met every bound (the worst bound's).
     utilization: work done over the work rate with every slot busy.
@@ -160,6 +165,7 @@ class PoolVerification:
     horizon_s: measured time of each.
     backlog_per_s: growth of the waiting line, for an unstable pool.
     reason: why the run is too short, or what else there is to know.
+    attained: share of measured arrivals within each bound, in the order of the SLO.
     """
 
     verdict: Verdict
@@ -176,6 +182,7 @@ class PoolVerification:
     horizon_s: float
     backlog_per_s: float | None = None
     reason: str = ""
+    attained: tuple[Interval, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -183,10 +190,11 @@ class PoolVerification:
 class Verification:
     """The verdict over all pools, with the effort that went into it.
 
-    verdict: the worst of the pools'.
+    verdict: the worst of the pools'; in scope fleet, on the requests of all pools together.
     requests: arrivals measured in all pools.
     replications: the most of any pool.
     seed: from which all random numbers come.
+    attained: in scope fleet, share of all requests within each bound.
     """
 
     verdict: Verdict
@@ -194,6 +202,7 @@ class Verification:
     replications: int
     seed: int
     pools: tuple[PoolVerification, ...]
+    attained: tuple[Interval, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -216,6 +225,20 @@ class RefusedRow:
 
 
 @dataclass(frozen=True)
+class RefusedFleet:
+    """A fleet that the program chose in scope fleet and that did not pass.
+
+    attained: share of all requests within each bound, as simulated.
+    """
+
+    fleet: Fleet
+    usd_per_year: float
+    verdict: Verdict
+    attained: tuple[Interval, ...]
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
 class Status:
     """Why the solver stopped, what is held, and how good it is.
 
@@ -226,6 +249,7 @@ class Status:
         the solver was stopped early, what it had proved by then. It bounds the cost only
         where the cost is the objective.
     refused_rows: rows that simulation refused on the way.
+    refused_fleets: whole fleets that it refused, in scope fleet.
     """
 
     termination: str
@@ -233,6 +257,7 @@ class Status:
     gap: float
     bound_usd_per_year: float
     refused_rows: tuple[RefusedRow, ...] = ()
+    refused_fleets: tuple[RefusedFleet, ...] = ()
     __pydantic_config__ = _CLOSED
 
 

@@ -90,7 +90,16 @@ slo = together(
     problem_option("--slo-tpot", key="slo.tpot", metavar="MS", help="Bound on TPOT, in ms."),
     problem_option("--slo-e2e", key="slo.e2e", metavar="MS", help="Bound on E2E latency, in ms."),
     problem_option("--percentile", key="slo.percentile", metavar="P", help="Of all bounds."),
-)
+    problem_option("--bound", key="slo", multiple=True,
+                   callback=lambda _ctx, _option, given: list(given) or None,
+                   metavar="'P METRIC MS'", help="One bound of the SLO, such as 'p99 ttft 500'; "
+                   "repeat it to state them all, in place of the four options above."),
+)  # fmt: skip
+
+scope = problem_option(
+    "--slo-scope", key="slo_scope", kind="text", metavar="pool|fleet",
+    help="Whether each pool keeps the bounds, or all requests together.",
+)  # fmt: skip
 
 tables = together(
     problem_option(
@@ -217,7 +226,7 @@ def _default(key: str) -> str | None:
         for name in key.split("."):
             value = getattr(value, name, None)
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(str(getattr(part, "text", part)) for part in value)
     if isinstance(value, dict):
         return ",".join(f"{name}={count}" for name, count in value.items()) or None
     if value is None or isinstance(value, bool):

@@ -8,7 +8,7 @@ the rows were computed, so the program can be used with data from any source.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from fleetopt.queueing.availability import replicas_to_buy
@@ -27,11 +27,14 @@ class Row:
     replicas: those that must be up; tables and simulation are of them.
     grey: admissible only if simulation accepts it.
     spare: replicas bought beyond those, because some are down.
+    misses: share of the pool's requests beyond each bound of the SLO; empty where each pool
+        keeps the SLO by itself.
     """
 
     replicas: int
     grey: bool = False
     spare: int = 0
+    misses: tuple[float, ...] = ()
 
     @classmethod
     def available(cls, replicas: int, availability: float, *, grey: bool = False) -> Row:
@@ -92,6 +95,7 @@ def enumerate_candidates(
     extra_rows: int = EXTRA_ROWS,
     min_replicas: int = 1,
     availability: float = 1.0,
+    rows_of: Callable[[PoolTable], tuple[Row, ...]] | None = None,
 ) -> tuple[Candidate, ...]:
     """One candidate for each table that has an admissible row, indexed in order.
 
@@ -101,13 +105,18 @@ def enumerate_candidates(
         computed; latency falls with every replica, so the rows above it are admissible.
     min_replicas: rows with fewer replicas are left out.
     availability: share of the time that a replica is up; rows have spare ones for the rest.
+    rows_of: the rows of a table, in the place of those that keep the SLO by themselves.
     """
     position = {tokens: i for i, tokens in enumerate(breakpoints)}
     candidates: list[Candidate] = []
     for table in tables:
-        rows = tuple(
-            Row.available(n, availability, grey=doubted)
-            for n, doubted in _numbers(table, grey, extra_rows, min_replicas)
+        rows = (
+            rows_of(table)
+            if rows_of is not None
+            else tuple(
+                Row.available(n, availability, grey=doubted)
+                for n, doubted in _numbers(table, grey, extra_rows, min_replicas)
+            )
         )
         if rows:
             candidates.append(_candidate(len(candidates), table, position, rows))
@@ -140,10 +149,20 @@ def rows_above(replicas: int, count: int) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def rows_up_to(replicas: int, rows: tuple[Row, ...], most: int = 32) -> tuple[Row, ...]:
+def rows_up_to(
+    replicas: int, rows: tuple[Row, ...], availability: float = 1.0, most: int = 32
+) -> tuple[Row, ...]:
     """Rows, and at most so many above them up to a number of replicas, this one included."""
     above = range(replicas, rows[-1].replicas, -1)
-    return (*rows, *(Row(n) for n in reversed(_spread(above, most))))
+    return (*rows, *(Row.available(n, availability) for n in reversed(_spread(above, most))))
+
+
+def with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:
+    """The candidate with further rows, where it has none of so many replicas."""
+    known = {row.replicas for row in candidate.rows}
+    new = [row for row in rows if row.replicas not in known]
+    every = sorted([*candidate.rows, *new], key=lambda row: row.replicas)
+    return replace(candidate, rows=tuple(every)) if new else candidate
 
 
 def _spread(numbers: range, most: int) -> range:

@@ -123,3 +123,18 @@ def availability(model: ConcreteModel, candidate: int, share_up: float) -> Relat
     beyond = [mean_surplus(row.replicas, row.bought, share_up) for row in map(model.row.get, rows)]
     built = [model.z[index] for index in rows]
     return LinearExpression(linear_coefs=beyond, linear_vars=built) >= 0
+
+
+def fleet_attainment(model: ConcreteModel, bound: int, allowed_miss: float) -> Relation:
+    r"""Of all requests together, at most the share `allowed_miss` is beyond a bound of the SLO.
+
+    With :math:`\lambda_c` the arrival rate of a pool, :math:`\lambda` that of the fleet and
+    :math:`m_{bck}` the share of the pool's requests beyond bound :math:`b` on percentile
+    :math:`q_b`,
+
+    .. math:: \sum_{c,k} \lambda_c m_{bck} z_{ck} \le (1 - q_b) \lambda
+
+    In the model both sides are divided by the right one, so that a solver's tolerance is
+    relative to what is allowed.
+    """
+    return model.miss[bound] / allowed_miss <= 1

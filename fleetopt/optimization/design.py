@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TextIO, cast
 
 import pyomo.core as pyo
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
+from fleetopt.optimization.attainment import (
+    attained,
+    binding,
+    fleet_rows,
+    is_worth_more,
+    measured,
+    with_misses,
+)
 from fleetopt.optimization.attributes import attach
 from fleetopt.optimization.candidates import (
     Candidate,
@@ -19,6 +27,7 @@ from fleetopt.optimization.candidates import (
     enumerate_candidates,
     rows_above,
     rows_up_to,
+    with_rows,
 )
 from fleetopt.optimization.extending import (
     Additions,
@@ -28,15 +37,13 @@ from fleetopt.optimization.extending import (
     extend,
     own_objective,
 )
-from fleetopt.optimization.limits import SideConstraints
-from fleetopt.optimization.program import build
-from fleetopt.optimization.solver import Holding, ProgramSolver, Solution, SolveOptions, checked
-from fleetopt.performance.profile import CalibratedProfile
-from fleetopt.problem import FleetProblem
-from fleetopt.queueing.feasibility import OccupancyTable
-from fleetopt.queueing.load import load_table
-from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
-from fleetopt.queueing.table import Limits, PoolTable
+from fleetopt.optimization.limits import FleetSlo, SideConstraints
+from fleetopt.optimization.program import build, remeasure
+from fleetopt.optimization.solution import solve_options as solve_options
+from fleetopt.optimization.solver import Holding, ProgramSolver, Solution, checked
+from fleetopt.optimization.tables import pool_tables as pool_tables
+from fleetopt.optimization.tables import table_maker as table_maker
+from fleetopt.queueing.table import PoolTable
 
 Chosen = tuple[Candidate, Row]
 EXTRA_ROWS = 2
@@ -66,6 +73,7 @@ class Design:
         rows = _extra_rows(case) if extra_rows is None else extra_rows
         self.candidates = self._enumerated(rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
+        self._excluded: list[Sequence[Chosen]] = []
         self._is_open = False
 
     @cached_property
@@ -88,8 +96,11 @@ class Design:
     def hold(self, model: pyo.ConcreteModel) -> None:
         """Ask this program from now on, as it is."""
         self._refused = {}
+        self._excluded = []
         self._is_open = True
         check_sound(model)
+        if self._is_fleet_wide:
+            remeasure(model, self.candidates)  # another solve may have measured some
         self._solver = self._load(checked(model))
 
     def __deepcopy__(self, memo: object) -> Design:
@@ -126,13 +137,14 @@ class Design:
         return excluding(self.program, self._options)
 
     def permits(self, chosen: Sequence[Chosen]) -> bool:
-        """Whether a fleet keeps every constraint, its rows in the program or not."""
+        """Whether a fleet keeps every constraint but the SLO, its rows in the program or not."""
         trial = copy(self)
-        trial.candidates = tuple(
-            _with_rows(c, [row for other, row in chosen if other.index == c.index])
-            for c in self.candidates
-        )
+        for candidate, row in chosen:
+            rows = self._with_misses(candidate, [row]) if self._is_fleet_wide else (row,)
+            trial._replace(with_rows(trial.candidates[candidate.index], rows))
         model = trial.opened()
+        if self._is_fleet_wide:
+            model.fleet_attainment.deactivate()
         fleet = {(c.index, row.replicas) for c, row in chosen}
         for (c, k), built in model.z.items():
             built.fix(int((c, model.row[c, k].replicas) in fleet))
@@ -142,15 +154,18 @@ class Design:
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
         """The program with another least number of replicas, and no row above the least."""
         candidates = self._enumerated(0, min_replicas)
-        side = replace(SideConstraints.of(self.case.problem), min_replicas=min_replicas)
+        side = replace(self._side(), min_replicas=min_replicas)
         points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
     def with_fewer(self) -> pyo.ConcreteModel:
         """The program with the rows below the least number of replicas too, and its limits."""
-        side = SideConstraints.of(self.case.problem)
+        side = self._side()
         found = self._enumerated(0, 1)
-        candidates = [replace(c, rows=rows_up_to(side.min_replicas, c.rows)) for c in found]
+        least, share_up = side.min_replicas, side.availability
+        candidates = [replace(c, rows=rows_up_to(least, c.rows, share_up)) for c in found]
+        if self._is_fleet_wide:
+            candidates = [replace(c, rows=self._with_misses(c, c.rows)) for c in candidates]
         return build(candidates, len(self.case.breakpoints), self.case.problem.max_pools, side)
 
     def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
@@ -161,13 +176,30 @@ class Design:
             extra_rows=extra_rows,
             min_replicas=min_replicas,
             availability=self.case.problem.availability,
+            rows_of=partial(self._fleet_rows, min_replicas) if self._is_fleet_wide else None,
         )
+
+    def _fleet_rows(self, min_replicas: int, table: PoolTable) -> tuple[Row, ...]:
+        share = table.arrival_rate / self.case.arrival_rate
+        rows = fleet_rows(table, share, grey=self._grey, min_replicas=min_replicas)
+        return tuple(replace(row, spare=self.row(row.replicas).spare) for row in rows)
+
+    @property
+    def _is_fleet_wide(self) -> bool:
+        """Whether all requests together are held to the SLO."""
+        return self.case.problem.slo_scope == "fleet"
+
+    def _side(self) -> SideConstraints:
+        """The limits on the whole fleet."""
+        side = SideConstraints.of(self.case.problem)
+        if not self._is_fleet_wide:
+            return side
+        return replace(side, slo=FleetSlo(self.case.problem.slo, self.case.arrival_rate))
 
     def _built(self) -> pyo.ConcreteModel:
         """The program of the present candidates."""
-        problem = self.case.problem
-        side = SideConstraints.of(problem)
-        model = build(self.candidates, len(self.case.breakpoints), problem.max_pools, side)
+        points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
+        model = build(self.candidates, points, max_pools, self._side())
         if self.case.extension is None or not self.candidates:
             return model
         extend(self._attached(model), self.case.extension)
@@ -178,6 +210,8 @@ class Design:
         solver = ProgramSolver(model, self._options)
         for index, replicas in self._refused.items():
             solver.refuse(self.candidates[index], replicas)
+        for chosen in self._excluded:
+            solver.exclude(chosen)
         return solver
 
     def table(self, candidate: Candidate) -> PoolTable:
@@ -197,6 +231,21 @@ class Design:
         """Cost of a fleet, with the GPUs that whole nodes have to spare."""
         return self._solver.usd_per_hour(chosen)
 
+    def attained(self, chosen: Sequence[Chosen]) -> tuple[float, ...]:
+        """Share of the requests of all pools within each bound of the SLO, by the tables."""
+        return attained((self.table(c), row.replicas) for c, row in chosen)
+
+    def binding(self, chosen: Sequence[Chosen], index: int) -> str:
+        """Why one replica fewer in one of the pools would not do."""
+        if not self._is_fleet_wide:
+            candidate, row = chosen[index]
+            table, fewer = self.table(candidate), row.replicas - 1
+            refused = self._refused.get(candidate.index, 0)
+            if self.is_changed and fewer > refused and table.is_admissible(fewer):
+                return f"what was added to the program: the table alone would accept {fewer}"
+            return table.binding(row.replicas)
+        return binding([(self.table(c), row.replicas) for c, row in chosen], index)
+
     @property
     def program(self) -> pyo.ConcreteModel:
         """The program as it stands, the refused rows taken out by its `cuts`."""
@@ -213,20 +262,57 @@ class Design:
         """
         self._refused[candidate.index] = replicas
         if self._solver.refuse(candidate, replicas) == 0 and not self._is_open:
-            more = tuple(self.row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
-            extended = replace(self.candidates[candidate.index], rows=more)
-            before, after = candidate.index, candidate.index + 1
-            self.candidates = (*self.candidates[:before], extended, *self.candidates[after:])
+            self._replace(replace(candidate, rows=self._more_rows(candidate, replicas)))
             self._solver = self._load(self._built())
 
-    def refused(self, candidate: Candidate) -> int:
-        """The largest number of replicas that was refused; 0 if none was."""
-        return self._refused.get(candidate.index, 0)
+    def exclude(self, chosen: Sequence[Chosen]) -> None:
+        """Take out a fleet, and those of the same pools with fewer replicas in each."""
+        self._excluded.append(chosen)
+        self._solver.exclude(chosen)
+
+    def measure(self, misses: Iterable[tuple[Candidate, int, tuple[float, ...]]]) -> None:
+        """Put what was measured of rows (candidate, replicas) in the place of the table's misses.
+
+        A candidate whose last row misses more than the table said gets the next ones above,
+        but for a user's program.
+        """
+        for candidate, replicas, shares in misses:
+            known = self.candidates[candidate.index]
+            changed = measured(known, replicas, shares)
+            if not self._is_open and self._is_short(changed, replicas):
+                more = self._more_rows(known, replicas)
+                changed = replace(changed, rows=changed.rows + more)
+            self._replace(changed)
+        if self._is_open:
+            remeasure(self.program, self.candidates)
+        self._solver = self._load(self.program if self._is_open else self._built())
+
+    def _is_short(self, candidate: Candidate, replicas: int) -> bool:
+        """Whether the row is the last, and more replicas would miss noticeably less."""
+        share = candidate.arrival_rate / self.case.arrival_rate
+        last = candidate.rows[-1]
+        return last.replicas == replicas and is_worth_more(
+            self.table(candidate), share, last, grey=self._grey
+        )
+
+    def _more_rows(self, candidate: Candidate, replicas: int) -> tuple[Row, ...]:
+        """Rows above a number of replicas."""
+        rows = tuple(self.row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
+        return self._with_misses(candidate, rows) if self._is_fleet_wide else rows
+
+    def _with_misses(self, candidate: Candidate, rows: Sequence[Row]) -> tuple[Row, ...]:
+        """Rows with what the table says that they miss, but for those that are overloaded."""
+        seen = (with_misses(self.table(candidate), row, grey=self._grey) for row in rows)
+        return tuple(row for row in seen if row is not None)
+
+    def _replace(self, candidate: Candidate) -> None:
+        before, after = candidate.index, candidate.index + 1
+        self.candidates = (*self.candidates[:before], candidate, *self.candidates[after:])
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""
-        if self.is_changed:  # its constraints may ask for more than the least
-            return self._solver.best(count, alike=True)
+        if self._is_fleet_wide or self.is_changed:  # these may ask for more than the least
+            return self._solver.best(count, other_pools=True)
         with self._solver.restricted(self._is_least):
             return self._solver.best(count)
 
@@ -250,29 +336,8 @@ class Design:
             return self._solver.solve()
 
     def _is_least(self, candidate: Candidate, row: Row) -> bool:
-        refused = self.refused(candidate)
+        refused = self._refused.get(candidate.index, 0)
         return row is next((r for r in candidate.rows if r.replicas > refused), None)
-
-
-def _with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:
-    known = {row.replicas for row in candidate.rows}
-    new = [row for row in rows if row.replicas not in known]
-    every = sorted([*candidate.rows, *new], key=lambda row: row.replicas)
-    return replace(candidate, rows=tuple(every)) if new else candidate
-
-
-def solve_options(problem: FleetProblem, log: TextIO | None = None) -> SolveOptions:
-    """Which solver a problem asks for, and when it may stop."""
-    stated = problem.solver
-    return SolveOptions(
-        time_limit_s=stated.time_limit_s,
-        relative_gap=stated.relative_gap,
-        threads=stated.threads,
-        seed=stated.seed,
-        node_limit=stated.node_limit,
-        name=stated.name,
-        log=log,
-    )
 
 
 def _extra_rows(case: Case) -> int:
@@ -280,33 +345,6 @@ def _extra_rows(case: Case) -> int:
     if case.extension is not None:
         return USERS_ROWS
     return EXTRA_ROWS if case.problem.node_size == 1 else 0
-
-
-def pool_tables(case: Case) -> list[PoolTable]:
-    """The feasibility tables of every range of lengths on every profile with room for it."""
-    tables: list[PoolTable] = []
-    for profile in case.profiles:
-        make = table_maker(case, profile)
-        for lo, hi in case.arcs():
-            if case.capacity(profile, hi).slots >= 1:
-                tables.append(make(lo, hi, case.pool_rate(lo, hi)))
-    return tables
-
-
-def table_maker(
-    case: Case, profile: CalibratedProfile
-) -> Callable[[int, int, float], OccupancyTable | PublishedTable]:
-    """A function of (lo, hi, arrival rate) that gives pool tables by the case's method."""
-    limits = Limits(case.problem.slo, case.problem.max_utilization)
-    if case.problem.method == "published":
-        published = PublishedLoadTable(case.lengths, profile.iteration)
-        return lambda lo, hi, rate: PublishedTable(
-            published.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
-        )
-    loads = load_table(case.lengths, profile.iteration)
-    return lambda lo, hi, rate: OccupancyTable(
-        loads.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
-    )
 
 
 def _key(lo_tokens: int, hi_tokens: int, profile: str) -> tuple[int, int, str]:

@@ -32,12 +32,14 @@ def parts() -> tuple[Part, ...]:
 
 _NODES = "a node has more than one GPU"
 _POWER = "every profile has a power curve"
+_FLEET = "`slo_scope` is fleet"
 
 _SETS = (
     Part("candidates", "set", "", "", "pools that may be built, numbered; an element is c"),
     Part("rows", "set", "", "", "pairs (c, k): row k of candidate c"),
     Part("breakpoints", "set", "", "", "0 to m, the positions of t_0 to t_m; an element is i"),
     Part("gpu_types", "set", "", "", "types of GPU that some candidate runs on"),
+    Part("bounds", "set", "", "", "positions of the SLO's bounds; an element is b", _FLEET),
 )
 _DATA = (
     Part("candidate", "data", "c", "", "its lengths, type, profile, price, arrival rate and rows"),
@@ -49,6 +51,7 @@ _DATA = (
     Part(
         "spare_price", "data", "type", "USD/h", "one spare GPU, as on the type's cheapest profile"
     ),
+    Part("arrival_rate", "data", "", "requests/s", "of all pools together", _FLEET),
     Part("design", "data", "", "", "the problem and its tables, for `solve_program`; leave it"),
 )
 _VARIABLES = (
@@ -68,6 +71,7 @@ _EXPRESSIONS = (
     Part("pool_power", "expression", "c", "kW", "the same of a pool", _POWER),
     Part("pool_rate", "expression", "c", "requests/s", "arrival rate of a pool; 0 if not built"),
     Part("share", "expression", "c", "", "share of all requests that a pool serves"),
+    Part("miss", "expression", "b", "", "share of all requests beyond a bound", _FLEET),
     Part("p99_ttft", "expression", "c", "ms", "P99 TTFT of a pool by the table; 0 if not built"),
     Part("p99_tpot", "expression", "c", "ms", "P99 TPOT of a pool by the table; 0 if not built"),
     Part("p99_e2e", "expression", "c", "ms", "P99 E2E latency by the table; 0 if not built"),
@@ -88,6 +92,7 @@ _CONSTRAINTS = (
         "least of a pool",
         "`min_replicas` is above 1",
     ),
+    Part("fleet_attainment", "constraint", "b", "", "what all requests together keep", _FLEET),
     Part(
         "availability",
         "constraint",

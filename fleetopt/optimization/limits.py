@@ -7,7 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fleetopt.optimization.candidates import Candidate, Row
-from fleetopt.problem import FleetProblem
+from fleetopt.problem import FleetProblem, LatencyBound
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSlo:
+    """Bounds that the requests of all pools keep together.
+
+    arrival_rate: requests per second of all pools.
+    """
+
+    bounds: tuple[LatencyBound, ...]
+    arrival_rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,7 @@ class SideConstraints:
     node_size: GPUs of one type are bought in whole nodes of this size.
     min_replicas: least replicas of each pool.
     availability: share of the time that a replica is up.
+    slo: what all requests together are held to; absent where the rows see to it.
     """
 
     inventory: Mapping[str, int] = field(default_factory=dict)
@@ -30,6 +42,7 @@ class SideConstraints:
     node_size: int = 1
     min_replicas: int = 1
     availability: float = 1.0
+    slo: FleetSlo | None = None
 
     @classmethod
     def of(cls, problem: FleetProblem) -> SideConstraints:

@@ -67,6 +67,17 @@ class ProgramSolver:
         self._cut(((candidate.index, k) for k in refused), most=0)
         return len(candidate.rows) - len(refused)
 
+    def exclude(self, chosen: Iterable[tuple[Candidate, Row]]) -> None:
+        """Take away the fleet of these pools, and those with fewer replicas in each of them."""
+        pools = tuple(chosen)
+        rows = (
+            (candidate.index, k)
+            for candidate, most in pools
+            for k, row in enumerate(self._model.candidate[candidate.index].rows)
+            if row.replicas <= most.replicas
+        )
+        self._cut(rows, most=len(pools) - 1)
+
     @contextmanager
     def restricted(self, keep: Callable[[Candidate, Row], bool]) -> Iterator[None]:
         """Within the context only rows that `keep` accepts may be built."""
@@ -98,15 +109,16 @@ class ProgramSolver:
             self._engine.remove(constraint)
             del self._model.cuts[constraint.index()]
 
-    def next_best(self, *, alike: bool = False) -> Solution:
+    def next_best(self, *, other_pools: bool = False) -> Solution:
         """The best fleet other than those found since the last `release`.
 
-        alike: nor one of the same pools with other numbers of replicas.
+        other_pools: it differs from each of them in more than numbers of replicas.
         """
         if self._held is not None and self._held.chosen:
-            chosen = _fleet(self._held)
-            rows = {i for c, _ in chosen for i in self._model.rows_of[c]} if alike else chosen
-            self._exclusions.append(self._cut(rows, most=len(chosen) - 1))
+            chosen, most = _fleet(self._held), len(self._held.chosen) - 1
+            if other_pools:
+                chosen = frozenset(index for c, _ in chosen for index in self._model.rows_of[c])
+            self._exclusions.append(self._cut(chosen, most))
         return self.solve()
 
     def release(self) -> None:
@@ -116,12 +128,12 @@ class ProgramSolver:
         self._exclusions = []
         self._held = None
 
-    def best(self, count: int, *, alike: bool = False) -> tuple[Solution, ...]:
-        """The `count` best fleets in order, fewer if there are no more; `alike` as above."""
+    def best(self, count: int, *, other_pools: bool = False) -> tuple[Solution, ...]:
+        """The `count` best fleets in ascending order, fewer if there are no more."""
         found = [self.solve()]
         try:
             while len(found) < count and found[-1].chosen:
-                found.append(self.next_best(alike=alike))
+                found.append(self.next_best(other_pools=other_pools))
         finally:
             self.release()
         return tuple(solution for solution in found if solution.chosen)

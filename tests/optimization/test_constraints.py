@@ -12,7 +12,7 @@ import small_fleet
 from pyomo.repn.plugins.lp_writer import LPWriter
 
 from fleetopt.optimization import constraints
-from fleetopt.optimization.limits import NONE, SideConstraints
+from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.optimization.solver import ProgramSolver
 
 GOLDEN = Path(__file__).parent / "lp"
@@ -32,6 +32,7 @@ STATED = {
     "whole_nodes": SideConstraints(node_size=4),
     "least_replicas": SideConstraints(min_replicas=3),
     "availability": SideConstraints(availability=0.75),
+    "fleet_attainment": SideConstraints(slo=small_fleet.FLEET_SLO),
 }
 """What makes the program state each side constraint."""
 SPARED = small_fleet.spared({0: 1, 1: 1, 2: 1})
@@ -108,6 +109,16 @@ def test_side_constraint_is_there_only_where_it_is_stated(name: str) -> None:
         (SideConstraints(node_size=7), [(0, 2), (1, 5)], 7.0),
         # of three replicas or more: 0 with three and 1, or 3
         (SideConstraints(min_replicas=3), [(0, 3), (1, 5)], 8.0),
+        # 5: 0.8 x 1 % + 0.2 x 4 % beyond P99; 0 with three, and 2: 0.8 %; 3: 2 %
+        (SideConstraints(slo=FleetSlo(small_fleet.SLO[:1], 100.0)), [(0, 3), (2, 1)], 6.0),
+        # 0.8 x 4 % + 0.2 x 30 % beyond P90; 5: 15.6 %
+        (SideConstraints(slo=small_fleet.FLEET_SLO), [(0, 3), (2, 1)], 6.0),
+        # without b: 0 with two and 1 with five miss 1.2 % and 13.6 %, with six 10.6 % of P90
+        (
+            SideConstraints(slo=small_fleet.FLEET_SLO, inventory={"b": 1}),
+            [(0, 3), (1, 5)],
+            8.0,
+        ),
         # whole nodes count against the inventory
         (SideConstraints(node_size=8, inventory={"a": 7}), [(3, 2)], 12.0),
     ],

@@ -32,6 +32,7 @@ EVERY_LIMIT = {
     "node_size": 4,
     "min_replicas": 2,
     "availability": 0.9,
+    "slo_scope": "fleet",
 }
 
 
@@ -76,6 +77,7 @@ def _index(model: Any, thing: Any) -> str:
     sets = {"c": model.candidates, "i": model.breakpoints, "c, k": model.rows}
     known = {index: set(members) for index, members in sets.items()}
     known["type"] = set(model.gpu_types)
+    known["b"] = set(model.bounds)
     return next((index for index, members in known.items() if keys == members), "")
 
 
