@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.table import PoolTable
