@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def refusal(*arguments):
     ],
 )
 def test_wrong_options_of_solve(options, expected, folder):
-    assert expected in refusal("solve", *options.split(), "--output", "plan.json")
+    assert expected in refusal("solve", *shlex.split(options), "--output", "plan.json")
 
 
 @pytest.mark.parametrize(
