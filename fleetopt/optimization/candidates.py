@@ -149,10 +149,12 @@ def rows_above(replicas: int, count: int) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def rows_up_to(replicas: int, rows: tuple[Row, ...], most: int = 32) -> tuple[Row, ...]:
+def rows_up_to(
+    replicas: int, rows: tuple[Row, ...], availability: float = 1.0, most: int = 32
+) -> tuple[Row, ...]:
     """Rows, and at most so many above them up to a number of replicas, this one included."""
     above = range(replicas, rows[-1].replicas, -1)
-    return (*rows, *(Row(n) for n in reversed(_spread(above, most))))
+    return (*rows, *(Row.available(n, availability) for n in reversed(_spread(above, most))))
 
 
 def _spread(numbers: range, most: int) -> range:

@@ -116,7 +116,8 @@ class Design:
         """The program with the rows below the least number of replicas too, and its limits."""
         side = self._side()
         found = self._enumerated(0, 1)
-        candidates = [replace(c, rows=rows_up_to(side.min_replicas, c.rows)) for c in found]
+        least, share_up = side.min_replicas, side.availability
+        candidates = [replace(c, rows=rows_up_to(least, c.rows, share_up)) for c in found]
         if self._is_fleet_wide:
             candidates = [replace(c, rows=self._with_misses(c, c.rows)) for c in candidates]
         return build(candidates, len(self.case.breakpoints), self.case.problem.max_pools, side)

@@ -54,7 +54,7 @@ def test_a_sweep_sizes_the_pools_as_the_program_does(b_short: int, node_avail: f
 
 def test_each_pool_has_its_gpu() -> None:
     """The program would put both on the cheaper; the optimizer was told otherwise."""
-    optimizer = FleetOptimizer(H100_80GB, A10G, 2048, long_max_ctx=8192)
+    optimizer = FleetOptimizer(H100_80GB, A10G, 2048, t_slo_ms=5000, long_max_ctx=8192)
     report = optimizer.optimize(AZURE, 10.0, **QUICK)
     result, swept = report.best_simulated, report.best_analytical
     assert result is not None
@@ -64,7 +64,7 @@ def test_each_pool_has_its_gpu() -> None:
         assert row.cost_per_hr == pytest.approx(price)
         assert min(row.n_s, row.n_l) >= 1
     (short,) = tabulate(
-        FleetProblem(cdf="azure", max_context=8192, gpus=("h100",),
+        FleetProblem(cdf="azure", max_context=8192, gpus=("h100",), slo=({"limit_ms": 5000.0},),
                      arrival_rate=10.0 * split_cdf("azure", 2048)[2]),
         lo=0, hi=2048, replicas=swept.n_s,
     )  # fmt: skip
@@ -74,7 +74,7 @@ def test_each_pool_has_its_gpu() -> None:
 def test_pools_that_nothing_saves_are_simulated_as_they_are() -> None:
     """The counts of the sweep, with percentiles of the simulator, and a miss."""
     optimizer = FleetOptimizer(A100_80GB, A100_80GB, 4096, t_slo_ms=50, long_max_ctx=8192)
-    report = optimizer.optimize("azure", 20.0, verbose=False)
+    report = optimizer.optimize("azure", 20.0, **QUICK)
     swept, seen = report.best_analytical, report.best_simulated
     assert swept is not None
     assert seen is not None
@@ -131,7 +131,7 @@ def test_no_requests_on_one_side() -> None:
     assert row.n_l == 0
     assert row.p99_ttft_long_ms == 0.0
     assert row.cost_per_hr == pytest.approx(row.n_s * A100_80GB.cost_per_hr)
-    nothing = FleetOptimizer(A100_80GB, H100_80GB, 100, long_max_ctx=1024)
+    nothing = FleetOptimizer(A100_80GB, H100_80GB, 100, t_slo_ms=5000, long_max_ctx=1024)
     (row,) = nothing.sweep_analytical([[500, 0.0], [1000, 1.0]], 50.0)
     assert row.n_s == 0
     assert row.cost_per_hr == pytest.approx(row.n_l * H100_80GB.cost_per_hr)

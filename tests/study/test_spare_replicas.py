@@ -13,6 +13,7 @@ from fleetopt.plan import HOURS_PER_YEAR, Fleet
 from fleetopt.questions.difference import compare
 from fleetopt.report.console import render
 from fleetopt.report.tables import plan_report
+from fleetopt.study.refusal import Refusal
 
 SLOW_REPAIR = 0.98717
 
@@ -103,6 +104,21 @@ def test_limits_hold_for_all_that_is_bought() -> None:
         plan(**keys, inventory={"h100": bought - 1})
     assert f"at least {bought}" in str(refused.value)
     assert "spare replicas for availability = 0.98717 are counted" in str(refused.value)
+
+
+def test_the_nearest_fleet_has_its_spare_replicas() -> None:
+    """Between a least number of replicas and too few GPUs; what it needs is what it buys."""
+    keys = {"gpus": ["h100"], "availability": SLOW_REPAIR, "min_replicas": 4, "max_gpus": 5}
+    with pytest.raises(InfeasibleError) as refused:
+        plan(**keys)
+    nearest = Refusal.of(refused.value).nearest
+    assert nearest is not None
+    for pool in nearest.fleet.pools:
+        assert pool.bought == math.ceil(pool.replicas / Fraction("0.98717"))
+    assert nearest.cost.usd_per_year == pytest.approx(usd_per_year(nearest.fleet))
+    eased = {limit.key: limit.needed for limit in nearest.relaxation}
+    found = plan(**{**keys, **eased})
+    assert found.fleet.gpus == nearest.fleet.gpus
 
 
 def test_whole_nodes_hold_spare_replicas_too() -> None:
