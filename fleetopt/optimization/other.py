@@ -81,7 +81,7 @@ class OtherEngine:
     def remove(self, constraint: Any) -> None:
         """Nothing to do: the model is handed over whole."""
 
-    def solve(self, *, warm: bool) -> Stop:
+    def solve(self, *, warm: bool, search: bool) -> Stop:
         """Solve from the start; raises SolverError if the solver cannot be run."""
         began = time.perf_counter()
         try:
