@@ -11,6 +11,7 @@ from fleetopt.cli import options
 @click.argument("problem", required=False)
 @options.workload
 @options.slo
+@options.scope
 @options.fleet
 @options.side
 @options.tables

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from fleetopt.catalog import Inputs, read_inputs, read_problem_keys
+from fleetopt.case import inputs_of
+from fleetopt.catalog import Inputs, read_problem_keys
 from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import Fault, InputError
-from fleetopt.problem import FleetProblem, validate
+from fleetopt.problem import FleetProblem, bound_keys, validate
 from fleetopt.report.export import check_writable
 
 Given = Mapping[ProblemOption, Any]
@@ -61,7 +62,8 @@ def state(
     if file is not None:
         keys, source = read_problem_keys(file)
         place, folder = str(source.path), source.path.parent
-    beside = None if "cdf" in (option.key for option in given) else folder
+    named = {"cdf", "trace.path"} & {option.key for option in given}
+    beside = None if named else folder
     return _stated(keys, given, place, beside, [*_output_faults(output), *others])
 
 
@@ -101,11 +103,10 @@ def _stated(
     keys, origins = overlaid(keys, given)
     faults: list[Fault] = []
     try:
-        problem = validate(FleetProblem, keys, place)
-        inputs = read_inputs(problem, beside)
+        problem, inputs = inputs_of(validate(FleetProblem, keys, place), beside)
     except InputError as error:
         faults += error.faults
-    faults += _faults_of_names(keys, place, beside)
+    faults += [*_faults_of_names(keys, place, beside), *_bounds_twice(given)]
     _raise_if_any([*_named(faults, place, origins), *others])
     return Statement(problem, inputs, beside, place, origins)
 
@@ -115,6 +116,7 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
     faults: list[Fault] = []
     named = (
         ("cdf",),
+        ("trace",),
         ("gpus", "profiles"),
         ("inventory", "profiles"),
         ("power_kw", "gpus", "profiles"),
@@ -124,10 +126,19 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
             continue
         part = {key: keys[key] for key in names if key in keys}
         try:
-            read_inputs(validate(FleetProblem, part, place), beside)
+            inputs_of(validate(FleetProblem, part, place), beside)
         except InputError as error:
             faults += error.faults
     return faults
+
+
+def _bounds_twice(given: Given) -> list[Fault]:
+    """Options on single bounds beside those that state them all."""
+    whole = [option.spelling for option in given if option.key == "slo"]
+    single = [option.spelling for option in given if option.key.startswith("slo.")]
+    text = f"cannot stand beside {' and '.join(single)}"
+    hint = "state every bound with --bound"
+    return [Fault(spelling, text, hint) for spelling in whole if single]
 
 
 def _output_faults(output: str | None) -> Sequence[Fault]:
@@ -178,8 +189,12 @@ def _set_bounds(
 ) -> None:
     """Replace the bounds on each given metric by one, and set the percentile of all."""
     stated = keys.get("slo", FleetProblem().model_dump(mode="json")["slo"])
-    if not isinstance(stated, list) or not all(isinstance(bound, dict) for bound in stated):
+    try:
+        stated = [bound_keys(bound) for bound in stated] if isinstance(stated, list) else None
+    except ValueError:
         return  # the file is wrong here, and validation says so
+    if stated is None or not all(isinstance(bound, dict) for bound in stated):
+        return
     bounds = [dict(bound) for bound in stated]
     for metric in ("ttft", "tpot", "e2e"):
         if metric in given:

@@ -19,12 +19,15 @@ from fleetopt.optimization.solver import Holding, ProgramSolver, Solution, Solve
 from fleetopt.plan import HOURS_PER_YEAR
 
 MIN_REPLICAS = "min_replicas"
+SLO = "slo"
+"""Key of the bounds that all requests together keep; its figures are misses over allowed ones."""
 _KEYS = {
     "pool_limit": "max_pools",
     "inventory": "inventory",
     "gpu_limit": "max_gpus",
     "power_limit": "power_kw",
     "budget": "budget_usd_per_year",
+    "fleet_attainment": SLO,
 }
 """The key of a problem behind each constraint that is a limit."""
 _BUDGET = "budget_usd_per_year"
@@ -38,7 +41,7 @@ ROUNDING = 1e-6
 class Relaxation:
     """What a limit is, and what it would have to be.
 
-    key: of the problem, such as 'max_gpus' or 'inventory.h100'.
+    key: of the problem, such as 'max_gpus', 'inventory.h100' or, for a bound, 'slo.0'.
     stated, needed: in the units of the key; `needed` is None if no value would do.
     """
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
+from typing import Any
 
 import pyomo.core as pyo
 from pyomo.core.expr import LinearExpression
@@ -40,6 +41,7 @@ class ProgramSolver:
         self._cuts: list[Cut] = []
         self._exclusions: list[Cut] = []
         self._z = dict(model.z.items())
+        self._allowed: frozenset[Index] = frozenset(self._z)
         self._loaded: Fleet = frozenset()  # rows whose z has the value 1
         self._known: set[Fleet] = set()
         self._held: Solution | None = None
@@ -65,6 +67,17 @@ class ProgramSolver:
         self._cut(((candidate.index, k) for k in refused), most=0)
         return len(candidate.rows) - len(refused)
 
+    def exclude(self, chosen: Iterable[tuple[Candidate, Row]]) -> None:
+        """Take away the fleet of these pools, and those with fewer replicas in each of them."""
+        pools = tuple(chosen)
+        rows = (
+            (candidate.index, k)
+            for candidate, most in pools
+            for k, row in enumerate(self._model.candidate[candidate.index].rows)
+            if row.replicas <= most.replicas
+        )
+        self._cut(rows, most=len(pools) - 1)
+
     @contextmanager
     def restricted(self, keep: Callable[[Candidate, Row], bool]) -> Iterator[None]:
         """Within the context only rows that `keep` accepts may be built."""
@@ -76,11 +89,36 @@ class ProgramSolver:
         finally:
             self._lift(cut)
 
-    def next_best(self) -> Solution:
-        """The best fleet other than those found since the last `release`."""
+    def allow(self, rows: Set[Index]) -> None:
+        """From now on only these rows may be built."""
+        changed = [self._z[index] for index in sorted(self._allowed ^ rows)]
+        for z in changed:
+            z.setub(int(z.index() in rows))
+        self._allowed = frozenset(rows)
+        if changed:
+            self._engine.rebound(changed)
+
+    @contextmanager
+    def within(self, expression: Any, most: float) -> Iterator[None]:
+        """Within the context a linear expression of the model is at most `most`."""
+        constraint = self._model.cuts.add(expression <= most)
+        self._engine.add(constraint)
+        try:
+            yield
+        finally:
+            self._engine.remove(constraint)
+            del self._model.cuts[constraint.index()]
+
+    def next_best(self, *, other_pools: bool = False) -> Solution:
+        """The best fleet other than those found since the last `release`.
+
+        other_pools: it differs from each of them in more than numbers of replicas.
+        """
         if self._held is not None and self._held.chosen:
-            chosen = _fleet(self._held)
-            self._exclusions.append(self._cut(chosen, most=len(chosen) - 1))
+            chosen, most = _fleet(self._held), len(self._held.chosen) - 1
+            if other_pools:
+                chosen = frozenset(index for c, _ in chosen for index in self._model.rows_of[c])
+            self._exclusions.append(self._cut(chosen, most))
         return self.solve()
 
     def release(self) -> None:
@@ -90,12 +128,12 @@ class ProgramSolver:
         self._exclusions = []
         self._held = None
 
-    def best(self, count: int) -> tuple[Solution, ...]:
+    def best(self, count: int, *, other_pools: bool = False) -> tuple[Solution, ...]:
         """The `count` best fleets in ascending order, fewer if there are no more."""
         found = [self.solve()]
         try:
             while len(found) < count and found[-1].chosen:
-                found.append(self.next_best())
+                found.append(self.next_best(other_pools=other_pools))
         finally:
             self.release()
         return tuple(solution for solution in found if solution.chosen)

@@ -13,17 +13,28 @@ from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation
 from fleetopt.optimization.solver import Termination
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.table import PoolTable
-from fleetopt.study.nearest import figure, rounded_up, with_longer_bounds, with_room, within_limits
+from fleetopt.study.nearest import (
+    PERCENTILE,
+    figure,
+    in_users_units,
+    percent,
+    rounded_up,
+    with_longer_bounds,
+    with_room,
+    within_limits,
+)
+from fleetopt.study.reach import best_path, least_limit_ms, least_miss
 from fleetopt.study.refusal import Refusal, RefusalError, Relaxations, Relaxed
 
 HEADLINE = "no fleet meets the problem"
-Arc = tuple[int, int]
 
 
 def explained(design: Design) -> RefusalError:
     """The error for a design without a fleet."""
     if not _covers(design):
         return _without_room(design)
+    if design.case.problem.slo_scope == "fleet":
+        return _together(design)
     slo = design.case.problem.slo
     least = [_least_possible(design, _fastest(bound)) for bound in slo]
     needed_ms = [max(b.limit_ms, 1000.0 * s) for b, (s, _) in zip(slo, least, strict=True)]
@@ -52,6 +63,28 @@ def unverifiable(case: Case, refused: InfeasibleError) -> InfeasibleError:
     return RefusalError(replace(told, reasons=(str(refused), *told.reasons[1:])))
 
 
+def _together(design: Design) -> RefusalError:
+    """The bounds that no fleet keeps for all requests together, or else the limits."""
+    slo = design.case.problem.slo
+    reached = [least_miss(design, bound) for bound in slo]
+    beyond = [
+        (bound, *found)
+        for bound, found in zip(slo, reached, strict=True)
+        if found[0] > bound.allowed_miss
+    ]
+    if not beyond:
+        return _limited(design)
+    needed_ms = [least_limit_ms(design, bound) for bound in slo]
+    lines = [
+        f"{_bound(bound)}: a fleet of at most {design.case.problem.max_pools} pools keeps at best "
+        f"{percent(1.0 - miss):.12g} % of all requests within it; the least that it can meet is "
+        f"{rounded_up(needed_ms[slo.index(bound)]):g} ms; what binds is {_cause(bound, table)}"
+        for bound, miss, table in beyond
+    ]
+    nearest = with_longer_bounds(design, needed_ms)
+    return RefusalError(Refusal(False, (HEADLINE, *lines), nearest=nearest))
+
+
 def _without_room(design: Design) -> RefusalError:
     """No profile has a slot for the longest requests."""
     names = ", ".join(profile.name for profile in design.case.profiles)
@@ -69,9 +102,13 @@ def _limited(design: Design) -> RefusalError:
     if found is None:
         text = "the table admits no number of replicas for some lengths, whatever the limits"
         return RefusalError(Refusal(False, (HEADLINE, text)))
+    found = Conflict(
+        tuple(in_users_units(limit, problem.slo) for limit in found.alone),
+        tuple(in_users_units(limit, problem.slo) for limit in found.together),
+    )
     refusal = Refusal(
         feasible=False,
-        reasons=(HEADLINE, *_limits(found)),
+        reasons=(HEADLINE, *_limits(found), *_spare_counted(design)),
         relaxation=Relaxations(
             tuple(map(_relaxed, found.alone)), tuple(map(_relaxed, found.together))
         ),
@@ -95,6 +132,12 @@ def _limits(found: Conflict) -> list[str]:
     return lines + [f"  {_given(limit)}; {_needed(limit, only)}" for limit in found.alone]
 
 
+def _spare_counted(design: Design) -> list[str]:
+    """That limits have to hold spare replicas too; an availability is a fact and cannot give."""
+    share = design.case.problem.availability
+    return [] if share == 1.0 else [f"spare replicas for availability = {share:g} are counted"]
+
+
 def _given(limit: Relaxation) -> str:
     return f"{limit.key} = {limit.stated:,.12g}"
 
@@ -103,7 +146,8 @@ def _needed(limit: Relaxation, only: bool) -> str:
     others = "" if only else ", with the others as they are"
     if limit.needed is None:
         return "no value is enough alone"
-    bound = "at most" if limit.key == MIN_REPLICAS else "at least"
+    falls = limit.key == MIN_REPLICAS or limit.key.endswith(PERCENTILE)
+    bound = "at most" if falls else "at least"
     return f"it would have to be {bound} {_figure(limit)}{others}"
 
 
@@ -112,16 +156,24 @@ def _figure(limit: Relaxation) -> str:
 
 
 def _said(bound: LatencyBound, least_s: float, table: PoolTable, max_pools: int) -> str:
+    return (
+        f"{_bound(bound)}: the least that a fleet of at most {max_pools} pools can meet is "
+        f"{rounded_up(1000.0 * least_s):g} ms; what binds is {_cause(bound, table)}"
+    )
+
+
+def _bound(bound: LatencyBound) -> str:
+    return f"{bound.label} <= {bound.limit_ms:g} ms"
+
+
+def _cause(bound: LatencyBound, table: PoolTable) -> str:
     cause = {
         "ttft": "prefill of long prompts",
         "tpot": "iteration time of a single sequence",
         "e2e": "decode of long outputs",
     }[bound.metric]
-    return (
-        f"{bound.label} <= {bound.limit_ms:g} ms: the least that a fleet of at most {max_pools} "
-        f"pools can meet is {rounded_up(1000.0 * least_s):g} ms; what binds is the {cause} of "
-        f"({table.lo_tokens:,}, {table.hi_tokens:,}] tokens on {table.profile.name}"
-    )
+    lengths = f"({table.lo_tokens:,}, {table.hi_tokens:,}] tokens"
+    return f"the {cause} of {lengths} on {table.profile.name}"
 
 
 def _not_together(stretch: float, *, beyond: bool) -> str:
@@ -158,22 +210,4 @@ def _least_possible(
 
     The best path of arcs by its worst pool, each pool on the profile of the least value.
     """
-    fastest: dict[Arc, tuple[float, PoolTable]] = {}
-    for table in design.tables:
-        arc = (table.lo_tokens, table.hi_tokens)
-        value = value_of(table)
-        if arc not in fastest or value < fastest[arc][0]:
-            fastest[arc] = (value, table)
-    points = design.case.breakpoints
-    reached = {hi: pool for (lo, hi), pool in fastest.items() if lo == points[0]}
-    answers = []
-    for _ in range(design.case.problem.max_pools):
-        if points[-1] in reached:
-            answers.append(reached[points[-1]])
-        step: dict[int, tuple[float, PoolTable]] = {}
-        for (lo, hi), pool in fastest.items():
-            if lo in reached:
-                worst = max(reached[lo], pool, key=lambda pair: pair[0])
-                step[hi] = min(step.get(hi, worst), worst, key=lambda pair: pair[0])
-        reached = step
-    return min(answers, key=lambda pair: pair[0])
+    return best_path(design, value_of, lambda *pair: max(pair, key=lambda reached: reached[0]))

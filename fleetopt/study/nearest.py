@@ -9,7 +9,7 @@ from dataclasses import replace
 from fleetopt.case import Case
 from fleetopt.errors import InputError
 from fleetopt.optimization.design import Chosen, Design, solve_options
-from fleetopt.optimization.elastic import Relaxation
+from fleetopt.optimization.elastic import SLO, Relaxation
 from fleetopt.optimization.nearest import nearest
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Cost
@@ -17,6 +17,8 @@ from fleetopt.problem import FleetProblem, LatencyBound
 from fleetopt.study.assembly import fleet_of
 from fleetopt.study.refusal import NearestFleet, Relaxed
 
+PERCENTILE = ".percentile"
+"""How the keys of percentiles end."""
 ABOVE_THE_LEAST = 1.01
 """A bound of the nearest fleet over the least that can be met, which idle replicas alone do."""
 
@@ -30,7 +32,8 @@ def within_limits(design: Design, given: Sequence[Relaxed] = ()) -> NearestFleet
     found = nearest(design.with_fewer(), problem.min_replicas, solve_options(problem))
     if found is None:
         return None
-    limits = [Relaxed(limit.key, limit.stated, figure(limit)) for limit in found.relaxation]
+    needed = (in_users_units(limit, problem.slo) for limit in found.relaxation)
+    limits = [Relaxed(limit.key, limit.stated, figure(limit)) for limit in needed]
     return _fleet(design, found.solution.chosen, (*given, *limits))
 
 
@@ -116,13 +119,30 @@ def _excess(limit: Relaxed) -> float:
     return abs(limit.needed - limit.stated) / (limit.stated or 1.0)
 
 
+def in_users_units(limit: Relaxation, slo: Sequence[LatencyBound]) -> Relaxation:
+    """A share of allowed misses as the percentile of its bound; any other limit as it is."""
+    if not limit.key.startswith(f"{SLO}."):
+        return limit
+    index = int(limit.key.removeprefix(f"{SLO}."))
+    bound = slo[index]
+    needed = None if limit.needed is None else 100.0 * (1.0 - limit.needed * bound.allowed_miss)
+    return Relaxation(f"{SLO}[{index}]{PERCENTILE}", bound.percentile, needed)
+
+
 def figure(limit: Relaxation) -> float | None:
-    """The needed value: whole numbers exactly, others rounded up to six digits."""
+    """The needed value: whole numbers exactly, others to six digits on the safe side."""
     if limit.needed is None:
         return None
+    if limit.key.endswith(PERCENTILE):
+        return percent(limit.needed / 100.0)
     if limit.key not in ("power_kw", "budget_usd_per_year"):
         return round(limit.needed)
     return rounded_up(limit.needed * (1.0 - 1e-12), digits=6)
+
+
+def percent(share: float) -> float:
+    """A share as a percentage, rounded down at the fourth decimal."""
+    return math.floor(1e6 * share + 1e-6) / 1e4
 
 
 def rounded_up(value: float, digits: int = 3) -> float:

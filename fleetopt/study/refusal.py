@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fleetopt.errors import FleetoptError, InfeasibleError, StoppedError
-from fleetopt.plan import Cost, Fleet
+from fleetopt.plan import Cost, Fleet, Pool
 
 SCHEMA = "fleetopt.infeasible/1"
 
@@ -100,7 +100,8 @@ def _told(nearest: NearestFleet | None) -> list[str]:
     if nearest is None:
         return []
     pools = ", ".join(
-        f"{pool.replicas:,} {pool.profile} for ({pool.lo_tokens:,}, {pool.hi_tokens:,}]"
+        f"{pool.bought:,} {pool.profile}{_must_be_up(pool)} "
+        f"for ({pool.lo_tokens:,}, {pool.hi_tokens:,}]"
         for pool in nearest.fleet.pools
     )
     price = f"{nearest.cost.usd_per_year:,.0f} $ a year"
@@ -109,6 +110,10 @@ def _told(nearest: NearestFleet | None) -> list[str]:
         *(f"  {limit.key} = {_shown(limit.needed)}, stated {_shown(limit.stated)}"
           for limit in nearest.relaxation),
     ]  # fmt: skip
+
+
+def _must_be_up(pool: Pool) -> str:
+    return f" ({pool.replicas:,} of them must be up)" if pool.spare_replicas else ""
 
 
 def _shown(value: Value) -> str:

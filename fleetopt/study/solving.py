@@ -19,7 +19,7 @@ from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
 from fleetopt.study.infeasible import explained, unverifiable
 from fleetopt.study.judging import judge_of, unverified, verified_once
-from fleetopt.verification import Judge, Outcome, accept
+from fleetopt.verification import AFRESH, Judge, Outcome, accept
 
 Progress = Callable[[str], None]
 
@@ -95,5 +95,10 @@ def verify(
     """
     case = Case.of(plan.problem)
     with judge_of(case, options, progress or (lambda _: None), executor) as judge:
-        verdicts = [judge.afresh(pool) for pool in assembly.pools_of(case, plan)]
-    return replace(plan, verification=assembly.verification(verdicts, options))
+        pools = assembly.pools_of(case, plan)
+        if case.problem.slo_scope == "fleet":
+            said = judge.together(pools, AFRESH)
+            done = assembly.verification(said.pools, options, said)
+        else:
+            done = assembly.verification([judge.afresh(pool) for pool in pools], options)
+    return replace(plan, verification=done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -65,6 +66,33 @@ def test_several_bounds_give_at_once() -> None:
         "slo[0].limit_ms",
         "slo[1].limit_ms",
     }
+
+
+def test_bounds_that_no_fleet_keeps_together_are_stretched_alike() -> None:
+    """One profile reads a whole prompt at once, the other has the shorter iteration."""
+    shared = {"per_sequence_s": 0.0, "calibration_context_tokens": 8192, "kv_blocks": 65536,
+              "calibration_slots": 128, "usd_per_hour": 1.0}  # fmt: skip
+    profiles = [
+        {"name": "reader", "gpu": "x", "base_s": 0.020, "chunk_tokens": 8192, **shared},
+        {"name": "writer", "gpu": "y", "base_s": 0.010, "chunk_tokens": 512, **shared},
+    ]
+    slo = [{"limit_ms": 60.0}, {"metric": "tpot", "limit_ms": 15.0}]
+    keys: dict[str, Any] = {"cdf": [[4096, 0.5], [8192, 1.0]], "arrival_rate": 20.0}
+    keys |= {"gpus": ["reader", "writer"], "profiles": profiles, "slo": slo}
+    found = refused(**keys)
+    stated = re.search(r"unless all are ([\d.]+) times as long$", found.reasons[1])
+    assert stated is not None
+    factor = float(stated[1])
+    assert 1.0 < factor < 2.0
+    for by, feasible in ((1.02, True), (0.98, False)):
+        longer = [{**bound, "limit_ms": by * factor * bound["limit_ms"]} for bound in slo]
+        wider = {**keys, "slo": longer, "verification": {"enabled": False}}
+        if feasible:
+            solve(FleetProblem.model_validate(wider))
+        else:
+            refused(**wider)
+    assert found.nearest is not None
+    assert len(found.nearest.relaxation) == 2
 
 
 def test_the_largest_context_is_named_where_none_has_a_slot() -> None:
