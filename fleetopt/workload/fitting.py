@@ -160,7 +160,8 @@ def _binned(tokens: Ints, limit: int, cells: int) -> Ints:
 def _profile(trace: Trace) -> RateProfile:
     duration_s = trace.duration_s
     bin_s = next((b for b in _BINS_S if b * MOST_BINS >= duration_s), _BINS_S[-1])
-    edges = np.append(np.arange(0.0, duration_s, bin_s), duration_s)
+    bins = max(1, int(duration_s / bin_s + 0.5))
+    edges = np.append(np.arange(bins) * bin_s, duration_s)
     counts, _ = np.histogram(trace.arrival_s, edges)
     unix_s = trace.unix_s
     return RateProfile(
