@@ -118,8 +118,8 @@ def _joint(stated: LengthCdf) -> str:
         share = wording.share(stated.prompt_fraction, 0)
         return f"Spread evenly between {len(stated.cdf)} points; {share} of the tokens are prompt."
     text = wording.counted(len(stated.joint.pairs), "different pair")
-    limit = stated.joint.binned_above
-    how = "as recorded" if limit is None else f"in bins above {limit:,} tokens"
+    limit, bins = stated.joint.binned_above, stated.joint.bins_per_doubling
+    how = "as recorded" if limit is None else f"above {limit:,} tokens in {bins} bins a doubling"
     return f"{text} of prompt and output, {how}."
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 
-from fleetopt.problem import ArrivalFigures, JointLengths, RateProfile, RecordedFile, Workload
+from fleetopt.problem import (
+    MAX_TOKENS,
+    ArrivalFigures,
+    JointLengths,
+    RateProfile,
+    RecordedFile,
+    Workload,
+)
 from fleetopt.workload.arrivals import Floats, ModulatedPoisson
 from fleetopt.workload.lengths import Ints
 from fleetopt.workload.traces import Trace
@@ -23,7 +32,11 @@ MOST_BINS = 120
 """Bins of the rate over time."""
 _BINS_S = (1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0, 604_800.0)
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
-_CELLS_PER_OCTAVE = 64
+Pairs = tuple[Ints, Ints, Ints]
+"""Prompt tokens, output tokens and requests of different pairs."""
+_BINS_PER_DOUBLING = (64, 32, 16, 8, 4, 2, 1)
+_LEAST_LIMIT = 6
+"""Exponent of the smallest token count that bins may begin at."""
 
 
 def fit(trace: Trace, name: str = "", title: str = "", source: str = "") -> Workload:
@@ -57,22 +70,24 @@ def fit(trace: Trace, name: str = "", title: str = "", source: str = "") -> Work
 def joint_lengths(trace: Trace, most: int = MOST_PAIRS) -> JointLengths:
     """The joint table of prompt and output tokens.
 
-    Exact with at most `most` different pairs. Else token counts above a limit, as large as
-    will do, fall into 64 bins for each doubling, and stand at the mean of their bin.
+    Exact with at most `most` different pairs. Else token counts above a limit stand at the
+    mean of their bin, with as many bins for each doubling, and then as large a limit, as
+    leave at most that many pairs.
     """
-    limit: int | None = None
-    prompt, output = trace.prompt_tokens, trace.output_tokens
-    pairs = _counted(prompt, output)
-    largest = int(max(prompt.max(), output.max()))
-    exponent = largest.bit_length()
-    cells = _CELLS_PER_OCTAVE
-    while pairs.shape[0] > most and cells >= 1:
-        exponent -= 1
-        limit = 2**exponent
-        pairs = _counted(_binned(prompt, limit, cells), _binned(output, limit, cells))
-        if exponent <= 6:
-            exponent, cells = largest.bit_length(), cells // 4
-    return JointLengths(binned_above=limit, pairs=tuple(map(tuple, pairs.tolist())))
+    ones = np.ones(len(trace), dtype=np.int64)
+    exact = _counted(trace.prompt_tokens, trace.output_tokens, ones)
+    if exact[0].size <= most:
+        return _table(exact)
+    largest = int(max(exact[0].max(), exact[1].max())).bit_length() - 1
+    exponents = range(largest, _LEAST_LIMIT - 1, -1)
+    bins = next(
+        (n for n in _BINS_PER_DOUBLING if _binned(exact, 2**_LEAST_LIMIT, n)[0].size <= most),
+        _BINS_PER_DOUBLING[-1],
+    )
+    # Fewer pairs are left the smaller the limit is, so the first that fits is the largest.
+    fits = bisect_left(exponents, True, key=lambda k: _binned(exact, 2**k, bins)[0].size <= most)
+    limit = 2 ** exponents[min(fits, len(exponents) - 1)]
+    return _table(_binned(exact, limit, bins), limit, bins)
 
 
 def points(total: Ints, counts: Ints) -> tuple[tuple[int, float], ...]:
@@ -143,18 +158,28 @@ def _with_gaps(figures: ArrivalFigures, scale_s: float, index: float) -> Modulat
     return min([silent, *found], key=lambda process: abs(np.log(process.cv2) - wanted))
 
 
-def _counted(prompt: Ints, output: Ints) -> Ints:
-    """Rows (prompt, output, requests), each pair once."""
-    pairs, counts = np.unique(np.stack((prompt, output), axis=1), axis=0, return_counts=True)
-    return np.column_stack((pairs, counts))
+def _table(pairs: Pairs, limit: int | None = None, bins: int | None = None) -> JointLengths:
+    triples = zip(*(column.tolist() for column in pairs), strict=True)
+    return JointLengths(binned_above=limit, bins_per_doubling=bins, pairs=tuple(triples))
 
 
-def _binned(tokens: Ints, limit: int, cells: int) -> Ints:
-    """Counts above `limit` at the mean of their bin, `cells` bins for each doubling."""
-    cell = np.floor(np.log2(np.maximum(tokens, limit) / limit) * cells).astype(np.int64)
-    cell = np.where(tokens > limit, cell + 1, 0)
-    sums = np.bincount(cell, weights=tokens) / np.maximum(np.bincount(cell), 1)
-    return np.where(tokens > limit, np.rint(sums[cell]).astype(np.int64), tokens)
+def _counted(prompt: Ints, output: Ints, counts: Ints) -> Pairs:
+    """Each different pair once, ascending."""
+    pairs, kinds = np.unique(prompt * (MAX_TOKENS + 1) + output, return_inverse=True)
+    requests = np.bincount(kinds, weights=counts).astype(np.int64)
+    return pairs // (MAX_TOKENS + 1), pairs % (MAX_TOKENS + 1), requests
+
+
+def _binned(pairs: Pairs, limit: int, bins: int) -> Pairs:
+    """The pairs with token counts above `limit` at the means of their bins."""
+    prompt, output, counts = pairs
+    return _counted(*(_at_means(part, counts, limit, bins) for part in (prompt, output)), counts)
+
+
+def _at_means(tokens: Ints, counts: Ints, limit: int, bins: int) -> Ints:
+    bin_of = np.ceil(np.log2(np.maximum(tokens, limit) / limit) * bins).astype(np.int64)
+    means = np.bincount(bin_of, tokens * counts) / np.maximum(np.bincount(bin_of, counts), 1)
+    return np.where(tokens > limit, np.rint(means[bin_of]).astype(np.int64), tokens)
 
 
 def _profile(trace: Trace) -> RateProfile:
