@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from fleetopt.problem import ArrivalFigures, LengthCdf, Workload
-from fleetopt.workload.fitting import modulated
+from fleetopt.workload.burstiness import modulated
 from fleetopt.workload.lengths import LengthDistribution
 
 _INK, _GREY = "#24323d", "#8796a1"

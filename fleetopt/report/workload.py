@@ -14,7 +14,7 @@ from rich.text import Text
 from fleetopt.problem import WORKLOAD_SCHEMA, ArrivalFigures, LengthCdf, RateProfile, Workload
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
-from fleetopt.workload.fitting import modulated
+from fleetopt.workload.burstiness import modulated
 from fleetopt.workload.lengths import LengthDistribution
 
 SCHEMA = "fleetopt.workload-figures/1"

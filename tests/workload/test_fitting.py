@@ -16,14 +16,9 @@ from fleetopt.problem import Workload
 from fleetopt.report.export import to_json
 from fleetopt.report.workload import workload_to_dict
 from fleetopt.workload.arrivals import Gamma, ModulatedPoisson, Poisson
-from fleetopt.workload.fitting import (
-    MOST_POINTS,
-    arrival_figures,
-    dispersion,
-    fit,
-    joint_lengths,
-    modulated,
-)
+from fleetopt.workload.burstiness import arrival_figures, dispersion, modulated
+from fleetopt.workload.fitting import fit
+from fleetopt.workload.joint import MOST_POINTS, joint_lengths
 from fleetopt.workload.lengths import LengthDistribution
 from fleetopt.workload.traces import Trace, read_trace
 
