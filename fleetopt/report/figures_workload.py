@@ -82,7 +82,7 @@ def draw_rate(axes: Axes, arrivals: ArrivalFigures) -> None:
     for (window, rate), style in zip(peaks[:2], (":", "--"), strict=False):
         label = f"largest over {_window(window, 0)}, {rate:.3g}"
         axes.axhline(rate, color=_OUTPUT, lw=1.2, ls=style, label=label)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.35 * max((*profile.rates, *(rate for _, rate in peaks[:2]))))
     axes.set_xlim(0, edges[-1] / size)
     start = f" since {profile.start_utc} UTC" if profile.start_utc else ""
     _named(
@@ -111,8 +111,10 @@ def draw_dispersion(axes: Axes, arrivals: ArrivalFigures) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** 0.5)
     _named(axes, "Burstiness", "window", "variance over mean")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
 
 
 def _named(axes: Axes, title: str, x: str, y: str) -> None:

@@ -145,8 +145,8 @@ def _arrival_lines(arrivals: ArrivalFigures) -> Iterator[str]:
         f"{wording.rate(arrivals.rate)} per second."
     )
     yield (
-        f"Squared coefficient of variation of the gaps: {arrivals.gap_cv2:.3g}; "
-        "Poisson arrivals have 1, here and in the last column."
+        f"Gaps: squared coefficient of variation {arrivals.gap_cv2:.3g}; 1 for Poisson arrivals, "
+        "as in the last column."
     )
     bursty = modulated(arrivals)
     if bursty is not None:

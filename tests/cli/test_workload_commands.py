@@ -99,7 +99,7 @@ def test_show_in_every_form(folder: Path) -> None:
     workload = fitted("good.csv")
     text = run("workload", "show", "w.json").stdout
     assert workload.arrivals is not None
-    for expected in ("Lengths, in tokens", "Squared coefficient of variation of the gaps", "Models",
+    for expected in ("Lengths, in tokens", "Gaps: squared coefficient of variation", "Models",
                      f"{workload.arrivals.rate:.4g} per second", "good.csv (csv)"):  # fmt: skip
         assert expected in text
     data = json.loads(run("workload", "show", "w.json", "--format", "json").stdout)
