@@ -7,6 +7,7 @@ from fleetopt.problem.fleet import FleetProblem as FleetProblem
 from fleetopt.problem.fleet import LatencyBound as LatencyBound
 from fleetopt.problem.fleet import SolverOptions as SolverOptions
 from fleetopt.problem.fleet import VerificationOptions as VerificationOptions
+from fleetopt.problem.fleet import bound_keys as bound_keys
 from fleetopt.problem.lengths import MAX_TOKENS as MAX_TOKENS
 from fleetopt.problem.lengths import JointLengths as JointLengths
 from fleetopt.problem.lengths import LengthCdf as LengthCdf
