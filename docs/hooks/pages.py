@@ -25,6 +25,7 @@ PARTS = {
     "exit codes": commands.exit_codes,
     "problem keys": schemas.problem_keys,
     "length keys": schemas.length_keys,
+    "workload keys": schemas.workload_keys,
     "profile keys": schemas.profile_keys,
     "horizon": laws.horizon,
     "program interface": program.interface,
