@@ -138,6 +138,7 @@ class Design:
 
     def permits(self, chosen: Sequence[Chosen]) -> bool:
         """Whether a fleet keeps every constraint but the SLO, its rows in the program or not."""
+        fleet = {(c.index, row.replicas) for c, row in chosen}
         trial = copy(self)
         for candidate, row in chosen:
             rows = self._with_misses(candidate, [row]) if self._is_fleet_wide else (row,)
@@ -145,11 +146,9 @@ class Design:
         model = trial.opened()
         if self._is_fleet_wide:
             model.fleet_attainment.deactivate()
-        fleet = {(c.index, row.replicas) for c, row in chosen}
         for (c, k), built in model.z.items():
             built.fix(int((c, model.row[c, k].replicas) in fleet))
-        solver = ProgramSolver(model, self._options)
-        return solver.solve().holding is not Holding.NONE
+        return ProgramSolver(model, self._options).solve().holding is not Holding.NONE
 
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
         """The program with another least number of replicas, and no row above the least."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from fleetopt.errors import FleetoptError, InfeasibleError, InputError
+from fleetopt.case import Case
+from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.conflict import Conflict, conflict
 from fleetopt.optimization.design import Design, solve_options
 from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation
-from fleetopt.optimization.solution import raise_unless_told
-from fleetopt.optimization.solver import Holding, Solution, Termination
-from fleetopt.plan import HOURS_PER_YEAR
+from fleetopt.optimization.solver import Termination
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.table import PoolTable
 from fleetopt.study.nearest import (
@@ -30,42 +29,7 @@ from fleetopt.study.refusal import Refusal, RefusalError, Relaxations, Relaxed
 HEADLINE = "no fleet meets the problem"
 
 
-def without_fleet(design: Design, solution: Solution) -> FleetoptError:
-    """Why a program gave no fleet: the problem, or what was added to its program.
-
-    Raises StoppedError or SolverError where that is open.
-    """
-    extension = design.case.extension
-    place = str(extension.source.path) if extension else "model"
-    unbounded = (Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED)
-    if design.is_changed and solution.termination in unbounded:
-        hint = "bound the variables that were added"
-        return InputError.single(place, "the objective has no bound", hint)
-    raise_unless_told(solution)
-    if not design.is_changed:
-        return explained(design)
-    plain = Design(replace(design.case, extension=None), grey=False)
-    best = plain.optimum()
-    if best.holding is Holding.NONE:
-        return explained(plain)
-    names = design.excluding()
-    added = extension.name if extension else "the constraints added to it"
-    lines = [f"no fleet meets the program and {added}"]
-    if names:
-        lines.append(_excluded_by(names))
-    cost = best.usd_per_hour * HOURS_PER_YEAR
-    lines.append(f"without it the cheapest fleet would cost {cost:,.0f} USD a year, by the table")
-    return RefusalError(Refusal(False, tuple(lines)))
-
-
-def _excluded_by(names: tuple[str, ...]) -> str:
-    if len(names) == 1:
-        return f"the constraint {names[0]} excludes every fleet"
-    listed = f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"the constraints {listed} exclude every fleet together; any of them could go"
-
-
-def explained(design: Design) -> InfeasibleError:
+def explained(design: Design) -> RefusalError:
     """The error for a design without a fleet."""
     if not _covers(design):
         return _without_room(design)
@@ -87,6 +51,16 @@ def explained(design: Design) -> InfeasibleError:
         nearest = with_longer_bounds(design, needed_ms)
         return RefusalError(Refusal(False, (HEADLINE, *lines), nearest=nearest))
     return _limited(design)
+
+
+def unverifiable(case: Case, refused: InfeasibleError) -> InfeasibleError:
+    """The error where simulation refused every fleet; what the table alone would ask for."""
+    sure = Design(case, grey=False, extra_rows=0)
+    solution = sure.optimum()
+    if solution.termination is not Termination.INFEASIBLE:
+        return refused
+    told = explained(sure).refusal
+    return RefusalError(replace(told, reasons=(str(refused), *told.reasons[1:])))
 
 
 def _together(design: Design) -> RefusalError:

@@ -13,7 +13,7 @@ from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem
 from fleetopt.study import assembly
-from fleetopt.study.infeasible import without_fleet
+from fleetopt.study.excluded import without_fleet
 from fleetopt.study.judging import judge_of, unverified, verified_once
 from fleetopt.study.solving import Progress
 from fleetopt.verification import accept

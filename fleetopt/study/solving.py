@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fleetopt.case import Case
+from fleetopt.errors import InfeasibleError
 from fleetopt.extension import Extension, read_extension
 from fleetopt.optimization.design import Design
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
-from fleetopt.study.infeasible import without_fleet
+from fleetopt.study.excluded import without_fleet
+from fleetopt.study.infeasible import unverifiable
 from fleetopt.study.judging import judge_of, unverified, verified_once
-from fleetopt.verification import AFRESH, accept
+from fleetopt.verification import AFRESH, Judge, Outcome, accept
 
 Progress = Callable[[str], None]
 
@@ -63,9 +65,18 @@ def solve(
             outcome, others = unverified(first), comparisons.beside(design, first, None)
             return assembly.plan(design, outcome, others, command)
         with judge_of(case, options, show, executor) as judge:
-            outcome = accept(design, judge) if cutting else verified_once(first, judge)
+            outcome = _accepted(design, judge) if cutting else verified_once(first, judge)
             others = comparisons.beside(design, outcome.solution, judge)
             return assembly.plan(design, outcome, others, command)
+
+
+def _accepted(design: Design, judge: Judge) -> Outcome:
+    try:
+        return accept(design, judge)
+    except InfeasibleError as error:
+        if design.is_changed:
+            raise  # by the table alone its constraints may ask for other rows
+        raise unverifiable(design.case, error) from None
 
 
 @contextmanager

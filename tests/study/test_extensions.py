@@ -246,6 +246,18 @@ def test_next_cheaper_keeps_the_constraints(folder: Path) -> None:
     assert "next cheaper" not in {other.kind for other in bound.alternatives}
 
 
+def test_an_slo_for_the_whole_fleet_keeps_the_constraints_too(folder: Path) -> None:
+    """By the table and verified, with what stands beside the plan."""
+    (folder / "cap.py").write_text(NO_H100)
+    problem, _ = catalog.read_problem("p.toml")
+    plan = solve(problem.model_copy(update={"slo_scope": "fleet"}), allow_python=True)
+    assert plan.verification is not None
+    assert plan.verification.verdict == "pass"
+    fleets = [plan.fleet, *(other.fleet for other in plan.alternatives)]
+    assert len(fleets) > 2
+    assert {pool.gpu for fleet in fleets for pool in fleet.pools} == {"a100"}
+
+
 def test_candidates_that_run_out_of_rows_get_more(folder: Path) -> None:
     """Simulation refuses the least rows; the constraint stands on the rows that follow."""
     from fleetopt.case import Case
@@ -375,8 +387,10 @@ def test_a_problem_without_a_fleet_is_not_blamed_on_its_extension(folder: Path) 
     Path("cap.py").write_text(NO_H100)
     result = solved("--allow-python", "--slo", "0.1")
     assert result.exit_code == 1
-    assert "P99 TTFT <= 0.1 ms" in result.stderr
-    assert "cap.py" not in result.stderr
+    assert result.stderr.startswith(
+        "No feasible plan: no fleet meets the problem\nP99 TTFT <= 0.1 ms"
+    )
+    assert "cap.py is left out of this" in result.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
