@@ -1,7 +1,7 @@
 """Pool candidates: what the program may build, as plain data.
 
-A candidate is an arc (t_i, t_j] of total lengths with a replica profile and an admission
-rule; its rows are the numbers of replicas it may be built with. Nothing here depends on how
+A candidate is an arc (t_i, t_j] of total lengths, with what is compressed at either end, a
+replica profile and an admission rule; its rows are the numbers of replicas it may be built with. Nothing here depends on how
 the rows were computed, so the program can be used with data from any source.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fleetopt.queueing.table import PoolTable
+from fleetopt.workload.compression import Node, path_nodes
 
 EXTRA_ROWS = 8
 """Rows above the least admissible number of replicas."""
@@ -35,12 +36,14 @@ class Candidate:
     """A pool that the program may build.
 
     index: position among all candidates.
-    start, end: breakpoint indices of the arc, 0 <= start < end <= m.
+    start, end: positions of the arc's ends on a path, 0 <= start < end <= M.
     gpu, profile, admission: GPU type, name of the profile, admission rule.
     usd_per_hour: price of one replica-hour.
-    arrival_rate: requests per second that fall into (lo_tokens, hi_tokens].
+    arrival_rate: requests per second of the pool.
     rows: ascending in replicas.
     watts: draw of one replica with every slot busy; None if the profile does not tell.
+    gamma_lo: own lengths up to this multiple of lo_tokens are compressed into the pool below.
+    gamma_hi: lengths up to this multiple of hi_tokens are compressed into this pool.
     """
 
     index: int
@@ -56,6 +59,8 @@ class Candidate:
     arrival_rate: float
     rows: tuple[Row, ...]
     watts: float | None = None
+    gamma_lo: float = 1.0
+    gamma_hi: float = 1.0
 
     def cost(self, row: Row) -> float:
         """USD per hour of the pool built with `row`."""
@@ -77,6 +82,7 @@ def enumerate_candidates(
     grey: bool = False,
     extra_rows: int = EXTRA_ROWS,
     min_replicas: int = 1,
+    gammas: Sequence[float] = (1.0,),
 ) -> tuple[Candidate, ...]:
     """One candidate for each table that has an admissible row, indexed in order.
 
@@ -85,8 +91,9 @@ def enumerate_candidates(
     extra_rows: rows above the least admissible number of replicas. Only that number is
         computed; latency falls with every replica, so the rows above it are admissible.
     min_replicas: rows with fewer replicas are left out.
+    gammas: compression factors of the inner breakpoints; each is a position of its own.
     """
-    position = {tokens: i for i, tokens in enumerate(breakpoints)}
+    position = {node: i for i, node in enumerate(path_nodes(breakpoints, gammas))}
     candidates: list[Candidate] = []
     for table in tables:
         rows = _rows(table, grey, extra_rows, min_replicas)
@@ -124,13 +131,14 @@ def _spread(numbers: range, most: int) -> range:
 
 
 def _candidate(
-    index: int, table: PoolTable, position: dict[int, int], rows: tuple[Row, ...]
+    index: int, table: PoolTable, position: dict[Node, int], rows: tuple[Row, ...]
 ) -> Candidate:
     profile = table.profile
+    gamma_lo, gamma_hi = table.gammas
     return Candidate(
         index=index,
-        start=position[table.lo_tokens],
-        end=position[table.hi_tokens],
+        start=position[table.lo_tokens, gamma_lo],
+        end=position[table.hi_tokens, gamma_hi],
         lo_tokens=table.lo_tokens,
         hi_tokens=table.hi_tokens,
         gpu=profile.gpu,
@@ -141,6 +149,8 @@ def _candidate(
         arrival_rate=table.arrival_rate,
         rows=rows,
         watts=_watts(table),
+        gamma_lo=gamma_lo,
+        gamma_hi=gamma_hi,
     )
 
 

@@ -22,6 +22,7 @@ from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
 from fleetopt.queueing.table import Limits, PoolTable
+from fleetopt.workload.compression import Served
 
 Chosen = tuple[Candidate, Row]
 EXTRA_ROWS = 2
@@ -42,7 +43,7 @@ class Design:
         self.case = case
         self._grey = grey
         tables = pool_tables(case)
-        self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
+        self._tables = {(t.lo_tokens, t.hi_tokens, *t.gammas, t.profile.name): t for t in tables}
         rows = _extra_rows(case) if extra_rows is None else extra_rows
         self.candidates = self._enumerated(rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
@@ -82,7 +83,7 @@ class Design:
         """The program with another least number of replicas, and no row above the least."""
         candidates = self._enumerated(0, min_replicas)
         side = replace(SideConstraints.of(self.case.problem), min_replicas=min_replicas)
-        points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
+        points, max_pools = len(self.case.nodes), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
     def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
@@ -92,13 +93,14 @@ class Design:
             grey=self._grey,
             extra_rows=extra_rows,
             min_replicas=min_replicas,
+            gammas=self.case.problem.gammas,
         )
 
     def _built(self) -> pyo.ConcreteModel:
         """The program of the present candidates."""
         problem = self.case.problem
         side = SideConstraints.of(problem)
-        return build(self.candidates, len(self.case.breakpoints), problem.max_pools, side)
+        return build(self.candidates, len(self.case.nodes), problem.max_pools, side)
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
         """The solver of a program, without the rows refused so far."""
@@ -109,7 +111,8 @@ class Design:
 
     def table(self, candidate: Candidate) -> PoolTable:
         """The feasibility table behind a candidate."""
-        return self._tables[_key(candidate.lo_tokens, candidate.hi_tokens, candidate.profile)]
+        c = candidate
+        return self._tables[c.lo_tokens, c.hi_tokens, c.gamma_lo, c.gamma_hi, c.profile]
 
     @property
     def tables(self) -> Sequence[PoolTable]:
@@ -144,7 +147,7 @@ class Design:
 
     def best_of_one_pool(self) -> Solution:
         """The cheapest fleet of a single pool."""
-        last = len(self.case.breakpoints) - 1
+        last = len(self.case.nodes) - 1
         with self._solver.restricted(lambda c, _: c.start == 0 and c.end == last):
             return self._solver.solve()
 
@@ -173,13 +176,13 @@ def _extra_rows(case: Case) -> int:
 
 
 def pool_tables(case: Case) -> list[PoolTable]:
-    """The feasibility tables of every range of lengths on every profile with room for it."""
+    """The feasibility tables of everything that a pool may serve on a profile with room for it."""
     tables: list[PoolTable] = []
     for profile in case.profiles:
-        make = table_maker(case, profile)
-        for lo, hi in case.arcs():
-            if case.capacity(profile, hi).slots >= 1:
-                tables.append(make(lo, hi, case.pool_rate(lo, hi)))
+        make = _maker(case, profile)
+        for what in case.arcs():
+            if case.capacity(profile, what.hi_tokens).slots >= 1:
+                tables.append(make(what, case.pool_rate(what)))
     return tables
 
 
@@ -187,17 +190,27 @@ def table_maker(
     case: Case, profile: CalibratedProfile
 ) -> Callable[[int, int, float], OccupancyTable | PublishedTable]:
     """A function of (lo, hi, arrival rate) that gives pool tables by the case's method."""
+    make = _maker(case, profile)
+    return lambda lo, hi, rate: make(Served(lo, hi), rate)
+
+
+def _maker(
+    case: Case, profile: CalibratedProfile
+) -> Callable[[Served, float], OccupancyTable | PublishedTable]:
+    """The same, for whatever a pool serves."""
     limits = Limits(case.problem.slo, case.problem.max_utilization)
+
+    def occupancy_table(what: Served, rate: float) -> OccupancyTable:
+        load = load_table(case.lengths, profile.iteration).serving(what, rate)
+        capacity = case.capacity(profile, what.hi_tokens)
+        return OccupancyTable(load, profile, capacity, what.lo_tokens, limits, what.gammas)
+
+    def published_table(what: Served, rate: float) -> PublishedTable:
+        load = published.serving(what, rate)
+        capacity = case.capacity(profile, what.hi_tokens)
+        return PublishedTable(load, profile, capacity, what.lo_tokens, limits, what.gammas)
+
     if case.problem.method == "published":
         published = PublishedLoadTable(case.lengths, profile.iteration)
-        return lambda lo, hi, rate: PublishedTable(
-            published.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
-        )
-    loads = load_table(case.lengths, profile.iteration)
-    return lambda lo, hi, rate: OccupancyTable(
-        loads.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
-    )
-
-
-def _key(lo_tokens: int, hi_tokens: int, profile: str) -> tuple[int, int, str]:
-    return lo_tokens, hi_tokens, profile
+        return published_table
+    return occupancy_table

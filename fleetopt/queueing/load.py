@@ -9,28 +9,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fleetopt.performance.profile import IterationTime
+from fleetopt.queueing.cells import CELLS_PER_BAND, Cells, cells_of, grouping
 from fleetopt.workload.compression import Node, Served
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
-
-CELLS_PER_BAND = 8
-
-
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """Requests of similar length and equal prefill iterations; weights sum to 1.
-
-    prefill_iterations, work: iterations to the end of prefill, and in all.
-    prefill_context_tokens, decode_context_tokens: own mean context in either phase.
-    """
-
-    weights: Floats
-    prefill_iterations: Floats
-    work: Floats
-    prefill_context_tokens: Floats
-    decode_context_tokens: Floats
 
 
 class Moments(NamedTuple):
@@ -104,7 +87,7 @@ class LoadTable:
         self._iteration = iteration
         self._per_request = _per_request(lengths.prompt_tokens, lengths.output_tokens, iteration)
         self._sums = _prefix_sums(self._per_request, lengths.weights)
-        self._grouping = _grouping(lengths, self._per_request["prefill"])
+        self._keys = grouping(lengths, self._per_request["prefill"])
         self._cells, self._cell_tokens = self._grouped(slice(0, None), lengths.weights)
         self._given: dict[Node, Floats] = {}
         self._taken: dict[Node, Floats] = {}
@@ -241,14 +224,14 @@ class LoadTable:
             outputs, weights = self._lengths.compressed(*node)
             values = _per_request(node[0] - outputs, outputs, self._iteration)
             part = np.arange(outputs.size) * CELLS_PER_BAND // max(outputs.size, 1)
-            grouping = np.stack((values["prefill"].astype(np.int64), part))
-            self._taken_cells[node] = _cells(values, weights, grouping)[0]
+            keys = np.stack((values["prefill"].astype(np.int64), part))
+            self._taken_cells[node] = cells_of(values, weights, keys)[0]
         return self._taken_cells[node]
 
     def _grouped(self, part: slice, weights: Floats) -> tuple[Floats, Ints]:
         """Cells of a part of the support, and the longest request of each, in tokens."""
         values = {name: column[part] for name, column in self._per_request.items()}
-        cells, order, starts = _cells(values, weights, self._grouping[:, part])
+        cells, order, starts = cells_of(values, weights, self._keys[:, part])
         return cells, np.maximum.reduceat(self._lengths.total_tokens[part][order], starts)
 
 
@@ -259,34 +242,6 @@ def _prefix_sums(per_request: dict[str, Floats], weights: Floats) -> Floats:
     values = np.stack([np.ones_like(work), work, work**2, *(per_request[name] for name in names)])
     sums = np.cumsum(values * weights, axis=1)
     return np.concatenate((np.zeros((len(values), 1)), sums), axis=1)
-
-
-def _grouping(lengths: LengthDistribution, prefill: Floats) -> Ints:
-    """Keys of the cells: bands, their equal parts, and each part's prefill iterations."""
-    iterations = prefill.astype(np.int64)
-    edges = np.searchsorted(lengths.total_tokens, lengths.breakpoints, side="right")
-    band = np.searchsorted(edges[1:], np.arange(prefill.size), side="right")
-    band = np.minimum(band, edges.size - 2)
-    start, width = edges[band], np.maximum(1, np.diff(edges)[band])
-    part = (np.arange(prefill.size) - start) * CELLS_PER_BAND // width
-    fine = _few_kinds(band, iterations, 4 * CELLS_PER_BAND)
-    return np.stack((np.where(fine, iterations, 0), part, band))
-
-
-def _cells(
-    per_request: dict[str, Floats], weights: Floats, grouping: Ints
-) -> tuple[Floats, Ints, Ints]:
-    """Cells of requests with equal keys; the order of the requests, and where each starts."""
-    there = np.flatnonzero(weights > 0)
-    order = there[np.lexsort(grouping[:, there])]
-    changed = np.any(np.diff(grouping[:, order], axis=1) != 0, axis=0)
-    starts = np.concatenate(([0], np.nonzero(changed)[0] + 1))[: order.size]
-    mass = np.add.reduceat(weights[order], starts) if order.size else np.empty(0)
-    rows = [mass]
-    for name in ("prefill", "work", "prefill_context", "decode_context"):
-        values = per_request[name][order] * weights[order]
-        rows.append(np.add.reduceat(values, starts) / mass if order.size else mass)
-    return np.stack(rows), order, starts
 
 
 def _class_load(sums: Floats, whole_mass: float) -> ClassLoad:
@@ -329,9 +284,3 @@ def _per_request(
         + output * (prompt**2 + prompt * output + output**2 / 3),
         "context3_work": prefill * prompt**3 / 4 + (total**4 - prompt**4) / 4,
     }
-
-
-def _few_kinds(band: Ints, prefill: Ints, most: int) -> NDArray[np.bool_]:
-    """Whether a support point's band has at most `most` different prefill iterations."""
-    kinds = np.unique(band * (prefill.max() + 1) + prefill) // (prefill.max() + 1)
-    return np.bincount(kinds, minlength=band.max() + 1)[band] <= most

@@ -72,7 +72,7 @@ def fleet_of(design: Design, chosen: Sequence[Chosen]) -> Fleet:
                 gpus=candidate.gpus(row),
                 slots=design.table(candidate).slots,
                 admission=candidate.admission,
-                compression=1.0,
+                compression=candidate.gamma_hi,
                 arrival_rate=candidate.arrival_rate,
             )
         )

@@ -77,6 +77,8 @@ def judged(candidate: Candidate, row: Row) -> Judged:
         candidate.profile,
         row.replicas,
         candidate.arrival_rate,
+        candidate.gamma_lo,
+        candidate.gamma_hi,
     )
 
 

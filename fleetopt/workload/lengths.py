@@ -124,6 +124,15 @@ class LengthDistribution:
             inner,
         ), share
 
+    def served_share(self, what: Served) -> float:
+        """The share of all requests that a pool serves."""
+        moved = 0.0
+        for (tokens, gamma), sign in zip(what.nodes, (-1.0, 1.0), strict=True):
+            if gamma > 1.0:
+                part, fits = self.compressible(tokens, gamma)
+                moved += sign * float(self.weights[part][fits].sum())
+        return self.share(what.lo_tokens, what.hi_tokens) + what.compressible_share * moved
+
     def clipped(self, max_context: int) -> LengthDistribution:
         """Lengths beyond `max_context` cut to it, their prompt share kept."""
         last = self.index(max_context)
