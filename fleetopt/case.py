@@ -13,6 +13,8 @@ from fleetopt.problem import FleetProblem, LengthCdf
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
 
+_NOTHING = 1e-12
+"""Share of the requests below which a pool serves none: all its own are compressed."""
 MOST_OVERLONG = 0.01
 """Share of requests beyond the largest context that is clipped without being asked for."""
 
@@ -75,7 +77,9 @@ class Case:
             for hi, gamma_hi in self.nodes:
                 far = self.problem.thresholds is not None and position[hi] > position[lo] + 1
                 if lo < hi and reach(lo, gamma_lo) <= hi and not far:
-                    yield self.serves(lo, hi, gamma_lo, gamma_hi)
+                    what = self.serves(lo, hi, gamma_lo, gamma_hi)
+                    if self.lengths.served_share(what) > _NOTHING:
+                        yield what
 
     def serves(
         self, lo_tokens: int, hi_tokens: int, gamma_lo: float = 1.0, gamma_hi: float = 1.0

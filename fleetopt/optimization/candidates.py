@@ -1,8 +1,9 @@
 """Pool candidates: what the program may build, as plain data.
 
 A candidate is an arc (t_i, t_j] of total lengths, with what is compressed at either end, a
-replica profile and an admission rule; its rows are the numbers of replicas it may be built with. Nothing here depends on how
-the rows were computed, so the program can be used with data from any source.
+replica profile and an admission rule; its rows are the numbers of replicas it may be built
+with. Nothing here depends on how the rows were computed, so the program can be used with
+data from any source.
 """
 
 from __future__ import annotations

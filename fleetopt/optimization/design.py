@@ -25,6 +25,7 @@ from fleetopt.queueing.table import Limits, PoolTable
 from fleetopt.workload.compression import Served
 
 Chosen = tuple[Candidate, Row]
+_Key = tuple[int, int, float, float, str]
 EXTRA_ROWS = 2
 """Rows above the least admissible one. More are added when the simulator refuses them all;
 nine rows a candidate made every solve two to three times slower."""
@@ -37,15 +38,24 @@ class Design:
 
     grey: admit rows that simulation has yet to decide.
     extra_rows: rows above the least admissible one; as many as the solver likes if absent.
+    tables: of the pools that may be built; every one of the case if absent.
     """
 
-    def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:
+    def __init__(
+        self,
+        case: Case,
+        *,
+        grey: bool,
+        extra_rows: int | None = None,
+        tables: Sequence[PoolTable] | None = None,
+    ) -> None:
         self.case = case
         self._grey = grey
-        tables = pool_tables(case)
-        self._tables = {(t.lo_tokens, t.hi_tokens, *t.gammas, t.profile.name): t for t in tables}
-        rows = _extra_rows(case) if extra_rows is None else extra_rows
-        self.candidates = self._enumerated(rows, case.problem.min_replicas)
+        self._tables: dict[_Key, PoolTable] = {}
+        known = pool_tables(case) if tables is None else tables
+        self._keep(known)
+        self._rows = _extra_rows(case) if extra_rows is None else extra_rows
+        self.candidates = self._enumerated(known, self._rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
         self._is_open = False
         self._solver = self._load(self._built())
@@ -81,14 +91,20 @@ class Design:
 
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
         """The program with another least number of replicas, and no row above the least."""
-        candidates = self._enumerated(0, min_replicas)
+        candidates = self._enumerated(self.tables, 0, min_replicas)
         side = replace(SideConstraints.of(self.case.problem), min_replicas=min_replicas)
         points, max_pools = len(self.case.nodes), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
-    def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
+    def _keep(self, tables: Sequence[PoolTable]) -> None:
+        for t in tables:
+            self._tables[t.lo_tokens, t.hi_tokens, *t.gammas, t.profile.name] = t
+
+    def _enumerated(
+        self, tables: Sequence[PoolTable], extra_rows: int, min_replicas: int
+    ) -> tuple[Candidate, ...]:
         return enumerate_candidates(
-            self.tables,
+            tables,
             self.case.breakpoints,
             grey=self._grey,
             extra_rows=extra_rows,
@@ -153,7 +169,7 @@ class Design:
 
     def best_of_one_type(self) -> Solution:
         """The cheapest fleet of a single GPU type."""
-        types = sorted({candidate.gpu for candidate in self.candidates})
+        types = sorted({profile.gpu for profile in self.case.profiles})
         return min(map(self._best_of, types), key=lambda solution: solution.usd_per_hour)
 
     def _best_of(self, gpu: str) -> Solution:
@@ -179,25 +195,31 @@ def pool_tables(case: Case) -> list[PoolTable]:
     """The feasibility tables of everything that a pool may serve on a profile with room for it."""
     tables: list[PoolTable] = []
     for profile in case.profiles:
-        make = _maker(case, profile)
-        for what in case.arcs():
-            if case.capacity(profile, what.hi_tokens).slots >= 1:
-                tables.append(make(what, case.pool_rate(what)))
+        make = maker(case, profile)
+        tables += [make(what, case.pool_rate(what)) for what in arcs_on(case, profile)]
     return tables
+
+
+def arcs_on(case: Case, profile: CalibratedProfile) -> list[Served]:
+    """What pools of a profile may serve: where a slot has room, and requests come."""
+    pools = [w for w in case.arcs() if case.capacity(profile, w.hi_tokens).slots >= 1]
+    if case.problem.method == "published":  # it counts own lengths above the compressed ones only
+        pools = [w for w in pools if case.lengths.share(w.gives_up_to, w.hi_tokens) > 0]
+    return pools
 
 
 def table_maker(
     case: Case, profile: CalibratedProfile
 ) -> Callable[[int, int, float], OccupancyTable | PublishedTable]:
     """A function of (lo, hi, arrival rate) that gives pool tables by the case's method."""
-    make = _maker(case, profile)
+    make = maker(case, profile)
     return lambda lo, hi, rate: make(Served(lo, hi), rate)
 
 
-def _maker(
+def maker(
     case: Case, profile: CalibratedProfile
 ) -> Callable[[Served, float], OccupancyTable | PublishedTable]:
-    """The same, for whatever a pool serves."""
+    """A function of what a pool serves and its arrival rate that gives its table."""
     limits = Limits(case.problem.slo, case.problem.max_utilization)
 
     def occupancy_table(what: Served, rate: float) -> OccupancyTable:

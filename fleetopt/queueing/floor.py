@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.queueing.load import load_table
 from fleetopt.workload.compression import Served
-from fleetopt.workload.lengths import Floats, Ints
+from fleetopt.workload.lengths import Ints
 
 
-def utilization_floor(
-    case: Case, profile: CalibratedProfile, pools: list[Served]
-) -> tuple[Ints, Floats]:
-    """Least replicas n of each pool with rho(n) <= the cap, and its arrival rate per second.
+def utilization_floor(case: Case, profile: CalibratedProfile, pools: Sequence[Served]) -> Ints:
+    """Least replicas n of each pool with rho(n) at most the cap; no row of it has fewer.
 
-    No row of the pool's table has fewer; one part in 1e9 is left for rounding. Pools that
-    serve nothing, or whose context finds no slot, get 0.
+    One part in 1e9 is left for rounding. Every pool must have a slot for its longest requests.
     """
     time = profile.iteration
-    share, work, context_work = load_table(case.lengths, time).mean_sums(pools)
-    mean_context = context_work / np.maximum(work, 1e-300)
-    capacities = {t: case.capacity(profile, t) for t in {what.hi_tokens for what in pools}}
-    slots = np.array(
-        [
-            int(capacities[what.hi_tokens].batch(context)) if capacities[what.hi_tokens].slots else 0
-            for what, context in zip(pools, mean_context, strict=True)
-        ]
+    work, context_work = load_table(case.lengths, time).work_sums(pools)
+    context = context_work / work
+    capacity = {t: case.capacity(profile, t) for t in {what.hi_tokens for what in pools}}
+    batches = (
+        capacity[what.hi_tokens].batch(tokens) for what, tokens in zip(pools, context, strict=True)
     )
-    full = time.base_s + time.per_context_token_s * mean_context * slots
-    offered = case.arrival_rate * work * full
-    least = offered / (np.maximum(slots, 1) * case.problem.max_utilization)
-    floor = np.maximum(1, np.ceil(least * (1.0 - 1e-9))).astype(np.int64)
-    served = (slots > 0) & (share > 1e-12)
-    return np.where(served, floor, 0), case.arrival_rate * share
+    slots = np.floor(np.fromiter(batches, dtype=np.float64))
+    tau = time.base_s + time.per_context_token_s * context * slots
+    least = case.arrival_rate * work * tau / (slots * case.problem.max_utilization)
+    floor: Ints = np.maximum(1, np.ceil(least * (1.0 - 1e-9))).astype(np.int64)
+    return floor

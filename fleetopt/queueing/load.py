@@ -123,12 +123,26 @@ class LoadTable:
             cells=self._cells_of(what),
         )
 
-    def mean_sums(self, pools: Sequence[Served]) -> Floats:
-        """Share of all requests, and sums of v and v L over them, of many pools at once.
+    def work_sums(self, pools: Sequence[Served]) -> Floats:
+        """Sums of v and of v L over the requests of many pools: two rows, a column for each.
 
-        An array of three rows and a column for each pool; divide by the share for means.
+        Weights are shares of all requests.
         """
-        sums: Floats = np.array([self._above(what)[[0, 1, 3]] for what in pools]).T
+        edges: dict[tuple[Node, float, bool], Floats] = {}
+
+        def edge(node: Node, share: float, upper: bool) -> Floats:
+            """Sums over own lengths up to a node, and what is compressed there."""
+            key = (node, share, upper)
+            if key not in edges:
+                edges[key] = self._sums[:, self._lengths.index(node[0])][[1, 3]]
+                if node[1] > 1.0:
+                    moved = self._taken_at(node) if upper else self._given_by(node)[:, -1]
+                    edges[key] = edges[key] + share * moved[[1, 3]]
+            return edges[key]
+
+        ends = [edge(what.nodes[1], what.compressible_share, True) for what in pools]
+        starts = [edge(what.nodes[0], what.compressible_share, False) for what in pools]
+        sums: Floats = (np.array(ends) - np.array(starts)).T
         return sums
 
     def _above(self, what: Served) -> Floats:

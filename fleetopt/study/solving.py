@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fleetopt.case import Case
-from fleetopt.optimization.design import Design
+from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
@@ -39,7 +39,7 @@ def solve(
     options = problem.verification
     cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")
-    design = Design(case, grey=cutting)
+    design = design_of(case, grey=cutting)
     show("solving the program")
     first = design.optimum()
     if first.holding is Holding.NONE:

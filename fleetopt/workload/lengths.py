@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetopt.problem import LengthCdf
-from fleetopt.workload.compression import Served, reach
+from fleetopt.workload.compression import Node, Served, reach
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -94,7 +94,8 @@ class LengthDistribution:
         """Outputs of the requests in (t, gamma t] that can be cut to t, and their weights."""
         part, fits = self.compressible(to_tokens, gamma)
         outputs, kinds = np.unique(self.output_tokens[part][fits], return_inverse=True)
-        return outputs, np.bincount(kinds, self.weights[part][fits], outputs.size)
+        weights = np.bincount(kinds, self.weights[part][fits], outputs.size)
+        return outputs, weights.astype(np.float64)
 
     def served(self, what: Served) -> tuple[LengthDistribution, float]:
         """The distribution of a pool's requests, and their share of all requests.
@@ -126,12 +127,21 @@ class LengthDistribution:
 
     def served_share(self, what: Served) -> float:
         """The share of all requests that a pool serves."""
-        moved = 0.0
-        for (tokens, gamma), sign in zip(what.nodes, (-1.0, 1.0), strict=True):
-            if gamma > 1.0:
-                part, fits = self.compressible(tokens, gamma)
-                moved += sign * float(self.weights[part][fits].sum())
-        return self.share(what.lo_tokens, what.hi_tokens) + what.compressible_share * moved
+        lower, upper = (self._compressible_share(node) for node in what.nodes)
+        moved = what.compressible_share * (upper - lower)
+        return self.share(what.lo_tokens, what.hi_tokens) + moved
+
+    def _compressible_share(self, node: Node) -> float:
+        """The share of all requests that can be compressed to a node."""
+        known = self._compressible_shares
+        if node not in known:
+            part, fits = self.compressible(*node)
+            known[node] = float(self.weights[part][fits].sum())
+        return known[node]
+
+    @cached_property
+    def _compressible_shares(self) -> dict[Node, float]:
+        return {}
 
     def clipped(self, max_context: int) -> LengthDistribution:
         """Lengths beyond `max_context` cut to it, their prompt share kept."""
