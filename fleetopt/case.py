@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from fleetopt.catalog import SourceFile, read_inputs
@@ -67,19 +68,24 @@ class Case:
         """Where a path of pools may split: breakpoints, with what is compressed to each."""
         return path_nodes(self.breakpoints, self.problem.gammas)
 
-    def arcs(self) -> Iterator[Served]:
+    def arcs(self) -> Sequence[Served]:
         """What a pool may serve; only neighbours of fixed thresholds.
 
         What is compressed below a pool is no longer than what the pool itself serves.
         """
+        return self._arcs
+
+    @cached_property
+    def _arcs(self) -> tuple[Served, ...]:
+        return tuple(what for what in self._pairs() if self.lengths.served_share(what) > _NOTHING)
+
+    def _pairs(self) -> Iterator[Served]:
         position = {tokens: i for i, tokens in enumerate(self.breakpoints)}
         for lo, gamma_lo in self.nodes:
             for hi, gamma_hi in self.nodes:
                 far = self.problem.thresholds is not None and position[hi] > position[lo] + 1
                 if lo < hi and reach(lo, gamma_lo) <= hi and not far:
-                    what = self.serves(lo, hi, gamma_lo, gamma_hi)
-                    if self.lengths.served_share(what) > _NOTHING:
-                        yield what
+                    yield self.serves(lo, hi, gamma_lo, gamma_hi)
 
     def serves(
         self, lo_tokens: int, hi_tokens: int, gamma_lo: float = 1.0, gamma_hi: float = 1.0

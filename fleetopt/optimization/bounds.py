@@ -17,6 +17,10 @@ from fleetopt.workload.lengths import Floats, Ints
 
 Mask = NDArray[np.bool_]
 _ROUNDING = 1e-9
+_AT_ONCE = 2
+"""Arcs priced before the bounds are looked at again, the last of a path first: the pools of
+the longest requests cost most. In this order a problem with four compression factors prices
+130 of 6700 arcs; in any order, 350."""
 
 
 class PathBounds:
@@ -53,8 +57,10 @@ class PathBounds:
             open_arcs = np.flatnonzero(within & allowed & ~self._priced)
             if open_arcs.size == 0:
                 return least
-            self._costs[open_arcs] = [price(int(arc)) for arc in open_arcs]
-            self._priced[open_arcs] = True
+            order = np.lexsort((-self._ends[open_arcs], through[open_arcs]))
+            chosen = open_arcs[order[:_AT_ONCE]]
+            self._costs[chosen] = [price(int(arc)) for arc in chosen]
+            self._priced[chosen] = True
 
     def _through(self, costs: Floats) -> Floats:
         """The cost of the cheapest path through each arc."""

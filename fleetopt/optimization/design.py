@@ -202,7 +202,8 @@ def pool_tables(case: Case) -> list[PoolTable]:
 
 def arcs_on(case: Case, profile: CalibratedProfile) -> list[Served]:
     """What pools of a profile may serve: where a slot has room, and requests come."""
-    pools = [w for w in case.arcs() if case.capacity(profile, w.hi_tokens).slots >= 1]
+    room = {t for t in case.breakpoints[1:] if case.capacity(profile, t).slots >= 1}
+    pools = [w for w in case.arcs() if w.hi_tokens in room]
     if case.problem.method == "published":  # it counts own lengths above the compressed ones only
         pools = [w for w in pools if case.lengths.share(w.gives_up_to, w.hi_tokens) > 0]
     return pools

@@ -127,20 +127,20 @@ class LengthDistribution:
 
     def served_share(self, what: Served) -> float:
         """The share of all requests that a pool serves."""
-        lower, upper = (self._compressible_share(node) for node in what.nodes)
-        moved = what.compressible_share * (upper - lower)
-        return self.share(what.lo_tokens, what.hi_tokens) + moved
+        (below_lo, moves_lo), (below_hi, moves_hi) = (self._shares_at(n) for n in what.nodes)
+        return below_hi - below_lo + what.compressible_share * (moves_hi - moves_lo)
 
-    def _compressible_share(self, node: Node) -> float:
-        """The share of all requests that can be compressed to a node."""
-        known = self._compressible_shares
+    def _shares_at(self, node: Node) -> tuple[float, float]:
+        """Shares of all requests: those below a node, and those that can be compressed to it."""
+        known = self._known_shares
         if node not in known:
             part, fits = self.compressible(*node)
-            known[node] = float(self.weights[part][fits].sum())
+            below = float(self.cumulative[self.index(node[0])])
+            known[node] = below, float(self.weights[part][fits].sum())
         return known[node]
 
     @cached_property
-    def _compressible_shares(self) -> dict[Node, float]:
+    def _known_shares(self) -> dict[Node, tuple[float, float]]:
         return {}
 
     def clipped(self, max_context: int) -> LengthDistribution:
