@@ -36,15 +36,15 @@ _POWER = "every profile has a power curve"
 _SETS = (
     Part("candidates", "set", "", "", "pools that may be built, numbered; an element is c"),
     Part("rows", "set", "", "", "pairs (c, k): row k of candidate c"),
-    Part("breakpoints", "set", "", "", "0 to m, the positions of t_0 to t_m; an element is i"),
+    Part("breakpoints", "set", "", "", "0 to M, the positions on a path; an element is i"),
     Part("gpu_types", "set", "", "", "types of GPU that some candidate runs on"),
 )
 _DATA = (
-    Part("candidate", "data", "c", "", "its lengths, type, profile, price, arrival rate and rows"),
+    Part("candidate", "data", "c", "", "lengths, compression, type, profile, price, rate and rows"),
     Part("row", "data", "c, k", "", "its replicas, and whether only simulation can admit it"),
     Part("rows_of", "data", "c", "", "the pairs (c, k) of a candidate"),
-    Part("leaving", "data", "i", "", "candidates whose lengths begin above t_i"),
-    Part("entering", "data", "i", "", "candidates whose lengths end at t_i"),
+    Part("leaving", "data", "i", "", "candidates that begin at position i"),
+    Part("entering", "data", "i", "", "candidates that end at position i"),
     Part("node_size", "data", "", "GPUs", "GPUs of a node"),
     Part(
         "spare_price", "data", "type", "USD/h", "one spare GPU, as on the type's cheapest profile"

@@ -9,8 +9,9 @@ from fleetopt.optimization.design import Design, solve_options
 from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation, conflict
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.table import PoolTable
+from fleetopt.workload.compression import Node
 
-Arc = tuple[int, int]
+Arc = tuple[Node, Node]
 
 
 def explained(design: Design) -> InfeasibleError:
@@ -98,17 +99,18 @@ def _least_possible(design: Design, bound: LatencyBound) -> tuple[float, PoolTab
     """
     fastest: dict[Arc, tuple[float, PoolTable]] = {}
     for table in design.tables:
-        arc = (table.lo_tokens, table.hi_tokens)
+        gamma_lo, gamma_hi = table.gammas
+        arc = ((table.lo_tokens, gamma_lo), (table.hi_tokens, gamma_hi))
         value = table.fastest_s(bound)
         if arc not in fastest or value < fastest[arc][0]:
             fastest[arc] = (value, table)
-    points = design.case.breakpoints
+    points = design.case.nodes
     reached = {hi: pool for (lo, hi), pool in fastest.items() if lo == points[0]}
     answers = []
     for _ in range(design.case.problem.max_pools):
         if points[-1] in reached:
             answers.append(reached[points[-1]])
-        step: dict[int, tuple[float, PoolTable]] = {}
+        step: dict[Node, tuple[float, PoolTable]] = {}
         for (lo, hi), pool in fastest.items():
             if lo in reached:
                 worst = max(reached[lo], pool, key=lambda pair: pair[0])

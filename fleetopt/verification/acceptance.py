@@ -96,4 +96,5 @@ def _refused(design: Design, candidate: Candidate, row: Row, said: PoolVerificat
         said.verdict,
         said.p99_ttft_ms,
         said.slo_attainment,
+        candidate.gamma_hi,
     )
