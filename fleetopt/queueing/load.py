@@ -15,6 +15,9 @@ from fleetopt.queueing.cells import CELLS_PER_BAND, Cells, cells_of, grouping
 from fleetopt.workload.compression import Node, Served
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
 
+_NOTHING = 1e-13
+"""Share of all requests below which a class is empty: what is left of a difference of sums."""
+
 
 class Moments(NamedTuple):
     """Mean, variance and third central moment, in tokens and their powers."""
@@ -261,7 +264,7 @@ def _prefix_sums(per_request: dict[str, Floats], weights: Floats) -> Floats:
 def _class_load(sums: Floats, whole_mass: float) -> ClassLoad:
     """A class from its sums of 1, v, v^2, v L, v L^2 and v L^3 over the support."""
     mass, work, _, first, second, third = (float(x) for x in sums)
-    if mass <= 0:
+    if mass <= _NOTHING:
         return ClassLoad(0.0, 0.0, Moments(0.0, 0.0, 0.0))
     mean, square, cube = first / work, second / work, third / work
     central = cube - 3.0 * mean * square + 2.0 * mean**3

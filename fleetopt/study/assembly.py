@@ -102,8 +102,8 @@ def _compressions(case: Case, chosen: Sequence[Chosen]) -> list[str]:
     pools = [candidate for candidate, _ in chosen]
     return [
         f"pool-{i} also serves {share} of the requests of {pool.hi_tokens + 1:,} to "
-        f"{reach(pool.hi_tokens, pool.gamma_hi):,} tokens, their prompts compressed to make "
-        f"{pool.hi_tokens:,} in all; the others stay in pool-{i + 1}"
+        f"{reach(pool.hi_tokens, pool.gamma_hi):,} tokens, with prompts compressed to leave "
+        f"{pool.hi_tokens:,} tokens in all; the others stay in pool-{i + 1}"
         for i, pool in enumerate(pools, start=1)
         if pool.gamma_hi > 1.0
     ]

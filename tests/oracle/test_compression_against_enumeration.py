@@ -65,11 +65,11 @@ def test_the_optimum_is_the_cheapest_of_all_fleets(seed: int) -> None:
 
 def test_the_random_fleets_do_compress() -> None:
     """Many optima have a pool that longer requests are compressed into."""
-    chosen = [LazyDesign(compressing(s), grey=False).optimum().chosen for s in range(60)]
-    assert sum(any(c.gamma_hi > 1 for c, _ in pools) for pools in chosen) >= 10
+    chosen = [LazyDesign(compressing(s), grey=False).optimum().chosen for s in range(24)]
+    assert sum(any(c.gamma_hi > 1 for c, _ in pools) for pools in chosen) >= 4
 
 
-@pytest.mark.parametrize("seed", range(0, 60, 2))
+@pytest.mark.parametrize("seed", range(0, 48, 2))
 def test_lazy_answers_are_those_of_the_whole_program(seed: int) -> None:
     """K best, simpler fleets, limits and refusals: nothing that was left out was needed."""
     case = compressing(seed, **LIMITS[seed // 2 % len(LIMITS)])
