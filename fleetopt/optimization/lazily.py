@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TextIO
 
 import numpy as np
 
@@ -23,18 +24,29 @@ from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
 
 
-def design_of(case: Case, *, grey: bool, extra_rows: int | None = None) -> Design:
-    """The fleets of a case, evaluated as they are asked for where the method has a bound."""
-    if case.problem.method == "published":
-        return Design(case, grey=grey, extra_rows=extra_rows)
-    return LazyDesign(case, grey=grey, extra_rows=extra_rows)
+def design_of(
+    case: Case,
+    *,
+    grey: bool,
+    extra_rows: int | None = None,
+    log: TextIO | None = None,
+    whole: bool = False,
+) -> Design:
+    """The fleets of a case, evaluated as they are asked for where the method has a bound.
+
+    whole: evaluate all of them at once, for a program that is to be looked at.
+    """
+    kind = Design if whole or case.problem.method == "published" else LazyDesign
+    return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 
 
 class LazyDesign(Design):
     """The answers of `Design`; `candidates` are those that were evaluated for them."""
 
-    def __init__(self, case: Case, *, grey: bool, extra_rows: int | None = None) -> None:
-        super().__init__(case, grey=grey, extra_rows=extra_rows, tables=())
+    def __init__(
+        self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
+    ) -> None:
+        super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
         self._makers = {profile.name: maker(case, profile) for profile in case.profiles}
         self._arcs = [(what, p) for p in case.profiles for what in arcs_on(case, p)]
         self._bounds = _path_bounds(case, self._arcs)

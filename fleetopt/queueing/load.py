@@ -90,7 +90,7 @@ class LoadTable:
         self._iteration = iteration
         self._per_request = _per_request(lengths.prompt_tokens, lengths.output_tokens, iteration)
         self._sums = _prefix_sums(self._per_request, lengths.weights)
-        self._keys = grouping(lengths, self._per_request["prefill"])
+        self._keys = grouping(lengths, self._per_request["prefill"], self._per_request["work"])
         self._cells, self._cell_tokens = self._grouped(slice(0, None), lengths.weights)
         self._given: dict[Node, Floats] = {}
         self._taken: dict[Node, Floats] = {}

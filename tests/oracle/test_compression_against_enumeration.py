@@ -7,6 +7,7 @@ design that evaluates a candidate only when it may be part of the answer.
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from enumeration import Problem, cost, fleets
@@ -58,7 +59,7 @@ def test_the_optimum_is_the_cheapest_of_all_fleets(seed: int) -> None:
     for pools in [*every[:3], lazy.chosen]:
         rates = sum(candidate.arrival_rate for candidate, _ in pools)
         assert not pools or rates == pytest.approx(case.arrival_rate)
-        for (lower, _), (upper, _) in zip(pools, pools[1:], strict=False):
+        for (lower, _), (upper, _) in pairwise(pools):
             assert (upper.lo_tokens, upper.gamma_lo) == (lower.hi_tokens, lower.gamma_hi)
             assert lower.hi_tokens * lower.gamma_hi <= upper.hi_tokens * (1 + 1e-9)
 

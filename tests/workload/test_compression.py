@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def pools(path: Path) -> list[Served]:
     nodes, share = path
     return [
         Served(lo, hi, gamma_lo, gamma_hi, share)
-        for (lo, gamma_lo), (hi, gamma_hi) in zip(nodes, nodes[1:], strict=False)
+        for (lo, gamma_lo), (hi, gamma_hi) in pairwise(nodes)
     ]
 
 
