@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fleetopt.errors import FleetoptError, InfeasibleError, InputError
+    from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError
     from fleetopt.plan import Plan
     from fleetopt.problem import FleetProblem, LatencyBound
     from fleetopt.study import build_program, solve, solve_program
@@ -21,6 +21,7 @@ __all__ = [
     "InputError",
     "LatencyBound",
     "Plan",
+    "StoppedError",
     "__version__",
     "build_program",
     "solve",
@@ -34,6 +35,7 @@ _HOMES = {
     "InputError": "fleetopt.errors",
     "LatencyBound": "fleetopt.problem",
     "Plan": "fleetopt.plan",
+    "StoppedError": "fleetopt.errors",
     "build_program": "fleetopt.study",
     "solve": "fleetopt.study",
     "solve_program": "fleetopt.study",

@@ -70,13 +70,16 @@ def together(*decorators: Decorator[Any]) -> Decorator[Any]:
 
 
 cdf = problem_option(
-    "--cdf", key="cdf", kind="text", metavar="FILE", help="Length CDF: a file or a bundled name."
+    "--cdf",
+    key="cdf",
+    kind="text",
+    metavar="FILE",
+    help="Length CDF or workload: a file or a bundled name.",
 )
 
 workload = together(
     cdf,
-    problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second; what "
-                   "a workload file or a trace says, if absent."),
+    problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second."),
     problem_option("--trace", key="trace.path", kind="text", metavar="FILE",
                    help="Recorded traffic to design for, instead of --cdf and --lam."),
     problem_option("--rate", key="trace.rate", kind="text", metavar="mean|peak:5m",

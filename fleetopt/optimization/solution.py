@@ -120,10 +120,11 @@ class Engine(Protocol):
     def rebound(self, variables: Sequence[Any]) -> None:
         """Take note of variables of the model whose bounds have changed."""
 
-    def solve(self, *, warm: bool) -> Stop:
+    def solve(self, *, warm: bool, search: bool) -> Stop:
         """Solve, and leave the values that were found in the variables of the model.
 
         warm: the present values of the variables are a start.
+        search: the relaxation will not do, so there is no use in trying it first.
         """
 
 

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
 
 CELLS_PER_BAND = 8
-PARTS_PER_HALVING = 2
-"""Parts of a band, in order of work, before half of what is left is beyond them."""
-TAIL_PARTS = 16
-"""Parts of a band where work does not grow with length."""
+TAIL_PARTS = 10
+"""Parts of a band's longest eighth by work, where work does not grow with length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +60,8 @@ def _parts(edges: Ints, band: Ints, work: Floats, weights: Floats) -> Ints:
     """Which part of its band a support point is in; edges: the first point of each band.
 
     Parts are equal where work grows with length. Where it does not, as in a joint table, a
-    band holds requests of very different work. It is cut in order of work then, each part
-    being a share of what is above it, because E2E percentiles need the tail.
+    band holds requests of very different work. It is cut in order of work then, and two
+    parts for each halving of its last eighth keep the tail that E2E percentiles need.
     """
     if not (np.diff(work) < 0).any():
         width = np.maximum(1, np.diff(edges)[band])
@@ -71,9 +69,10 @@ def _parts(edges: Ints, band: Ints, work: Floats, weights: Floats) -> Ints:
     order = np.lexsort((work, band))
     below = np.concatenate(([0.0], np.cumsum(weights[order])))
     start, end = below[edges[band]], below[edges[band + 1]]
-    above = np.maximum((end - below[:-1]) / (end - start), 1e-9)
+    left = CELLS_PER_BAND * np.maximum((end - below[:-1]) / (end - start), 1e-9)
+    tail = CELLS_PER_BAND - 1 + np.minimum(-2.0 * np.log2(left), TAIL_PARTS - 1)
     part = np.empty_like(band)
-    part[order] = np.minimum(-np.log2(above) * PARTS_PER_HALVING, TAIL_PARTS - 1)
+    part[order] = np.where(left > 1.0, CELLS_PER_BAND - left, tail)
     return part
 
 
