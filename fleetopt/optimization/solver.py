@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -121,7 +121,6 @@ class ProgramSolver:
         self._cuts: list[Cut] = []
         self._exclusions: list[Cut] = []
         self._z = dict(model.z.items())
-        self._allowed: frozenset[Index] = frozenset(self._z)
         self._loaded: Fleet = frozenset()  # rows whose z has the value 1
         self._known: set[Fleet] = set()
         self._held: Solution | None = None
@@ -155,26 +154,6 @@ class ProgramSolver:
             yield
         finally:
             self._lift(cut)
-
-    def allow(self, rows: Set[Index]) -> None:
-        """From now on only these rows may be built."""
-        changed = [self._z[index] for index in sorted(self._allowed ^ rows)]
-        for z in changed:
-            z.setub(int(z.index() in rows))
-        self._allowed = frozenset(rows)
-        if changed:
-            self._highs.update_variables(changed)
-
-    @contextmanager
-    def within(self, expression: Any, most: float) -> Iterator[None]:
-        """Within the context a linear expression of the model is at most `most`."""
-        constraint = self._model.cuts.add(expression <= most)
-        self._highs.add_constraints([constraint])
-        try:
-            yield
-        finally:
-            self._highs.remove_constraints([constraint])
-            del self._model.cuts[constraint.index()]
 
     def next_best(self) -> Solution:
         """The best fleet other than those found since the last `release`."""

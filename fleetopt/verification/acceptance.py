@@ -17,7 +17,7 @@ from fleetopt.verification.judge import FRESH, Judge, Judged
 
 MOST_REFUSALS = 300
 """Refused rows after which the simulator and the table are taken to disagree for good."""
-_REFUSED = ("fail", "unstable", "inconclusive")
+REFUSED = ("fail", "unstable", "inconclusive")
 """Verdicts that take a row out; a run that is too short says nothing against it."""
 
 
@@ -42,11 +42,11 @@ def accept(design: Design, judge: Judge) -> Outcome:
     first = solution = design.optimum()
     refused: list[RefusedRow] = []
     while solution.holding is not Holding.NONE and len(refused) < MOST_REFUSALS:
-        verdicts = _verdicts(judge, solution)
+        verdicts = verdicts_on(judge, solution)
         bad = [
             (*chosen, said)
             for chosen, said in zip(solution.chosen, verdicts, strict=True)
-            if said.verdict in _REFUSED
+            if said.verdict in REFUSED
         ]
         if not bad:
             return Outcome(solution, first, tuple(verdicts), tuple(refused))
@@ -60,7 +60,7 @@ def accept(design: Design, judge: Judge) -> Outcome:
     )
 
 
-def _verdicts(judge: Judge, solution: Solution) -> list[PoolVerification]:
+def verdicts_on(judge: Judge, solution: Solution) -> list[PoolVerification]:
     """First verdicts on the pools; if all pass, the verdicts on fresh seeds."""
     pools = [judged(candidate, row) for candidate, row in solution.chosen]
     first = [judge.verdict(pool) for pool in pools]
