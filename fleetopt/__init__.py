@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fleetopt.errors import FleetoptError, InfeasibleError, InputError
     from fleetopt.plan import Plan
     from fleetopt.problem import FleetProblem, LatencyBound
+    from fleetopt.questions.frontier import frontier
     from fleetopt.study import build_program, solve, solve_program
 
     __version__: str
@@ -23,6 +24,7 @@ __all__ = [
     "Plan",
     "__version__",
     "build_program",
+    "frontier",
     "solve",
     "solve_program",
 ]
@@ -35,6 +37,7 @@ _HOMES = {
     "LatencyBound": "fleetopt.problem",
     "Plan": "fleetopt.plan",
     "build_program": "fleetopt.study",
+    "frontier": "fleetopt.questions.frontier",
     "solve": "fleetopt.study",
     "solve_program": "fleetopt.study",
 }
