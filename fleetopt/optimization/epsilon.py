@@ -54,7 +54,8 @@ class LimitedProgram:
         side: SideConstraints = NONE,
         options: SolveOptions | None = None,
     ) -> None:
-        self._rows = OpenRows(candidates, num_breakpoints, max_pools, latencies)
+        large = [_with_least(c, side.min_replicas) for c in candidates]
+        self._rows = OpenRows(large, num_breakpoints, max_pools, latencies)
         self._num_breakpoints = num_breakpoints
         self._max_pools = max_pools
         self._side = side
@@ -146,6 +147,12 @@ class LimitedProgram:
             max_gpus=None if gpus is None else math.floor(gpus),
             power_kw=_least_of(side.power_kw, sums.get("power")),
         )
+
+
+def _with_least(candidate: Candidate, min_replicas: int) -> Candidate:
+    """A candidate without the rows that a least number of replicas forbids."""
+    rows = tuple(row for row in candidate.rows if row.replicas >= min_replicas)
+    return candidate if len(rows) == len(candidate.rows) else replace(candidate, rows=rows)
 
 
 def _least_of(*limits: float | None) -> float | None:
