@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fleetopt.case import Case
-from fleetopt.errors import Fault, InputError, near
+from fleetopt.errors import Fault, InfeasibleError, InputError, near
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import USERS_ROWS, Design, solve_options
 from fleetopt.optimization.epsilon import LimitedProgram
@@ -32,6 +32,8 @@ from fleetopt.verification import REFUSED, Judge, verdicts_on
 
 MOST_DOMINATED = 24
 """Fleets of least cost that are looked at beside the frontier."""
+MOST_REFUSED = 300
+"""Refused points after which the simulator and the table are taken to disagree for good."""
 _UNITS: dict[Objective, str] = {
     "cost": "USD/year", "ttft": "ms", "tpot": "ms", "gpus": "GPUs", "power": "kW",
 }  # fmt: skip
@@ -97,6 +99,11 @@ class Frontier:
     points: tuple[FrontierPoint, ...]
     refused: tuple[FrontierPoint, ...] = ()
     dominated: tuple[FrontierPoint, ...] = ()
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether there are points, and the simulator accepts them all."""
+        return bool(self.points) and all(point.verdict == "pass" for point in self.points)
 
     @property
     def knee(self) -> FrontierPoint | None:
@@ -212,6 +219,11 @@ class _Search:
             if not failed or not cutting:
                 kept = [point for point in points if point not in failed]
                 return self.frontier(kept, refused, dominated, known)
+            if len(refused) > MOST_REFUSED:
+                raise InfeasibleError(
+                    f"no frontier passed the simulator: it refused {len(refused)} of its points; "
+                    "a longer SLO, looser limits or paged admission may help"
+                )
             for point in failed:
                 self._refuse(point, known[id(point)])
 

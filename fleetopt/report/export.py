@@ -54,14 +54,15 @@ def check_writable(path: str) -> None:
         raise InputError.single(path, f"cannot be written: {error.strerror}") from None
 
 
-def write_whole(path: str, text: str) -> None:
-    """Write a text file whole or not at all. Raises InputError if it cannot be written."""
+def write_whole(path: str, content: str | bytes) -> None:
+    """Write a file whole or not at all. Raises InputError if it cannot be written."""
     target = Path(os.path.realpath(path))
+    data = content.encode() if isinstance(content, str) else content
     try:
         if _is_regular_or_absent(target):
-            _replace(target, text)
+            _replace(target, data)
         else:
-            target.write_text(text, encoding="utf-8")
+            target.write_bytes(data)
     except OSError as error:
         raise InputError.single(path, f"cannot be written: {error.strerror}") from None
 
@@ -109,12 +110,12 @@ def _check_replaceable(target: Path) -> None:
         pass
 
 
-def _replace(target: Path, text: str) -> None:
+def _replace(target: Path, data: bytes) -> None:
     """Write a file beside the target and move it over the target."""
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".fleetopt-")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
             os.fchmod(file.fileno(), _mode_for(target))
         os.replace(temporary, target)
     finally:
