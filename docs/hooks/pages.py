@@ -30,6 +30,7 @@ PARTS = {
     "plan fields": schemas.plan_fields,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
+    "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
     "speed": measured.speed,
     "accuracy": measured.accuracy,
     "problem example": lambda: _fenced("toml", "models/lmsys/problem.toml"),

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".svg")
 _DARK, _MID, _LIGHT = "#0b3c49", "#7a7a7a", "#b5b5b5"
-_LABEL_GAP = 0.09
-"""Distance between labelled points, as a share of the diagonal."""
 _WIDE_RANGE = 8.0
 """Ratio of the ends of an axis from which it is logarithmic."""
 
@@ -106,24 +104,23 @@ def _limits(axes: Axes, frontier: Frontier) -> None:
 
 
 def _label_fleets(axes: Axes, frontier: Frontier) -> None:
-    """Name the fleets of points that lie apart, the ends and the knee first."""
+    """Name the fleets whose names have room, those of the ends and of the knee first."""
     points = list(frontier.points)
-    order = sorted(
-        points, key=lambda p: p is not frontier.knee and p not in (points[0], points[-1])
-    )
-    placed: list[tuple[float, float]] = []
-    to_axes = axes.transData + axes.transAxes.inverted()
-    for point in order:
+    first = (points[0], points[-1], frontier.knee)
+    taken: list[Any] = []
+    for point in sorted(points, key=lambda point: point not in first):
         x, y = _coordinates(frontier.axes, [point])
-        at = to_axes.transform((x[0], y[0]))
-        if all(abs(at[0] - a) > 0.30 or abs(at[1] - b) > 0.055 for a, b in placed):
-            placed.append((at[0], at[1]))
-            right = at[0] > 0.72
-            text = wording.fleet(point.fleet).replace(wording.NO_BREAK, " ")
-            axes.annotate(
-                text, (x[0], y[0]), xytext=(-6 if right else 8, 6), textcoords="offset points",
-                ha="right" if right else "left", va="bottom", fontsize=7.5, color="#222222",
-            )  # fmt: skip
+        right = axes.transAxes.inverted().transform(axes.transData.transform((x[0], y[0])))[0] > 0.7
+        text = axes.annotate(
+            wording.fleet(point.fleet).replace(wording.NO_BREAK, " "),
+            (x[0], y[0]), xytext=(-4 if right else 8, 6), textcoords="offset points",
+            ha="right" if right else "left", va="bottom", fontsize=7.5, color="#222222",
+        )  # fmt: skip
+        box = text.get_window_extent().padded(2.0)
+        if any(box.overlaps(other) for other in taken):
+            text.remove()
+        else:
+            taken.append(box)
 
 
 def _points_label(frontier: Frontier) -> str:
