@@ -26,11 +26,13 @@ class Pool:
 
     lo_tokens, hi_tokens: range of total lengths; hi_tokens is the context window too.
     gpu, profile: short name of the GPU type, and name of the profile.
-    replicas, gpus: replicas of the pool, and the GPUs that they take together.
+    replicas: those that must be up for the predictions to hold.
+    gpus: of all replicas that are bought, spare ones included.
     slots: sequences in the running batch of one replica, as the table counts them.
     admission: "reserved" or "paged".
     compression: length above `hi_tokens` that is compressed into this pool, as a factor.
     arrival_rate: requests per second that the pool receives.
+    spare_replicas: bought beyond `replicas`, because some are down at times.
     """
 
     name: str
@@ -44,7 +46,13 @@ class Pool:
     admission: str
     compression: float
     arrival_rate: float
+    spare_replicas: int = 0
     __pydantic_config__ = _CLOSED
+
+    @property
+    def bought(self) -> int:
+        """Replicas that are paid for."""
+        return self.replicas + self.spare_replicas
 
 
 @dataclass(frozen=True)
@@ -121,9 +129,13 @@ class PoolPrediction:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The table's predictions, pool by pool."""
+    """The table's predictions, pool by pool.
+
+    attained: share of all requests within each bound, in the order of the SLO.
+    """
 
     pools: tuple[PoolPrediction, ...]
+    attained: tuple[float, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -141,7 +153,8 @@ class Interval:
 class PoolVerification:
     """What the simulator says of one pool.
 
-    verdict: of the sequential test on the attainment.
+    verdict: of the sequential test on the attainment; in scope fleet on the pool's own,
+        which does not decide.
     p99_ttft_ms, p99_tpot_ms, p99_e2e_ms: simulated percentiles.
     slo_attainment: share of measured arrivals that met every bound (the worst bound's).
     utilization: work done over the work rate with every slot busy.
@@ -151,6 +164,7 @@ class PoolVerification:
     horizon_s: measured time of each.
     backlog_per_s: growth of the waiting line, for an unstable pool.
     reason: why the run is too short, or what else there is to know.
+    attained: share of measured arrivals within each bound, in the order of the SLO.
     """
 
     verdict: Verdict
@@ -167,6 +181,7 @@ class PoolVerification:
     horizon_s: float
     backlog_per_s: float | None = None
     reason: str = ""
+    attained: tuple[Interval, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -174,10 +189,11 @@ class PoolVerification:
 class Verification:
     """The verdict over all pools, with the effort that went into it.
 
-    verdict: the worst of the pools'.
+    verdict: the worst of the pools'; in scope fleet, on the requests of all pools together.
     requests: arrivals measured in all pools.
     replications: the most of any pool.
     seed: from which all random numbers come.
+    attained: in scope fleet, share of all requests within each bound.
     """
 
     verdict: Verdict
@@ -185,6 +201,7 @@ class Verification:
     replications: int
     seed: int
     pools: tuple[PoolVerification, ...]
+    attained: tuple[Interval, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -207,15 +224,30 @@ class RefusedRow:
 
 
 @dataclass(frozen=True)
+class RefusedFleet:
+    """A fleet that the program chose in scope fleet and that did not pass.
+
+    attained: share of all requests within each bound, as simulated.
+    """
+
+    fleet: Fleet
+    usd_per_year: float
+    verdict: Verdict
+    attained: tuple[Interval, ...]
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
 class Status:
     """Why the solver stopped, what is held, and how good it is.
 
-    termination: "optimal", "gap" or "time_limit"; holding: "optimal" or "feasible".
-    termination: why the solver stopped.
-    holding: what it holds.
+    termination: why the solver stopped: "optimal", "gap", "time_limit" or "node_limit".
+    holding: what it holds, "optimal" or "feasible".
     gap: relative distance between the answer and the bound of the solver.
-    bound_usd_per_year: cost of the first optimum, before simulation refused any row.
+    bound_usd_per_year: cost of the first optimum, before simulation refused any row; where
+        the solver was stopped early, what it had proved by then.
     refused_rows: rows that simulation refused on the way.
+    refused_fleets: whole fleets that it refused, in scope fleet.
     """
 
     termination: str
@@ -223,6 +255,7 @@ class Status:
     gap: float
     bound_usd_per_year: float
     refused_rows: tuple[RefusedRow, ...] = ()
+    refused_fleets: tuple[RefusedFleet, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -328,6 +361,9 @@ def _pool_faults(fleet: Fleet) -> list[Fault]:
             if not getattr(pool, key) > 0:
                 text = f"must be greater than 0, got {getattr(pool, key)}"
                 faults.append(Fault(f"fleet.pools[{i}].{key}", text))
+        if pool.spare_replicas < 0:
+            text = f"must be at least 0, got {pool.spare_replicas}"
+            faults.append(Fault(f"fleet.pools[{i}].spare_replicas", text))
         if not 0 <= pool.lo_tokens < pool.hi_tokens:
             text = f"expected 0 <= lo_tokens < hi_tokens, got {pool.lo_tokens} and {pool.hi_tokens}"
             faults.append(Fault(f"fleet.pools[{i}]", text))

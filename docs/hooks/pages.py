@@ -33,6 +33,7 @@ PARTS = {
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
     "speed": measured.speed,
     "accuracy": measured.accuracy,
+    "published percentiles": measured.published_percentiles,
     "problem example": lambda: _fenced("toml", "models/lmsys/problem.toml"),
     "length example": lambda: _fenced("json", "data/agent_heavy_cdf.json"),
 }

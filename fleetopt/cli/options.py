@@ -75,15 +75,31 @@ cdf = problem_option(
 
 workload = together(
     cdf,
-    problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second."),
-)
+    problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second; what "
+                   "a workload file or a trace says, if absent."),
+    problem_option("--trace", key="trace.path", kind="text", metavar="FILE",
+                   help="Recorded traffic to design for, instead of --cdf and --lam."),
+    problem_option("--rate", key="trace.rate", kind="text", metavar="mean|peak:5m",
+                   help="Rate of the trace to design for: its mean, or its largest over a time."),
+    problem_option("--skip-bad-lines", key="trace.skip_bad_lines", is_flag=True, default=None,
+                   help="Leave bad lines of the trace out, and count them."),
+)  # fmt: skip
 
 slo = together(
     problem_option("--slo", key="slo.ttft", metavar="MS", help="Bound on TTFT, in ms."),
     problem_option("--slo-tpot", key="slo.tpot", metavar="MS", help="Bound on TPOT, in ms."),
     problem_option("--slo-e2e", key="slo.e2e", metavar="MS", help="Bound on E2E latency, in ms."),
     problem_option("--percentile", key="slo.percentile", metavar="P", help="Of all bounds."),
-)
+    problem_option("--bound", key="slo", multiple=True,
+                   callback=lambda _ctx, _option, given: list(given) or None,
+                   metavar="'P METRIC MS'", help="One bound of the SLO, such as 'p99 ttft 500'; "
+                   "repeat it to state them all, in place of the four options above."),
+)  # fmt: skip
+
+scope = problem_option(
+    "--slo-scope", key="slo_scope", kind="text", metavar="pool|fleet",
+    help="Whether each pool keeps the bounds, or all requests together.",
+)  # fmt: skip
 
 tables = together(
     problem_option(
@@ -124,6 +140,9 @@ side = together(
                    help="Buy the GPUs of each type in whole nodes of N."),
     problem_option("--min-replicas", key="min_replicas", metavar="N",
                    help="Least replicas of each pool."),
+    problem_option("--availability", key="availability", kind="share", metavar="SHARE",
+                   help="Share of the time that a replica is up, such as 98.7% or 0.987; buys "
+                        "spare replicas for the rest."),
     problem_option("--alternatives", key="alternatives", metavar="K",
                    help="Show K other good fleets; --verify-top says how many are simulated."),
 )  # fmt: skip
@@ -133,6 +152,16 @@ solver = together(
                    help="Seconds for the solver."),
     problem_option("--gap", key="solver.relative_gap", kind="share", metavar="SHARE",
                    help="Relative gap at which the solver may stop."),
+    problem_option("--node-limit", key="solver.node_limit", metavar="N",
+                   help="Most nodes of the search tree in one solve."),
+    problem_option("--threads", key="solver.threads", metavar="N",
+                   help="Threads of the solver; 0 leaves the number to it."),
+    problem_option("--solver", key="solver.name", kind="text", metavar="NAME",
+                   help="HiGHS, or an installed solver by its name in Pyomo, such as cbc."),
+    click.option("--solver-log", metavar="FILE",
+                 help="Write the solver's own log here; - is standard error."),
+    click.option("--save-lp", metavar="FILE",
+                 help="Write the program as it was solved last: .lp or .mps."),
 )  # fmt: skip
 
 simulation = together(
@@ -195,9 +224,9 @@ def _default(key: str) -> str | None:
         value = named.get(key.removeprefix("slo."))
     else:
         for name in key.split("."):
-            value = getattr(value, name)
+            value = getattr(value, name, None)
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(str(getattr(part, "text", part)) for part in value)
     if isinstance(value, dict):
         return ",".join(f"{name}={count}" for name, count in value.items()) or None
     if value is None or isinstance(value, bool):

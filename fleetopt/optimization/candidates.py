@@ -8,9 +8,10 @@ the rows were computed, so the program can be used with data from any source.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.table import PoolTable
 
 EXTRA_ROWS = 8
@@ -23,11 +24,27 @@ STEP = 0.01
 class Row:
     """One number of replicas that a candidate may be built with.
 
+    replicas: those that must be up; tables and simulation are of them.
     grey: admissible only if simulation accepts it.
+    spare: replicas bought beyond those, because some are down.
+    misses: share of the pool's requests beyond each bound of the SLO; empty where each pool
+        keeps the SLO by itself.
     """
 
     replicas: int
     grey: bool = False
+    spare: int = 0
+    misses: tuple[float, ...] = ()
+
+    @classmethod
+    def available(cls, replicas: int, availability: float, *, grey: bool = False) -> Row:
+        """The row with as many spare replicas as an availability asks for."""
+        return cls(replicas, grey, replicas_to_buy(replicas, availability) - replicas)
+
+    @property
+    def bought(self) -> int:
+        """Replicas that are paid for and powered."""
+        return self.replicas + self.spare
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +76,15 @@ class Candidate:
 
     def cost(self, row: Row) -> float:
         """USD per hour of the pool built with `row`."""
-        return self.usd_per_hour * row.replicas
+        return self.usd_per_hour * row.bought
 
     def gpus(self, row: Row) -> int:
         """GPUs of the pool built with `row`."""
-        return self.gpus_per_replica * row.replicas
+        return self.gpus_per_replica * row.bought
 
     def kilowatts(self, row: Row) -> float:
         """Draw of the pool built with `row`, every slot busy; NaN if it is not known."""
-        return math.nan if self.watts is None else self.watts * row.replicas / 1000.0
+        return math.nan if self.watts is None else self.watts * row.bought / 1000.0
 
 
 def enumerate_candidates(
@@ -77,6 +94,8 @@ def enumerate_candidates(
     grey: bool = False,
     extra_rows: int = EXTRA_ROWS,
     min_replicas: int = 1,
+    availability: float = 1.0,
+    rows_of: Callable[[PoolTable], tuple[Row, ...]] | None = None,
 ) -> tuple[Candidate, ...]:
     """One candidate for each table that has an admissible row, indexed in order.
 
@@ -85,28 +104,40 @@ def enumerate_candidates(
     extra_rows: rows above the least admissible number of replicas. Only that number is
         computed; latency falls with every replica, so the rows above it are admissible.
     min_replicas: rows with fewer replicas are left out.
+    availability: share of the time that a replica is up; rows have spare ones for the rest.
+    rows_of: the rows of a table, in the place of those that keep the SLO by themselves.
     """
     position = {tokens: i for i, tokens in enumerate(breakpoints)}
     candidates: list[Candidate] = []
     for table in tables:
-        rows = _rows(table, grey, extra_rows, min_replicas)
+        rows = (
+            rows_of(table)
+            if rows_of is not None
+            else tuple(
+                Row.available(n, availability, grey=doubted)
+                for n, doubted in _numbers(table, grey, extra_rows, min_replicas)
+            )
+        )
         if rows:
             candidates.append(_candidate(len(candidates), table, position, rows))
     return tuple(candidates)
 
 
-def _rows(table: PoolTable, grey: bool, extra_rows: int, min_replicas: int) -> tuple[Row, ...]:
+def _numbers(
+    table: PoolTable, grey: bool, extra_rows: int, min_replicas: int
+) -> list[tuple[int, bool]]:
+    """Numbers of replicas, ascending, and whether only simulation can admit each."""
     found = table.min_replicas(grey=grey)
     if found is None:
-        return ()
+        return []
     least = max(found, min_replicas)
     proven = table.min_replicas() if grey else found
     if proven is None:
-        return tuple(Row(n, grey=True) for n in (least, *rows_above(least, extra_rows)))
+        return [(n, True) for n in (least, *rows_above(least, extra_rows))]
     proven = max(proven, least)
     doubted = _spread(range(least, proven), extra_rows + 1)
     sure = (proven, *rows_above(proven, extra_rows))
-    return (*(Row(n, grey=True) for n in doubted), *(Row(n) for n in sure))
+    return [*((n, True) for n in doubted), *((n, False) for n in sure)]
 
 
 def rows_above(replicas: int, count: int) -> tuple[int, ...]:
@@ -116,6 +147,14 @@ def rows_above(replicas: int, count: int) -> tuple[int, ...]:
         replicas = max(replicas + 1, math.ceil(replicas * (1.0 + STEP)))
         numbers.append(replicas)
     return tuple(numbers)
+
+
+def rows_up_to(
+    replicas: int, rows: tuple[Row, ...], availability: float = 1.0, most: int = 32
+) -> tuple[Row, ...]:
+    """Rows, and at most so many above them up to a number of replicas, this one included."""
+    above = range(replicas, rows[-1].replicas, -1)
+    return (*rows, *(Row.available(n, availability) for n in reversed(_spread(above, most))))
 
 
 def _spread(numbers: range, most: int) -> range:

@@ -29,8 +29,10 @@ from fleetopt.optimization.objectives import (
 )
 from fleetopt.optimization.open_rows import OpenRows, Weight
 from fleetopt.optimization.program import build
+from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
 from fleetopt.plan import HOURS_PER_YEAR
+from fleetopt.queueing.availability import replicas_to_buy
 
 Fleet = TypeVar("Fleet")
 _NARROW = 1.01
@@ -54,8 +56,8 @@ class LimitedProgram:
         side: SideConstraints = NONE,
         options: SolveOptions | None = None,
     ) -> None:
-        large = [_with_least(c, side.min_replicas) for c in candidates]
-        self._rows = OpenRows(large, num_breakpoints, max_pools, latencies)
+        permitted = [_permitted(c, side) for c in candidates]
+        self._rows = OpenRows(permitted, num_breakpoints, max_pools, latencies, side.availability)
         self._num_breakpoints = num_breakpoints
         self._max_pools = max_pools
         self._side = side
@@ -80,7 +82,10 @@ class LimitedProgram:
         return self._rows.worst(objective, chosen)
 
     def least_sum(self, objective: Sum, limits: Limits) -> Solution:
-        """A fleet with the least sum under limits; one without pools if there is none."""
+        """A fleet with the least sum under limits; one without pools if there is none.
+
+        Raises StoppedError if a limit stops the solver before it can tell.
+        """
         key = (objective, tuple(sorted(limits.items())))
         if key not in self._answers:
             self._answers[key] = self._solve(objective, limits)
@@ -125,13 +130,16 @@ class LimitedProgram:
         self._rows.lightest(bounds, _WEIGHTS[objective])
         while True:
             solution = self._solved(objective, bounds, side)
+            raise_unless_told(solution)
             if not solution.chosen or self._rows.keeps(bounds, solution.chosen):
                 return solution
 
     def _solved(
         self, objective: Sum, bounds: dict[Worst, float], side: SideConstraints
     ) -> Solution:
-        model = build(self._rows.with_one_row(bounds), self._num_breakpoints, self._max_pools, side)
+        fleet_wide = self._side.slo is not None  # then more replicas miss less
+        rows = self._rows.with_all_rows if fleet_wide else self._rows.with_one_row
+        model = build(rows(bounds), self._num_breakpoints, self._max_pools, side)
         if objective != "cost":
             model.least_cost.deactivate()
             model.least = pyo.Objective(expr=getattr(model, _EXPRESSIONS[objective]).expr)
@@ -149,10 +157,15 @@ class LimitedProgram:
         )
 
 
-def _with_least(candidate: Candidate, min_replicas: int) -> Candidate:
-    """A candidate without the rows that a least number of replicas forbids."""
-    rows = tuple(row for row in candidate.rows if row.replicas >= min_replicas)
-    return candidate if len(rows) == len(candidate.rows) else replace(candidate, rows=rows)
+def _permitted(candidate: Candidate, side: SideConstraints) -> Candidate:
+    """A candidate with the rows that a pool may have by itself, those of least cost first."""
+    rows = (
+        row
+        for row in candidate.rows
+        if row.replicas >= side.min_replicas
+        and row.bought >= replicas_to_buy(row.replicas, side.availability)
+    )
+    return replace(candidate, rows=tuple(sorted(rows, key=lambda row: row.bought)))
 
 
 def _least_of(*limits: float | None) -> float | None:

@@ -21,16 +21,20 @@ class OpenRows:
 
     A latency takes a millisecond to compute, a comparison with a bound a tenth of that. Both
     are done for rows that some lightest fleet would have, and kept.
+
+    availability: share of the time that a replica is up, for rows that are added.
     """
 
     def __init__(
         self, candidates: Sequence[Candidate], num_breakpoints: int, max_pools: int,
         latencies: Latencies,
+        availability: float = 1.0,
     ) -> None:  # fmt: skip
         self._candidates = {c.index: c for c in sorted(candidates, key=lambda c: c.start)}
         self._last = num_breakpoints - 1
         self._max_pools = max_pools
         self._latencies = latencies
+        self._availability = availability
         self._values: dict[Key, float] = {}
         self._between: dict[Key, tuple[float, float]] = {}
 
@@ -40,11 +44,10 @@ class OpenRows:
 
     def under(self, bounds: Bounds) -> dict[int, Row]:
         """The first row of each candidate, by its index, that is not known to break a bound."""
-        limits = tuple(bounds.items())
         found = {}
         for candidate in self._candidates.values():
             for row in candidate.rows:
-                if not any(self._is_known_late(name, candidate, row, m) for name, m in limits):
+                if self._is_open(candidate, row, bounds):
                     found[candidate.index] = row
                     break
         return found
@@ -56,12 +59,21 @@ class OpenRows:
             for index, row in self.under(bounds).items()
         ]
 
+    def with_all_rows(self, bounds: Bounds) -> list[Candidate]:
+        """The candidates with every row that is not known to break a bound."""
+        return [
+            replace(candidate, rows=rows)
+            for candidate in self._candidates.values()
+            if (rows := tuple(r for r in candidate.rows if self._is_open(candidate, r, bounds)))
+        ]
+
     def refuse(self, index: int, replicas: int) -> None:
         """Take away a candidate's rows with at most `replicas`; the next ones follow the last."""
         candidate = self._candidates[index]
         left = tuple(row for row in candidate.rows if row.replicas > replicas)
         if not left:
-            left = tuple(Row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
+            numbers = rows_above(replicas, EXTRA_ROWS + 1)
+            left = tuple(Row.available(n, self._availability) for n in numbers)
         self._candidates[index] = replace(candidate, rows=left)
 
     def lightest(self, bounds: Bounds, weight: Weight, most: float = math.inf) -> Chosen:
@@ -104,9 +116,13 @@ class OpenRows:
             self._values[key] = self._latencies.value_ms(name, candidate, row)
         return self._values[key]
 
-    def _is_known_late(self, name: Worst, candidate: Candidate, row: Row, most: float) -> bool:
-        between = self._between.get((name, candidate.index, row.replicas))
-        return between is not None and between[0] >= most
+    def _is_open(self, candidate: Candidate, row: Row, bounds: Bounds) -> bool:
+        """Whether a row is not known to break a bound."""
+        for name, most in bounds.items():
+            between = self._between.get((name, candidate.index, row.replicas))
+            if between is not None and between[0] >= most:
+                return False
+        return True
 
     def _is_late(self, name: Worst, candidate: Candidate, row: Row, most: float) -> bool:
         """Whether a row breaks a bound; asked again only between the bounds asked before."""

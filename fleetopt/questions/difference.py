@@ -20,7 +20,7 @@ from fleetopt.plan import HOURS_PER_YEAR, Fleet, Plan
 from fleetopt.problem import FleetProblem
 from fleetopt.study.assembly import fleet_of
 
-_NOT_THE_FLEET = frozenset({"name", "verification", "solver", "alternatives"})
+_NOT_THE_FLEET = frozenset({"name", "trace", "verification", "solver", "alternatives"})
 """Keys that change how an answer is found or checked, not what the tables say."""
 
 

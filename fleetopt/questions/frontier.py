@@ -19,7 +19,6 @@ from fleetopt.errors import Fault, InfeasibleError, InputError, near
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import USERS_ROWS, Design, solve_options
 from fleetopt.optimization.epsilon import LimitedProgram
-from fleetopt.optimization.limits import SideConstraints
 from fleetopt.optimization.objectives import OBJECTIVES, WORST, Objective, Worst
 from fleetopt.optimization.pareto import Point, non_dominated
 from fleetopt.optimization.solver import Solution
@@ -28,7 +27,7 @@ from fleetopt.problem import FleetProblem, LatencyBound
 from fleetopt.study.assembly import fleet_of, verification
 from fleetopt.study.infeasible import explained
 from fleetopt.study.judging import judge_of
-from fleetopt.verification import REFUSED, Judge, verdicts_on
+from fleetopt.verification import REFUSED, Judge, judged, verdicts_on
 
 MOST_DOMINATED = 24
 """Fleets of least cost that are looked at beside the frontier."""
@@ -131,7 +130,8 @@ def frontier(
 ) -> Frontier:
     """Every non-dominated fleet for two of cost, ttft, tpot, gpus and power.
 
-    verify: simulate every point, and compute the frontier again without the pools that fail.
+    verify: simulate every point, and compute the frontier again without the pools that fail;
+        where all pools together are held to the SLO, points that fail are only left out.
     dominated: also give fleets of low cost that are not on the frontier.
     beside: folder in which relative files of the problem are looked up first.
     Raises InputError for wrong input and InfeasibleError if no fleet meets the problem.
@@ -141,7 +141,7 @@ def frontier(
     case = Case.of(problem, beside)
     _check_known(case, (first, second))
     show("tabulating pools")
-    cutting = verify and case.problem.method == "fleetopt"
+    cutting = verify and case.problem.method == "fleetopt" and case.problem.slo_scope == "pool"
     search = _Search(case, first, second, grey=cutting)
     show("solving the programs")
     if not verify:
@@ -197,7 +197,7 @@ class _Search:
             len(case.breakpoints),
             problem.max_pools,
             self._percentiles,
-            SideConstraints.of(problem),
+            self._design.side,
             solve_options(problem),
         )
 
@@ -249,7 +249,10 @@ class _Search:
         )
 
     def _verified(self, point: Point, judge: Judge) -> Verification:
-        return verification(verdicts_on(judge, point.solution), judge.options)
+        if self._design.case.problem.slo_scope == "pool":
+            return verification(verdicts_on(judge, point.solution), judge.options)
+        together = judge.together([judged(*pool) for pool in point.solution.chosen])
+        return verification(together.pools, judge.options, together)
 
     def _refuse(self, point: Point, said: Verification) -> None:
         for (candidate, row), pool in zip(point.solution.chosen, said.pools, strict=True):

@@ -56,6 +56,12 @@ class OccupancyRow:
         """Which states the latencies are mixed over."""
         return "two-class chain" if self.environment else "occupancy"
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether the pool keeps up with its requests, long ones in a row included."""
+        slow = self.environment
+        return self.occupancy.is_stable and (slow is None or slow.is_stable)
+
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(latency > stretch * limit); 1 if the pool is overloaded."""
         limit_s = stretch * bound.limit_s
@@ -235,6 +241,10 @@ class OccupancyTable(PoolRange):
     def fastest_s(self, bound: LatencyBound) -> float:
         """The bound's percentile on replicas that serve one request at a time, in seconds."""
         return self._alone.percentile_s(bound.metric, bound.percentile)
+
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(latency > stretch * limit) on replicas that serve one request at a time."""
+        return self._alone.exceedance(bound.metric, stretch * bound.limit_s)
 
     @cached_property
     def _alone(self) -> LatencyMix:

@@ -13,6 +13,10 @@ from fleetopt.performance.profile import IterationTime
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
 
 CELLS_PER_BAND = 8
+PARTS_PER_HALVING = 2
+"""Parts of a band, in order of work, before half of what is left is beyond them."""
+TAIL_PARTS = 16
+"""Parts of a band where work does not grow with length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +155,7 @@ class LoadTable:
         edges = np.searchsorted(lengths.total_tokens, lengths.breakpoints, side="right")
         band = np.searchsorted(edges[1:], np.arange(prefill.size), side="right")
         band = np.minimum(band, edges.size - 2)
-        start, width = edges[band], np.maximum(1, np.diff(edges)[band])
-        part = (np.arange(prefill.size) - start) * CELLS_PER_BAND // width
+        part = _parts(edges, band, self._per_request["work"], lengths.weights)
         fine = _few_kinds(band, prefill, 4 * CELLS_PER_BAND)
         key = np.stack((np.where(fine, prefill, 0), part, band))
         order = np.lexsort(key)
@@ -204,6 +207,25 @@ def _per_request(lengths: LengthDistribution, prefill: Ints, context: str) -> di
         + output * (prompt**2 + prompt * output + output**2 / 3),
         "context3_work": prefill * prompt**3 / 4 + (total**4 - prompt**4) / 4,
     }
+
+
+def _parts(edges: Ints, band: Ints, work: Floats, weights: Floats) -> Ints:
+    """Which part of its band a support point is in; edges: the first point of each band.
+
+    Parts are equal where work grows with length. Where it does not, as in a joint table, a
+    band holds requests of very different work. It is cut in order of work then, each part
+    being a share of what is above it, because E2E percentiles need the tail.
+    """
+    if not (np.diff(work) < 0).any():
+        width = np.maximum(1, np.diff(edges)[band])
+        return (np.arange(band.size) - edges[band]) * CELLS_PER_BAND // width
+    order = np.lexsort((work, band))
+    below = np.concatenate(([0.0], np.cumsum(weights[order])))
+    start, end = below[edges[band]], below[edges[band + 1]]
+    above = np.maximum((end - below[:-1]) / (end - start), 1e-9)
+    part = np.empty_like(band)
+    part[order] = np.minimum(-np.log2(above) * PARTS_PER_HALVING, TAIL_PARTS - 1)
+    return part
 
 
 def _few_kinds(band: Ints, prefill: Ints, most: int) -> NDArray[np.bool_]:

@@ -94,6 +94,11 @@ class PublishedRow:
         """Which states the latencies are mixed over."""
         return "published"
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether the slots are enough for what is held on average."""
+        return self.utilization < 1.0
+
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(wait > stretch * limit); 1 if the pool is overloaded."""
         if self.utilization >= 1.0:
@@ -226,6 +231,10 @@ class PublishedTable(PoolRange):
     def fastest_s(self, bound: LatencyBound) -> float:
         """The reported TTFT without a wait, in seconds; pools are not held to it."""
         return self._prefill_s
+
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """0: the method holds pools to their wait alone, and idle replicas have none."""
+        return 0.0
 
     def _first(self) -> int:
         return math.ceil(self.offered / self.slots) + 1

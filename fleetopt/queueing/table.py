@@ -57,6 +57,11 @@ class Row(Protocol):
         """How the latencies were computed."""
         ...
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether the pool keeps up with its requests."""
+        ...
+
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(latency > stretch * limit)."""
         ...
@@ -126,4 +131,8 @@ class PoolTable(Protocol):
 
     def fastest_s(self, bound: LatencyBound) -> float:
         """The bound's percentile on idle replicas, in seconds."""
+        ...
+
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(latency > stretch * limit) on idle replicas."""
         ...

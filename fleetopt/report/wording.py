@@ -54,10 +54,16 @@ def lengths(lo_tokens: int, hi_tokens: int) -> str:
     return f"{lo_tokens:,}–{hi_tokens:,}"
 
 
+def replicas(pool: Pool) -> str:
+    """Replicas that must be up, and the spare ones if there are any, such as '3 + 1'."""
+    spare = f"{NO_BREAK}+{NO_BREAK}{pool.spare_replicas:,}" if pool.spare_replicas else ""
+    return f"{pool.replicas:,}{spare}"
+
+
 def machines(pool: Pool) -> str:
-    """Replicas of a pool and their GPUs, such as '3 h100' or '2 h100 × 8'."""
-    each = pool.gpus // pool.replicas
-    return f"{pool.replicas:,}{NO_BREAK}{pool.gpu}" + (
+    """Replicas of a pool and their GPUs, such as '3 h100', '3 + 1 h100' or '2 h100 × 8'."""
+    each = pool.gpus // pool.bought
+    return f"{replicas(pool)}{NO_BREAK}{pool.gpu}" + (
         f"{NO_BREAK}×{NO_BREAK}{each}" if each > 1 else ""
     )
 

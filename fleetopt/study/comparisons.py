@@ -42,13 +42,17 @@ def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alt
     cheaper = []
     for i, (candidate, row) in enumerate(solution.chosen):
         if row.replicas > 1:
-            fewer = (candidate, Row(row.replicas - 1))
+            fewer = (candidate, design.row(row.replicas - 1))
             chosen = (*solution.chosen[:i], fewer, *solution.chosen[i + 1 :])
             cheaper.append((design.usd_per_hour(chosen), i, chosen))
     cheaper = [option for option in cheaper if option[0] < solution.usd_per_hour]
     if not cheaper:
         return None
     _, i, chosen = max(cheaper, key=lambda option: option[0])
+    if design.case.problem.slo_scope == "fleet":
+        place = f"pool ({chosen[i][0].lo_tokens}, {chosen[i][0].hi_tokens}]"
+        why = f"{place}: {design.binding(solution.chosen, i)}"
+        return _alternative(design, "next cheaper", chosen, "not verified", why)
     verdict, why = _why_not(design, *chosen[i], judge)
     return _alternative(design, "next cheaper", chosen, verdict, why)
 
@@ -85,7 +89,10 @@ def _next_best(design: Design, solution: Solution, judge: Judge | None) -> list[
 
 
 def _verdict_on(other: Solution, judge: Judge) -> Verdict:
-    return overall([judge.verdict(judged(c, row)) for c, row in other.chosen])
+    pools = [judged(c, row) for c, row in other.chosen]
+    if judge.case.problem.slo_scope == "fleet":
+        return judge.together(pools).verdict
+    return overall([judge.verdict(pool) for pool in pools])
 
 
 def trade(design: Design, chosen: Sequence[Chosen], other: Sequence[Chosen]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,8 +19,8 @@ Ints = NDArray[np.int64]
 class LengthDistribution:
     """A finite distribution of requests over (prompt, output) token counts.
 
-    Every integer length that carries mass is one support point, in ascending order of
-    total length; sums over the support are exact.
+    Support points are in ascending order of total length, of which several points may have
+    the same; sums over the support are exact.
 
     total_tokens, prompt_tokens, output_tokens: arrays of the support, in tokens.
     weights: probability of each support point; they sum to 1.
@@ -36,7 +36,13 @@ class LengthDistribution:
 
     @classmethod
     def from_cdf(cls, lengths: LengthCdf) -> LengthDistribution:
-        """The distribution of a CDF file: mass is uniform between its points."""
+        """The distribution of a length file.
+
+        Mass is uniform between its points, unless a joint table says where it is.
+        """
+        if lengths.joint is not None:
+            prompt, output, counts = np.array(lengths.joint.pairs, dtype=np.int64).T
+            return cls.from_pairs(prompt, output, counts, (0, *(t for t, _ in lengths.cdf)))
         tokens = np.array([0, *(t for t, _ in lengths.cdf)], dtype=np.int64)
         fractions = np.array([0.0, *(f for _, f in lengths.cdf)])
         fractions[-1] = 1.0
@@ -56,6 +62,15 @@ class LengthDistribution:
         prompt = np.maximum(1, np.floor(prompt_fraction * total + 1e-9).astype(np.int64))
         output = np.maximum(1, total - prompt)
         return cls(prompt + output, prompt, output, weights / weights.sum(), breakpoints)
+
+    @classmethod
+    def from_pairs(
+        cls, prompt: Ints, output: Ints, counts: Ints | Floats, breakpoints: tuple[int, ...]
+    ) -> LengthDistribution:
+        """Requests counted by prompt and output tokens; several pairs may share a total length."""
+        order = np.lexsort((prompt, prompt + output))
+        prompt, output, weights = prompt[order], output[order], counts[order] / counts.sum()
+        return cls(prompt + output, prompt, output, weights, breakpoints)
 
     @cached_property
     def cumulative(self) -> Floats:
@@ -117,14 +132,11 @@ class LengthDistribution:
     def with_last_breakpoint(self, max_context: int) -> LengthDistribution:
         """The same requests with the breakpoints ending at `max_context`."""
         inner = tuple(t for t in self.breakpoints if t < max_context)
-        return LengthDistribution(
-            self.total_tokens,
-            self.prompt_tokens,
-            self.output_tokens,
-            self.weights,
-            (*inner, max_context),
-            self.clipped_share,
-        )
+        return replace(self, breakpoints=(*inner, max_context))
+
+    def split_at(self, tokens: Sequence[int]) -> LengthDistribution:
+        """The same requests with these breakpoints as well."""
+        return replace(self, breakpoints=tuple(sorted({*self.breakpoints, *tokens})))
 
     def sample(self, rng: np.random.Generator, size: int) -> Ints:
         """Indices of `size` support points drawn at random."""

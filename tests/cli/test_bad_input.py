@@ -40,6 +40,31 @@ def refusal(*arguments):
         ("--slo 0", "Error: --slo: must be greater than 0, got 0"),
         ("--slo-tpot -1", "Error: --slo-tpot: must be greater than 0, got -1"),
         ("--slo-e2e inf", "Error: --slo-e2e: expected a finite number, got inf"),
+        # bounds in one text: too few words, a wrong metric, percentile and limit, one twice
+        (
+            "--bound 'p99 ttft'",
+            "Error: --bound: expected a percentile, a metric and a limit in ms, such as "
+            "'p99 ttft 500', got 'p99 ttft'",
+        ),
+        ("--bound '99 ttft 500'", "such as 'p99 ttft 500', got '99 ttft 500'"),
+        (
+            "--bound 'p99 ttf 500'",
+            "Error: --bound: expected 'ttft', 'tpot' or 'e2e', got 'ttf' (did you mean 'ttft'?)",
+        ),
+        ("--bound 'p100 ttft 500'", "Error: --bound: must be less than 100, got '100'"),
+        ("--bound 'p99 ttft soon'", "Error: --bound: expected a number, got 'soon'"),
+        ("--bound 'p99 ttft -1'", "Error: --bound: must be greater than 0, got '-1'"),
+        ("--bound 'p99 ttft 500' --bound 'p99 ttft 300'", "--bound: P99 TTFT is stated twice"),
+        (
+            "--bound 'p99 ttft 500' --slo 300",
+            "Error: --bound: cannot stand beside --slo (state every bound with --bound)",
+        ),
+        # scopes, and a method that knows one only
+        ("--slo-scope fleat", "expected 'pool' or 'fleet', got 'fleat' (did you mean 'fleet'?)"),
+        (
+            "--slo-scope fleet --method published",
+            "Error: --method: the published method sizes each pool by itself, not the fleet",
+        ),
         # percentiles lie in (0, 100) and are no shares
         ("--percentile 100", "Error: --percentile: must be less than 100, got 100"),
         ("--percentile 0", "Error: --percentile: must be greater than 0, got 0"),
@@ -78,6 +103,11 @@ def refusal(*arguments):
         ("--budget nan", "Error: --budget: expected a finite number, got nan"),
         ("--node-size 0", "Error: --node-size: must be at least 1, got 0"),
         ("--min-replicas 0", "Error: --min-replicas: must be at least 1, got 0"),
+        ("--availability 0", "Error: --availability: must be greater than 0, got 0"),
+        ("--availability -0.5", "Error: --availability: must be greater than 0, got -0.5"),
+        ("--availability 101%", "Error: --availability: must be at most 1, got 1.01"),
+        ("--availability often", "Error: --availability: expected a number, got 'often'"),
+        ("--availability nan", "Error: --availability: expected a finite number, got nan"),
         # words with a near one
         ("--admission page", "expected 'reserved' or 'paged', got 'page' (did you mean 'paged'?)"),
         ("--method publish", "(did you mean 'published'?)"),

@@ -98,6 +98,24 @@ def test_rows_below_the_least_replicas_are_left_out() -> None:
     assert rows_of(table, extra_rows=1, min_replicas=5) == [(22, False), (23, False)]
 
 
+def test_rows_have_the_spare_replicas_that_an_availability_asks_for() -> None:
+    """Of 4, 5, 6 replicas 80 % are up on average: 5, 7 and 8 are bought, paid for and powered."""
+    (candidate,) = enumerate_candidates(
+        [FluidTable(0, 1024, 4.0)], (0, 1024), extra_rows=2, availability=0.8
+    )
+    rows = candidate.rows
+    assert [(row.replicas, row.spare, row.bought) for row in rows] == [
+        (4, 1, 5),
+        (5, 2, 7),
+        (6, 2, 8),
+    ]
+    assert candidate.watts is not None
+    for row in rows:
+        assert candidate.cost(row) == pytest.approx(row.bought * PROFILE.usd_per_hour)
+        assert candidate.gpus(row) == row.bought * PROFILE.gpus_per_replica
+        assert candidate.kilowatts(row) == pytest.approx(row.bought * candidate.watts / 1000)
+
+
 def test_many_grey_rows_are_spread() -> None:
     """A large pool has hundreds of grey rows; as many as other rows are offered, evenly."""
     rows = rows_of(FluidTable(0, 1024, 11_000.0), grey=True)

@@ -120,3 +120,21 @@ def test_no_fleet_at_all() -> None:
     hard = AZURE.model_copy(update={"slo": (LatencyBound(limit_ms=0.01),)})
     with pytest.raises(InfeasibleError, match="no fleet meets the problem"):
         frontier(hard)
+
+
+def test_all_pools_together_may_be_held_to_the_slo() -> None:
+    """In scope fleet the cheapest point is the plan of that scope, simulated as a fleet."""
+    wide = AZURE.model_copy(update={"slo_scope": "fleet", "gpus": ("h100",)})
+    found = frontier(wide, verify=True)
+    unverified = VerificationOptions(enabled=False)
+    plan = fleetopt.solve(wide.model_copy(update={"verification": unverified}))
+    everything = (*found.points, *found.refused)
+    assert min(p.usd_per_year for p in everything) == pytest.approx(plan.cost.usd_per_year)
+    assert all(point.verification and point.verification.attained for point in everything)
+
+
+def test_spare_replicas_are_paid_for() -> None:
+    some_down = AZURE.model_copy(update={"availability": 0.95, "gpus": ("h100",)})
+    for point in frontier(some_down, ("gpus", "ttft")).points:
+        assert point.values[0] == sum(pool.gpus for pool in point.fleet.pools)
+        assert all(pool.spare_replicas > 0 for pool in point.fleet.pools)
