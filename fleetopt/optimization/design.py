@@ -118,13 +118,13 @@ class Design:
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
         """The program with another least number of replicas, and no row above the least."""
         candidates = self._enumerated(self.tables, 0, min_replicas)
-        side = replace(self._side(), min_replicas=min_replicas)
+        side = replace(self.side, min_replicas=min_replicas)
         points, max_pools = len(self.case.nodes), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
     def with_fewer(self) -> pyo.ConcreteModel:
         """The program with the rows below the least number of replicas too, and its limits."""
-        side = self._side()
+        side = self.side
         found = self._enumerated(self.tables, 0, 1)
         least, share_up = side.min_replicas, side.availability
         candidates = [replace(c, rows=rows_up_to(least, c.rows, share_up)) for c in found]
@@ -160,7 +160,8 @@ class Design:
         """Whether all requests together are held to the SLO."""
         return self.case.problem.slo_scope == "fleet"
 
-    def _side(self) -> SideConstraints:
+    @property
+    def side(self) -> SideConstraints:
         """The limits on the whole fleet."""
         side = SideConstraints.of(self.case.problem)
         if not self._is_fleet_wide:
@@ -170,7 +171,7 @@ class Design:
     def _built(self) -> pyo.ConcreteModel:
         """The program of the present candidates."""
         points, max_pools = len(self.case.nodes), self.case.problem.max_pools
-        return build(self.candidates, points, max_pools, self._side())
+        return build(self.candidates, points, max_pools, self.side)
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
         """The solver of a program, without the rows refused so far."""
