@@ -327,7 +327,7 @@ def _end_decodes(
         _heap_pop(heap, replica.heap, replica.decoding)
         total = request.prompt + request.output
         request.end_s = now
-        request.status = _TRUNCATED if request.truncated == 1 else _COMPLETED
+        request.status = _TRUNCATED if request.output < request.asked else _COMPLETED
         replica.decoding -= 1
         replica.active -= 1
         replica.context -= total
@@ -753,9 +753,7 @@ def _fit(pool: Any, request: Any) -> bool:
     """Cut a request's output to its pool's context window; whether it can ever be served."""
     if request.prompt >= pool.max_context:
         return False
-    if request.output > pool.max_context - request.prompt:
-        request.output = pool.max_context - request.prompt
-        request.truncated = 1
+    request.output = min(request.asked, pool.max_context - request.prompt)
     if pool.kv_blocks == 0:
         return True
     return _blocks(pool, request.prompt + request.output) <= pool.kv_blocks
@@ -1033,7 +1031,8 @@ def _next_deadline(requests: Any, run: Any, timeout_s: float) -> float:
         return _INF
     while run.deadline < run.arrived:
         request = requests[run.deadline]
-        if request.status == _UNFINISHED and math.isnan(request.admitted_s):
+        was_admitted = request.restarts > 0 or not math.isnan(request.admitted_s)
+        if request.status == _UNFINISHED and not was_admitted:
             return request.arrival_s + timeout_s
         run.deadline += 1
     return _INF

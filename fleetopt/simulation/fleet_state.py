@@ -101,7 +101,8 @@ _REQUEST = np.dtype(
         ("prefill_end_s", "f8"),
         ("end_s", "f8"),
         ("prompt", "i4"),
-        ("output", "i4"),
+        ("asked", "i4"),  # output tokens
+        ("output", "i4"),  # those that its pool's context window leaves
         ("kept", "i4"),  # output tokens from before its last preemption
         ("begun", "i4"),  # tokens found in the prefix cache at its last admission
         ("hit", "i4"),
@@ -116,7 +117,6 @@ _REQUEST = np.dtype(
         ("restarts", "i4"),
         ("pool", "i2"),
         ("status", "i2"),
-        ("truncated", "i4"),
     ]
 )
 _NODE = np.dtype([("tokens", "i4"), ("older", "i4"), ("newer", "i4")])
@@ -271,7 +271,7 @@ def _requests(requests: FleetRequests, setting: Setting) -> Any:
     records = np.zeros(requests.prompt_tokens.size, dtype=_REQUEST)
     records["arrival_s"] = np.nan if setting.loop.clients else requests.arrival_s
     records["prompt"] = requests.prompt_tokens
-    records["output"] = requests.output_tokens
+    records["asked"] = records["output"] = requests.output_tokens
     records["pool"] = requests.pool
     records["needs"] = requests.needs_tokens
     records["prefix"] = requests.prefix
