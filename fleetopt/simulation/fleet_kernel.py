@@ -856,8 +856,8 @@ def _take_down(
     histogram: Any,
     now: float,
     window: Any,
-) -> int:
-    """Empty a replica that fails; the first of its requests, linked in order of arrival."""
+) -> None:
+    """Empty a replica that fails; its requests stay linked in its queue, in order of arrival."""
     k = 0
     if replica.active > 0:
         k = _iterations_until(replica, now)
@@ -883,12 +883,10 @@ def _take_down(
         phases[replica.phase + j] = 0
     while replica.oldest >= 0:
         _drop_oldest(replica, nodes)
-    head: int = replica.queue_head
-    replica.queue_head = replica.queue_tail = replica.prefill_head = -1
+    replica.prefill_head = -1
     replica.active = replica.decoding = replica.waiting = 0
     replica.context = replica.growth = replica.blocks = 0
     replica.admit_at = replica.evict_at = NEVER
-    return head
 
 
 @_compiled
@@ -920,12 +918,11 @@ def _fail(
             pool.up -= 1
             _set_count(counts, pool, r, NEVER)
             _tree_set(times, r, _INF)
+            _take_down(pool, replicas[r], requests, heap, phases, nodes, histogram, now, window)
         replicas[r].is_down += 1
     for r in range(fault.first, fault.last):
-        pool = pools[replicas[r].pool]
-        q = _take_down(
-            pool, replicas[r], requests, heap, phases, nodes, histogram, now, window
-        )
+        q = replicas[r].queue_head
+        replicas[r].queue_head = replicas[r].queue_tail = -1
         while q >= 0:
             request = requests[q]
             after = request.next
@@ -1090,6 +1087,7 @@ def _run(
             event = 3
         if now > window.stop_s or now == _INF:
             run.stop = _TIME
+            run.now = window.stop_s
             break
         while run.seen < checkpoint_s.size and checkpoint_s[run.seen] <= now:
             _read(pools, replicas, series, run.seen)
@@ -1185,6 +1183,7 @@ def _run(
                 end_s = window.measure_end_s
                 _reject(requests, run, clients, think_s, q, status, now, end_s)
     for r in range(replicas.size):
+        _book(pools[replicas[r].pool], replicas[r], phases, histogram, 0, run.now, window)
         if replicas[r].is_down > 0:
             _down_time(replicas[r], run.now, window)
 

@@ -80,6 +80,7 @@ class _Run:
             event = times.index(now)
             if now > self.setting.window.stop_s or now == math.inf:
                 self.stop = Stop.TIME
+                self.now = self.setting.window.stop_s
                 break
             if self.has_diverged(now):
                 self.stop = Stop.DIVERGED
@@ -95,6 +96,8 @@ class _Run:
             else:
                 (self.change_fleet, self.time_out, self.arrive)[event - 1]()
         for replica in self.replicas:
+            if replica.batch:
+                self.book(replica, 0)
             if replica.faults:
                 self.book_down_time(replica)
         return self.trajectory()
@@ -213,8 +216,8 @@ class _Run:
                 if not replica.faults:
                     replica.down_since_s = self.now
                 replica.faults += 1
-            for replica in members:
-                self.take_down(replica)
+            for replica, gone in [(replica, self.take_down(replica)) for replica in members]:
+                self.restart(replica, gone)
             return
         for replica in members:
             replica.faults -= 1
@@ -224,8 +227,8 @@ class _Run:
             while held and any(not replica.faults for replica in self.members(pool)):
                 self.join(held.pop(0), self.emptiest(pool))
 
-    def take_down(self, replica: Replica) -> None:
-        """Empty a replica that fails; its requests start anew, in order of arrival."""
+    def take_down(self, replica: Replica) -> list[Request]:
+        """Empty a replica that fails; its requests in order of arrival."""
         if replica.batch:
             k = next(k for k in range(1, 10**9) if replica.end_s(k) > self.now) - 1
             self.book(replica, k)
@@ -233,6 +236,10 @@ class _Run:
         replica.lost_tokens += sum(s.held_tokens for s in replica.batch)
         gone = sorted(replica.batch + replica.queue, key=lambda s: s.index)
         replica.batch, replica.queue, replica.cache = [], [], {}
+        return gone
+
+    def restart(self, replica: Replica, gone: list[Request]) -> None:
+        """Send the requests of a failed replica to others, where they start anew."""
         for s in gone:
             if not math.isnan(s.admitted_s):
                 s.restarts += 1

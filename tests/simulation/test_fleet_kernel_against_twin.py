@@ -16,7 +16,7 @@ from fleetopt.simulation.fleet_records import (
     Status,
     Stop,
 )
-from small_fleets import fleets
+from small_fleets import crowds, fleets
 
 Fleet = tuple[list[PoolEngine], FleetRequests, Setting]
 
@@ -59,12 +59,19 @@ def check_laws(out: FleetTrajectory, fleet: Fleet) -> None:
     assert out.restarts.sum() == out.replicas["restarts"].sum()
 
 
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(fleets())
 def test_fleet_kernel_equals_twin(fleet: Fleet) -> None:
     """Over all rules, admissions, preemption, faults, limits and loops."""
     check_laws(agrees(fleet), fleet)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(crowds())
+def test_sequences_that_evict_each_other_finish(fleet: Fleet) -> None:
+    """Preempted again and again, all of them end; the oldest of a replica never is."""
+    out = agrees(fleet)
+    check_laws(out, fleet)
+    assert (out.status == Status.COMPLETED).all()
+    for r in np.unique(out.replica):
+        assert out.preemptions[np.argmax(out.replica == r)] == 0
