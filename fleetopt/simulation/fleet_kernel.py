@@ -23,7 +23,13 @@ from fleetopt.simulation.fleet_records import (
     Status,
     Stop,
 )
-from fleetopt.simulation.fleet_state import fleet_trajectory, new_fleet
+from fleetopt.simulation.fleet_state import (
+    BINS,
+    LEAST_EXPONENT,
+    OCTAVES,
+    fleet_trajectory,
+    new_fleet,
+)
 from fleetopt.simulation.kernel import (
     _compiled,
     _end_of,
@@ -540,8 +546,23 @@ def _preempt_youngest(
 
 
 @_compiled
+def _token_bin(seconds: float) -> int:
+    """Bin of a token time; each octave has BINS equal ones."""
+    mantissa, exponent = math.frexp(seconds)
+    place = (exponent - LEAST_EXPONENT) * BINS + int((mantissa - 0.5) * (2 * BINS))
+    return max(0, min(place, OCTAVES * BINS - 1))
+
+
+@_compiled
 def _book(
-    pool: Any, replica: Any, phases: Any, histogram: Any, k: int, now: float, window: Any
+    pool: Any,
+    replica: Any,
+    phases: Any,
+    histogram: Any,
+    tokens: Any,
+    k: int,
+    now: float,
+    window: Any,
 ) -> None:
     """Account for k iterations of the epoch that ends now; move context and blocks on."""
     if replica.active == 0:
@@ -556,6 +577,9 @@ def _book(
     if window.warmup_s <= now < window.measure_end_s:
         replica.work += k * replica.active
         replica.context_sum += k * replica.context + 0.5 * k * (k - 1) * replica.growth
+        if replica.decoding > 0 and k > 0:
+            place = _token_bin((now - replica.epoch_s) / k)
+            tokens[replica.pool, place] += k * replica.decoding
     replica.context += k * replica.growth
     replica.blocks += gained
 
@@ -819,6 +843,7 @@ def _iterate(
     clients: Any,
     think_s: Any,
     histogram: Any,
+    tokens: Any,
     run: Any,
     r: int,
     now: float,
@@ -828,7 +853,7 @@ def _iterate(
     replica = replicas[r]
     pool = pools[replica.pool]
     i = _next_iteration(pool, replica, requests, heap)
-    _book(pool, replica, phases, histogram, i - replica.epoch_iteration, now, window)
+    _book(pool, replica, phases, histogram, tokens, i - replica.epoch_iteration, now, window)
     end_s = window.measure_end_s
     left = _end_decodes(pool, replicas, requests, heap, phases, nodes, run, r, i, now, end_s)
     if pool.growth == 1:
@@ -854,6 +879,7 @@ def _take_down(
     phases: Any,
     nodes: Any,
     histogram: Any,
+    tokens: Any,
     now: float,
     window: Any,
 ) -> None:
@@ -864,7 +890,7 @@ def _take_down(
         if _end_of(replica, k) > now:
             k -= 1
     i = replica.epoch_iteration + k
-    _book(pool, replica, phases, histogram, k, now, window)
+    _book(pool, replica, phases, histogram, tokens, k, now, window)
     pool.waiting -= replica.waiting
     pool.active -= replica.active
     q = replica.prefill_head
@@ -903,6 +929,7 @@ def _fail(
     clients: Any,
     think_s: Any,
     histogram: Any,
+    tokens: Any,
     run: Any,
     fault: Any,
     window: Any,
@@ -918,7 +945,7 @@ def _fail(
             pool.up -= 1
             _set_count(counts, pool, r, NEVER)
             _tree_set(times, r, _INF)
-            _take_down(pool, replicas[r], requests, heap, phases, nodes, histogram, now, window)
+            _take_down(pool, replicas[r], requests, heap, phases, nodes, histogram, tokens, now, window)
         replicas[r].is_down += 1
     for r in range(fault.first, fault.last):
         q = replicas[r].queue_head
@@ -1057,6 +1084,7 @@ def _run(
     think_s: Any,
     faults: Any,
     histogram: Any,
+    tokens: Any,
     series: Any,
     runs: Any,
 ) -> None:
@@ -1119,6 +1147,7 @@ def _run(
                 clients,
                 think_s,
                 histogram,
+                tokens,
                 run,
                 r,
                 now,
@@ -1141,6 +1170,7 @@ def _run(
                     clients,
                     think_s,
                     histogram,
+                    tokens,
                     run,
                     fault,
                     window,
@@ -1183,7 +1213,7 @@ def _run(
                 end_s = window.measure_end_s
                 _reject(requests, run, clients, think_s, q, status, now, end_s)
     for r in range(replicas.size):
-        _book(pools[replicas[r].pool], replicas[r], phases, histogram, 0, run.now, window)
+        _book(pools[replicas[r].pool], replicas[r], phases, histogram, tokens, 0, run.now, window)
         if replicas[r].is_down > 0:
             _down_time(replicas[r], run.now, window)
 

@@ -174,6 +174,8 @@ class FleetTrajectory(NamedTuple):
 
     occupancy_s: by pool, seconds that its replicas ran k sequences, k = 0 .. slots, where
         k = 0 stays 0: idle time is what remains.
+    tokens: by pool and bin of fleet_state.token_bin_edges_s, output tokens made inside the
+        window by the time of their iteration, averaged over stretches without a change.
     waiting, active, completed, up, saturated: by checkpoint and pool: requests waiting,
         sequences running, requests completed so far, replicas up, replicas with requests
         waiting.
@@ -193,6 +195,7 @@ class FleetTrajectory(NamedTuple):
     status: Ints
     replicas: np.ndarray
     occupancy_s: tuple[Floats, ...]
+    tokens: Ints
     waiting: Ints
     active: Ints
     completed: Ints

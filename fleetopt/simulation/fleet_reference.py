@@ -22,7 +22,7 @@ from fleetopt.simulation.fleet_records import (
     Stop,
 )
 from fleetopt.simulation.fleet_replica import Replica, Request
-from fleetopt.simulation.fleet_state import REPLICA_TOTALS
+from fleetopt.simulation.fleet_state import REPLICA_TOTALS, token_bin_edges_s
 from fleetopt.simulation.records import Floats
 
 _LEAST_MARKS = 8
@@ -59,6 +59,8 @@ class _Run:
         self.now = 0.0
         self.stop = Stop.ENDED
         self.occupancy_s = [np.zeros(p.engine.slots + 1) for p in pools]
+        self.token_bins_s = token_bin_edges_s()
+        self.tokens = np.zeros((len(pools), self.token_bins_s.size - 1), dtype=np.int64)
         self.rows: list[list[list[int]]] = []
         if self.clients:
             for request in self.requests:
@@ -336,6 +338,7 @@ class _Run:
 
     def book(self, replica: Replica, iterations: int) -> None:
         """Account for the epoch that ends now, after so many iterations."""
+        self.book_tokens(replica, iterations)
         seconds = self.in_window(replica.epoch_s)
         if seconds <= 0.0:
             return
@@ -346,6 +349,16 @@ class _Run:
             held = first + 0.5 * (replica.blocks_held(max(iterations - 1, 0)) - first)
         replica.kv_block_s += held * seconds
         self.occupancy_s[replica.pool][len(replica.batch)] += seconds
+
+    def book_tokens(self, replica: Replica, iterations: int) -> None:
+        """Count the epoch's output tokens by the mean time of its iterations."""
+        window = self.setting.window
+        decoding = sum(not s.is_prefilling for s in replica.batch)
+        if iterations and window.warmup_s <= self.now < window.measure_end_s:
+            mean_s = (self.now - replica.epoch_s) / iterations
+            place = int(np.searchsorted(self.token_bins_s, mean_s, side="right")) - 1
+            place = max(0, min(place, self.tokens.shape[1] - 1))
+            self.tokens[replica.pool, place] += iterations * decoding
 
     def book_down_time(self, replica: Replica) -> None:
         """Account for the time that a replica was down."""
@@ -396,6 +409,7 @@ class _Run:
             *columns,
             np.array(totals, dtype=kinds),
             tuple(self.occupancy_s),
+            self.tokens,
             *np.moveaxis(series, 2, 0),
             int(self.stop),
             self.now,

@@ -17,6 +17,12 @@ from fleetopt.simulation.fleet_records import (
 from fleetopt.simulation.records import Floats, Ints
 from fleetopt.simulation.state import NEVER
 
+BINS = 64
+"""Bins of token times in each octave."""
+OCTAVES = 18
+LEAST_EXPONENT = -13
+"""The first octave begins at 2**(LEAST_EXPONENT - 1) seconds, 61 microseconds."""
+
 _POOL = np.dtype(
     [
         ("base_s", "f8"),
@@ -160,6 +166,7 @@ class FleetState(NamedTuple):
     think_s: Floats
     faults: Any
     histogram: Floats
+    tokens: Ints
     series: Ints
     run: Any
 
@@ -188,9 +195,17 @@ def new_fleet(
         think_s=setting.loop.think_s,
         faults=_faults(setting),
         histogram=np.zeros(sum(pool.engine.slots + 1 for pool in pools)),
+        tokens=np.zeros((len(pools), OCTAVES * BINS), dtype=np.int64),
         series=np.zeros((5, setting.checkpoint_s.size, len(pools)), dtype=np.int64),
         run=np.zeros(1, dtype=_RUN),
     )
+
+
+def token_bin_edges_s() -> Floats:
+    """Edges of the bins of token times, in seconds."""
+    octaves = 2.0 ** (LEAST_EXPONENT - 1 + np.arange(OCTAVES))
+    inner = np.outer(octaves, 1.0 + np.arange(BINS) / BINS).ravel()
+    return np.append(inner, 2.0 * octaves[-1])
 
 
 def fleet_trajectory(state: FleetState) -> FleetTrajectory:
@@ -205,6 +220,7 @@ def fleet_trajectory(state: FleetState) -> FleetTrajectory:
         *(records[name] for name in ("preemptions", "restarts", "status")),
         state.replicas[list(REPLICA_TOTALS)],
         tuple(np.split(state.histogram, ends)),
+        state.tokens,
         waiting,
         active,
         completed,
