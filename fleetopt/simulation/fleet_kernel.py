@@ -49,7 +49,7 @@ _UNFINISHED, _COMPLETED, _TRUNCATED, _TOO_LONG, _NO_POOL, _QUEUE_FULL, _TIMEOUT 
 )
 _STATIC, _FEWEST, _TWO_CHOICES, _SPILLOVER, _PREFIX = (int(rule) for rule in Rule)
 _TIME, _DIVERGED, _EVENTS = int(Stop.TIME), int(Stop.DIVERGED), int(Stop.EVENTS)
-_LEAST_MARKS = 8
+_LEAST_MARKS = 16
 """Checkpoints before a backlog can prove that it diverges."""
 
 

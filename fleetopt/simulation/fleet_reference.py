@@ -25,7 +25,7 @@ from fleetopt.simulation.fleet_replica import Replica, Request
 from fleetopt.simulation.fleet_state import REPLICA_TOTALS, token_bin_edges_s
 from fleetopt.simulation.records import Floats
 
-_LEAST_MARKS = 8
+_LEAST_MARKS = 16
 _COLUMNS = (
     ("arrival_s", "admitted_s", "prefill_end_s", "end_s")
     + ("pool", "replica", "output_tokens", "hit_tokens")

@@ -253,8 +253,9 @@ def _growth(outcome: FleetOutcome, p: int) -> tuple[bool, float]:
     """Whether a pool is unstable, and the growth of its backlog in requests per second.
 
     Unstable: over the second half of the checkpoints seen, nearly all replicas have requests
-    waiting, and the backlog grows by more than it fluctuates: each quarter of the run ends
-    with more than the one before, and the last with at least twice the first.
+    waiting, and the backlog grows by more than it fluctuates: each quarter of the run has
+    more than the one before, and the last with at least twice the first; or the run
+    stopped because a backlog could not drain any more.
     """
     run, times = outcome.trajectory, outcome.checkpoint_s
     seen = int(np.count_nonzero(times <= run.stopped_s))
@@ -267,4 +268,5 @@ def _growth(outcome: FleetOutcome, p: int) -> tuple[bool, float]:
     saturated = run.saturated[half, p].sum() >= SATURATED * max(1, up[half].sum())
     quarters = [float(part.mean()) for part in np.array_split(backlog, 4)]
     grows = all(np.diff(quarters) > 0) and quarters[3] >= 2 * quarters[0]
+    grows |= run.stop == Stop.DIVERGED
     return bool(saturated and grows and slope > 0), slope

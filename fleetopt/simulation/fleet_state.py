@@ -284,17 +284,19 @@ def _replicas(pools: Any, slots: Ints, blocks: int) -> Any:
 
 def _requests(requests: FleetRequests, setting: Setting) -> Any:
     """Records of requests before the run."""
-    records = np.zeros(requests.prompt_tokens.size, dtype=_REQUEST)
-    records["arrival_s"] = np.nan if setting.loop.clients else requests.arrival_s
+    blank = np.zeros(1, dtype=_REQUEST)
+    for name in ("arrival_s", "admitted_s", "prefill_end_s", "end_s"):
+        blank[name] = np.nan
+    blank["replica"] = -1
+    records = np.repeat(blank, requests.prompt_tokens.size)
+    if not setting.loop.clients:
+        records["arrival_s"] = requests.arrival_s
     records["prompt"] = requests.prompt_tokens
     records["asked"] = records["output"] = requests.output_tokens
     records["pool"] = requests.pool
     records["needs"] = requests.needs_tokens
     records["prefix"] = requests.prefix
     records["prefix_tokens"] = requests.prefix_tokens
-    records["replica"] = -1
-    for name in ("admitted_s", "prefill_end_s", "end_s"):
-        records[name] = np.nan
     return records
 
 

@@ -71,7 +71,7 @@ def fleets(draw: st.DrawFn) -> tuple[list[PoolEngine], FleetRequests, Setting]:
         draw(st.sampled_from([10**9, 10**9, 10**9, 60])),
         draw(st.integers(0, 1)),
     )
-    marks = checkpoints(window, draw(st.sampled_from([2, 12])))
+    marks = checkpoints(window, draw(st.sampled_from([2, 40])))
     setting = Setting(window, marks, rule, threshold, loop, draw(faults(size)), limits)
     return pools, requests, setting
 
