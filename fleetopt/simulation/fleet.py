@@ -21,7 +21,7 @@ from fleetopt.simulation.fleet_records import (
     Setting,
 )
 from fleetopt.simulation.records import Floats, Ints, Window, checkpoints
-from fleetopt.simulation.routing.knowledge import LengthKnowledge
+from fleetopt.simulation.routing.knowledge import ORACLE, LengthKnowledge
 from fleetopt.simulation.routing.router import Router, Routing
 
 CHECKPOINTS = 128
@@ -39,7 +39,7 @@ class Fleet:
 
     pools: tuple[FleetPool, ...]
     router: Router
-    knowledge: LengthKnowledge = LengthKnowledge()
+    knowledge: LengthKnowledge = ORACLE
     failures: Failures | None = None
     timeout_s: float = np.inf
 
@@ -167,22 +167,24 @@ def _requests(
     """Requests as the kernel takes them; columns that say nothing take no memory."""
     n = len(traffic)
     prompts = traffic.prompt_tokens if routing.prompt_tokens is None else routing.prompt_tokens
-    nothing, zero = np.broadcast_to(np.int64(-1), n), np.broadcast_to(np.int64(0), n)
-    has_prefix = traffic.prefix is not None and traffic.prefix_tokens is not None
     arrival_s = traffic.arrival_s
+    prefix, shared = np.broadcast_to(np.int64(-1), n), np.broadcast_to(np.int64(0), n)
+    if traffic.prefix is not None and traffic.prefix_tokens is not None:
+        prefix, shared = traffic.prefix, np.minimum(traffic.prefix_tokens, prompts)
+    choices = routing.choices if routing.choices is not None else np.zeros((0, 2), dtype=np.int64)
     if order is not None and routing.delay_s is not None:
         arrival_s = traffic.arrival_s + routing.delay_s
-    columns = (
+    requests = FleetRequests(
         arrival_s,
         prompts,
         traffic.output_tokens,
         routing.pool,
         known_tokens,
-        traffic.prefix if has_prefix else nothing,
-        np.minimum(traffic.prefix_tokens, prompts) if has_prefix else zero,
+        prefix,
+        shared,
+        choices,
     )
-    choices = routing.choices if routing.choices is not None else np.zeros((0, 2), dtype=np.int64)
-    if order is not None:
-        columns = tuple(column[order] for column in columns)
-        choices = choices[order] if choices.size else choices
-    return FleetRequests(*columns, choices)
+    if order is None:
+        return requests
+    columns = {name: column[order] for name, column in requests._asdict().items() if column.size}
+    return requests._replace(**columns)

@@ -50,7 +50,8 @@ class Rule(IntEnum):
 
 class Stop(IntEnum):
     """Why a run stopped: all measured requests ended, its time was over, a backlog that
-    could no longer drain in the time left, or the bound on events."""
+    could no longer drain in the time left, or the bound on events.
+    """
 
     ENDED = 0
     TIME = 1

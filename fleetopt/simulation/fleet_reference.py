@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,11 +27,20 @@ from fleetopt.simulation.fleet_state import REPLICA_TOTALS, token_bin_edges_s
 from fleetopt.simulation.records import Floats
 
 _LEAST_MARKS = 16
-_COLUMNS = (
-    ("arrival_s", "admitted_s", "prefill_end_s", "end_s")
-    + ("pool", "replica", "output_tokens", "hit_tokens")
-    + ("preemptions", "restarts", "status")
-)
+_COLUMNS = {
+    "arrival_s": "arrival_s",
+    "admitted_s": "admitted_s",
+    "prefill_end_s": "prefill_end_s",
+    "end_s": "end_s",
+    "pool": "pool",
+    "replica": "replica",
+    "served_tokens": "output_tokens",
+    "hit_tokens": "hit_tokens",
+    "preemptions": "preemptions",
+    "restarts": "restarts",
+    "status": "status",
+}
+_SERIES = ("waiting", "active", "completed", "up", "saturated")
 
 
 def run_fleet(
@@ -399,19 +409,22 @@ class _Run:
 
     def trajectory(self) -> FleetTrajectory:
         """What the run says."""
-        columns = (np.array([getattr(r, name) for r in self.requests]) for name in _COLUMNS)
+        columns: dict[str, Any] = {
+            column: np.array([getattr(r, name) for r in self.requests])
+            for column, name in _COLUMNS.items()
+        }
         totals = [tuple(getattr(r, name) for name in REPLICA_TOTALS) for r in self.replicas]
         kinds = [(name, "i8" if i > 4 else "f8") for i, name in enumerate(REPLICA_TOTALS)]
         size = self.setting.checkpoint_s.size
-        series = np.zeros((size, len(self.pools), 5), dtype=np.int64)
-        series[: len(self.rows)] = np.array(self.rows).reshape(-1, len(self.pools), 5)
+        series = np.zeros((size, len(self.pools), len(_SERIES)), dtype=np.int64)
+        series[: len(self.rows)] = np.array(self.rows).reshape(-1, *series.shape[1:])
+        columns |= dict(zip(_SERIES, np.moveaxis(series, 2, 0), strict=True))
         return FleetTrajectory(
-            *columns,
-            np.array(totals, dtype=kinds),
-            tuple(self.occupancy_s),
-            self.tokens,
-            *np.moveaxis(series, 2, 0),
-            int(self.stop),
-            self.now,
-            self.events,
+            **columns,
+            replicas=np.array(totals, dtype=kinds),
+            occupancy_s=tuple(self.occupancy_s),
+            tokens=self.tokens,
+            stop=int(self.stop),
+            stopped_s=self.now,
+            events=self.events,
         )

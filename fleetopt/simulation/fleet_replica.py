@@ -203,7 +203,7 @@ class Replica:
         self.batch.append(s)
 
     def preempt_youngest(self) -> None:
-        """Send the sequence that arrived last back to the queue; it keeps its tokens, not its KV."""
+        """Send the sequence that arrived last back to the queue, without its KV."""
         s = max(self.batch, key=lambda other: other.index)
         self.batch.remove(s)
         self.lost_tokens += s.held_tokens

@@ -57,7 +57,8 @@ class DrawnTraffic:
             return Traffic(times[0], prompts[0], outputs[0], models[0], names)
         whole = [np.concatenate(part) for part in (times, prompts, outputs, models)]
         order = np.argsort(whole[0], kind="stable")
-        return Traffic(*(column[order] for column in whole), names)
+        times_s, prompt, output, model = (column[order] for column in whole)
+        return Traffic(times_s, prompt, output, model, names)
 
 
 @dataclass(frozen=True, eq=False)

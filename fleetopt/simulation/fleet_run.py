@@ -125,7 +125,7 @@ def measure(outcome: FleetOutcome, bounds: Sequence[LatencyBound]) -> FleetRun:
     columns = {name: outcome.column(name) for name in _COLUMNS}
     columns["prompt_tokens"] = outcome.traffic.prompt_tokens
     groups = {
-        name: _group(measured & members if members is not None else measured, latencies, columns, bounds)
+        name: _group(measured & members, latencies, columns, bounds)
         for name, members in _members(outcome)
     }
     pools = {pool.name: _pool(outcome, p) for p, pool in enumerate(outcome.fleet.pools)}
@@ -142,9 +142,9 @@ def measure(outcome: FleetOutcome, bounds: Sequence[LatencyBound]) -> FleetRun:
 _COLUMNS = ("status", "preemptions", "restarts", "hit_tokens", "served_tokens")
 
 
-def _members(outcome: FleetOutcome) -> Iterator[tuple[str, np.ndarray | None]]:
-    """Groups of requests and who belongs to them; None is everybody."""
-    yield "fleet", None
+def _members(outcome: FleetOutcome) -> Iterator[tuple[str, np.ndarray]]:
+    """Groups of requests and who belongs to them."""
+    yield "fleet", np.ones(len(outcome.traffic), dtype=bool)
     sent_to = outcome.column("pool")
     for p, pool in enumerate(outcome.fleet.pools):
         yield f"pool {pool.name}", sent_to == p

@@ -171,9 +171,7 @@ class FleetState(NamedTuple):
     run: Any
 
 
-def new_fleet(
-    pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting
-) -> FleetState:
+def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting) -> FleetState:
     """Idle replicas, before any request has arrived."""
     count = sum(pool.replicas for pool in pools)
     pool_records = _pools(pools)
@@ -210,25 +208,32 @@ def token_bin_edges_s() -> Floats:
 
 def fleet_trajectory(state: FleetState) -> FleetTrajectory:
     """What a run that has ended says; the columns of requests are views of its records."""
-    records = state.requests
+    records, run = state.requests, state.run[0]
     ends = np.cumsum(state.pools["slots"] + 1)[:-1]
     waiting, active, completed, up, saturated = state.series
-    run = state.run[0]
     return FleetTrajectory(
-        *(records[name] for name in ("arrival_s", "admitted_s", "prefill_end_s", "end_s")),
-        *(records[name] for name in ("pool", "replica", "output", "hit")),
-        *(records[name] for name in ("preemptions", "restarts", "status")),
-        state.replicas[list(REPLICA_TOTALS)],
-        tuple(np.split(state.histogram, ends)),
-        state.tokens,
-        waiting,
-        active,
-        completed,
-        up,
-        saturated,
-        int(run["stop"]),
-        float(run["now"]),
-        int(run["events"]),
+        arrival_s=records["arrival_s"],
+        admitted_s=records["admitted_s"],
+        prefill_end_s=records["prefill_end_s"],
+        end_s=records["end_s"],
+        pool=records["pool"],
+        replica=records["replica"],
+        served_tokens=records["output"],
+        hit_tokens=records["hit"],
+        preemptions=records["preemptions"],
+        restarts=records["restarts"],
+        status=records["status"],
+        replicas=state.replicas[list(REPLICA_TOTALS)],
+        occupancy_s=tuple(np.split(state.histogram, ends)),
+        tokens=state.tokens,
+        waiting=waiting,
+        active=active,
+        completed=completed,
+        up=up,
+        saturated=saturated,
+        stop=int(run["stop"]),
+        stopped_s=float(run["now"]),
+        events=int(run["events"]),
     )
 
 

@@ -136,4 +136,6 @@ def faults(draw: st.DrawFn, replicas: int) -> Faults:
             rows.append((down_s + draw(st.sampled_from([0.008, 0.5])), first, last, 0))
     rows.sort(key=lambda row: row[0])
     columns = list(zip(*rows, strict=True)) or [()] * 4
-    return Faults(np.array(columns[0], dtype=np.float64), *(np.array(c, dtype=np.int64) for c in columns[1:]))
+    return Faults(
+        np.array(columns[0], dtype=np.float64), *(np.array(c, dtype=np.int64) for c in columns[1:])
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
+from small_fleets import crowds, fleets
 
 from fleetopt.simulation import fleet_kernel, fleet_reference
 from fleetopt.simulation.fleet_records import (
@@ -16,7 +16,6 @@ from fleetopt.simulation.fleet_records import (
     Status,
     Stop,
 )
-from small_fleets import crowds, fleets
 
 Fleet = tuple[list[PoolEngine], FleetRequests, Setting]
 

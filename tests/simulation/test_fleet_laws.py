@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.errors import InputError
-from fleetopt.performance.profile import Capacity, CalibratedProfile, IterationTime
+from fleetopt.performance.profile import CalibratedProfile, Capacity, IterationTime
 from fleetopt.problem import LatencyBound
+from fleetopt.simulation import fleet_results
 from fleetopt.simulation.failures import Failures
 from fleetopt.simulation.fleet import Fleet, simulate_fleet
 from fleetopt.simulation.fleet_kernel import run_fleet
@@ -96,7 +98,7 @@ def test_one_replica_more_is_not_worse(replicas: int) -> None:
 
     def attained(count: int) -> list[float]:
         found = runs(Fleet((pool("all", "h100", 8192, count),), ByLength()), 100.0, 2)
-        return [1 - r.groups["fleet"].missed[0] / r.groups["fleet"].arrivals for r in found]
+        return fleet_results.attained(found).tolist()
 
     gained = [b - a for a, b in zip(attained(replicas), attained(replicas + 1), strict=True)]
     assert mean_interval(gained, CONFIDENCE).high >= 0.0
@@ -140,7 +142,7 @@ def test_refining_breakpoints_changes_nothing() -> None:
     cdf, _ = read_lengths("azure")
     points = [(0, 0.0), *cdf.cdf]
     refined = []
-    for (t0, f0), (t1, f1) in zip(points, points[1:], strict=False):
+    for (t0, f0), (t1, f1) in pairwise(points):
         if t1 - t0 >= 2:
             middle = (t0 + t1) // 2
             refined.append((middle, f0 + (f1 - f0) * (middle - t0) / (t1 - t0)))
@@ -154,7 +156,9 @@ def test_refining_breakpoints_changes_nothing() -> None:
         seeds = np.random.SeedSequence(seed).spawn(5)
         with ThreadPoolExecutor(2) as executor:
             found = replicate_fleet(fleet, source, horizon, (BOUND,), seeds, executor)
-        attained.append([1 - r.groups["fleet"].missed[0] / r.groups["fleet"].arrivals for r in found])
+        attained.append(
+            [1 - r.groups["fleet"].missed[0] / r.groups["fleet"].arrivals for r in found]
+        )
     one, other = (mean_interval(values, CONFIDENCE) for values in attained)
     assert one.low <= other.high
     assert other.low <= one.high
@@ -185,7 +189,9 @@ def test_requests_agree_with_ciw_one_by_one() -> None:
     out = run_fleet([PoolEngine(engine, 1, size + 10)], requests, setting)
 
     network = ciw.create_network(
-        arrival_distributions=[ciw.dists.Sequential([*np.diff(joins * step_s, prepend=0.0), np.inf])],
+        arrival_distributions=[
+            ciw.dists.Sequential([*np.diff(joins * step_s, prepend=0.0), np.inf])
+        ],
         service_distributions=[ciw.dists.Sequential([*(service * step_s)])],
         number_of_servers=[servers],
     )
@@ -292,5 +298,3 @@ def test_wrong_fleets_and_traffic_name_all_faults() -> None:
 
 def _rng() -> np.random.Generator:
     return np.random.default_rng()
-
-

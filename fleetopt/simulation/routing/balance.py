@@ -66,9 +66,7 @@ class PowerOfTwo:
         other = (rng.random(len(traffic)) * np.maximum(fitting - 1, 1)).astype(np.int64)
         other += (other >= one) & (fitting > 1)
         choices = replicas[np.stack((one, other), axis=1)]
-        return Routing(
-            shortest_fit(known_tokens, pools), rule=Rule.TWO_CHOICES, choices=choices
-        )
+        return Routing(shortest_fit(known_tokens, pools), rule=Rule.TWO_CHOICES, choices=choices)
 
 
 @dataclass(frozen=True, slots=True)

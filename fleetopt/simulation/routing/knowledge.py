@@ -54,3 +54,6 @@ class LengthKnowledge:
         output = np.ceil(traffic.output_tokens * errors).astype(np.int64)
         most = np.maximum(longest, traffic.prompt_tokens + 1)
         return np.minimum(traffic.prompt_tokens + np.maximum(output, 1), most)
+
+
+ORACLE = LengthKnowledge()

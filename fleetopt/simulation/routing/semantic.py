@@ -46,7 +46,7 @@ class Semantic:
     ) -> Routing:
         """Raises InputError for classes without pools, or a matrix that is not stochastic."""
         found = self._classes(traffic, rng)
-        if found.size and not (0 <= found.min() and found.max() < len(self.pools)):
+        if found.size and not (found.min() >= 0 and found.max() < len(self.pools)):
             expected = f"classes 0 to {len(self.pools) - 1} are expected, one for each pool"
             raise InputError.single("semantic router", expected)
         members = [pool_index(pools, name, "semantic router") for name in self.pools]
