@@ -16,6 +16,7 @@ import laws  # noqa: E402
 import measured  # noqa: E402
 import program  # noqa: E402
 import schemas  # noqa: E402
+import statuses  # noqa: E402
 
 _PART = re.compile(r"<!-- made: ([a-z ]+) -->")
 
@@ -29,8 +30,13 @@ PARTS = {
     "horizon": laws.horizon,
     "program interface": program.interface,
     "plan fields": schemas.plan_fields,
+    "refusal fields": schemas.refusal_fields,
+    "terminations": statuses.terminations,
+    "holdings": statuses.holdings,
+    "solvers": statuses.solvers,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
+    "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
     "speed": measured.speed,
     "accuracy": measured.accuracy,
     "published percentiles": measured.published_percentiles,

@@ -29,6 +29,7 @@ from fleetopt.problem import (
     VerificationOptions,
     Workload,
 )
+from fleetopt.study.refusal import Refusal
 
 _BASIC = {
     str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "absent",
@@ -74,6 +75,13 @@ def profile_keys() -> str:
 def plan_fields() -> str:
     """Every field of a plan, a section for each object in it."""
     return "\n\n".join(_fields(kind) for kind in _nested(Plan))
+
+
+def refusal_fields() -> str:
+    """Every field of the answer where there is no plan; the fleet's are those of a plan."""
+    mine = [kind for kind in _nested(Refusal) if kind.__module__ == Refusal.__module__]
+    text = "\n\n".join(_fields(kind) for kind in mine)
+    return re.sub(r"\(#(fleet|cost)\)", r"(reference/plan.md#\1)", text)
 
 
 def _keys(kind: type[BaseModel], only: Iterable[str] | None = None) -> str:
