@@ -1,14 +1,16 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload]
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,7 +19,7 @@ SOLVE = ("solve", "--cdf", "data/lmsys_cdf.json")
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
-sys.path.insert(0, str(ROOT / "docs" / "hooks"))
+sys.path[:0] = [str(ROOT / "docs" / "hooks"), str(ROOT / "tests" / "docs")]
 
 
 def answer() -> None:
@@ -52,6 +54,15 @@ def speed() -> None:
     _module("benchmarks", "benchmarks.json")
 
 
+def workload() -> None:
+    """The figure of the page on workloads, by doing what the page says."""
+    from walkthrough import walk
+
+    with tempfile.TemporaryDirectory() as place:
+        drawn = walk("workloads.md", Path(place)) / "chat.png"
+        shutil.copy(drawn, ROOT / "docs" / "figures" / "workload.png")
+
+
 def fill_readme() -> None:
     """Put the recorded answer and accuracy into the README."""
     readme = ROOT / "README.md"
@@ -75,7 +86,13 @@ def _module(name: str, file: str) -> None:
 
 
 if __name__ == "__main__":
-    parts = {"answer": answer, "frontier": frontier, "accuracy": accuracy, "speed": speed}
+    parts = {
+        "answer": answer,
+        "frontier": frontier,
+        "accuracy": accuracy,
+        "speed": speed,
+        "workload": workload,
+    }
     for wanted in sys.argv[1:] or parts:
         parts[wanted]()
     fill_readme()

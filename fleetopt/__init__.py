@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fleetopt.errors import FleetoptError, InfeasibleError, InputError
+    from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError
     from fleetopt.plan import Plan
     from fleetopt.problem import FleetProblem, LatencyBound
     from fleetopt.questions.frontier import frontier
@@ -22,6 +22,7 @@ __all__ = [
     "InputError",
     "LatencyBound",
     "Plan",
+    "StoppedError",
     "__version__",
     "build_program",
     "frontier",
@@ -36,6 +37,7 @@ _HOMES = {
     "InputError": "fleetopt.errors",
     "LatencyBound": "fleetopt.problem",
     "Plan": "fleetopt.plan",
+    "StoppedError": "fleetopt.errors",
     "build_program": "fleetopt.study",
     "frontier": "fleetopt.questions.frontier",
     "solve": "fleetopt.study",

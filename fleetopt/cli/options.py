@@ -70,13 +70,16 @@ def together(*decorators: Decorator[Any]) -> Decorator[Any]:
 
 
 cdf = problem_option(
-    "--cdf", key="cdf", kind="text", metavar="FILE", help="Length CDF: a file or a bundled name."
+    "--cdf",
+    key="cdf",
+    kind="text",
+    metavar="FILE",
+    help="Length CDF or workload: a file or a bundled name.",
 )
 
 workload = together(
     cdf,
-    problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second; what "
-                   "a workload file or a trace says, if absent."),
+    problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second."),
     problem_option("--trace", key="trace.path", kind="text", metavar="FILE",
                    help="Recorded traffic to design for, instead of --cdf and --lam."),
     problem_option("--rate", key="trace.rate", kind="text", metavar="mean|peak:5m",
@@ -120,6 +123,10 @@ fleet = together(
                    help="Largest context of the fleet; the CDF's last point if absent."),
     problem_option("--b-short", key="thresholds", many=True, metavar="TOKENS",
                    help="Fix the split threshold, instead of choosing the best."),
+    problem_option("--gammas", key="gammas", many=True, metavar="FACTORS",
+                   help="Compression factors to choose from at each split, such as 1.0,1.5,2.0."),
+    problem_option("--p-c", key="compressible_share", kind="share", metavar="SHARE",
+                   help="Share of the requests above a split that can be compressed."),
     problem_option("--overlong", key="overlong", kind="text", metavar="clip|reject",
                    help="What happens to requests beyond the largest context."),
     problem_option("--headroom", key="headroom", kind="share", metavar="SHARE",
@@ -226,7 +233,10 @@ def _default(key: str) -> str | None:
         for name in key.split("."):
             value = getattr(value, name, None)
     if isinstance(value, tuple):
-        return ",".join(str(getattr(part, "text", part)) for part in value)
+        return ",".join(
+            f"{part:g}" if isinstance(part, float) else str(getattr(part, "text", part))
+            for part in value
+        )
     if isinstance(value, dict):
         return ",".join(f"{name}={count}" for name, count in value.items()) or None
     if value is None or isinstance(value, bool):

@@ -125,6 +125,8 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
         if names[0] not in keys:
             continue
         part = {key: keys[key] for key in names if key in keys}
+        if names[0] == "trace" and isinstance(part["trace"], dict):
+            part["trace"] = {key: part["trace"][key] for key in part["trace"] if key != "rate"}
         try:
             inputs_of(validate(FleetProblem, part, place), beside)
         except InputError as error:

@@ -77,12 +77,8 @@ def _together(
     if found is None:
         fewer = _most_replicas(program, min_replicas, options, others_give=True)
         elastic = Elastic(program(fewer), options)
-        found = elastic.needed(elastic.limits) or {}
-    given = [
-        Relaxation(key, stated, found[key])
-        for key, stated in elastic.limits.items()
-        if found[key] > stated * (1.0 + 1e-9)
-    ]
+        found = elastic.needed(elastic.limits)
+    given = elastic.exceeded() if found else []
     if fewer < min_replicas:
         given.append(Relaxation(MIN_REPLICAS, min_replicas, fewer))
     return tuple(given)

@@ -37,8 +37,10 @@ from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
 from fleetopt.queueing.table import Limits, PoolTable
+from fleetopt.workload.compression import Served
 
 Chosen = tuple[Candidate, Row]
+_Key = tuple[int, int, float, float, str]
 EXTRA_ROWS = 2
 """Rows above the least admissible one. More are added when the simulator refuses them all;
 nine rows a candidate made every solve two to three times slower."""
@@ -52,18 +54,26 @@ class Design:
     grey: admit rows that simulation has yet to decide.
     extra_rows: rows above the least admissible one; as many as the solver likes if absent.
     log: where the solver's own log goes; nowhere if absent.
+    tables: of the pools that may be built; every one of the case if absent.
     """
 
     def __init__(
-        self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
+        self,
+        case: Case,
+        *,
+        grey: bool,
+        extra_rows: int | None = None,
+        log: TextIO | None = None,
+        tables: Sequence[PoolTable] | None = None,
     ) -> None:
         self.case = case
         self._options = solve_options(case.problem, log)
         self._grey = grey
-        tables = pool_tables(case)
-        self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
-        rows = _extra_rows(case) if extra_rows is None else extra_rows
-        self.candidates = self._enumerated(rows, case.problem.min_replicas)
+        self._tables: dict[_Key, PoolTable] = {}
+        known = pool_tables(case) if tables is None else tables
+        self._keep(known)
+        self._rows = _extra_rows(case) if extra_rows is None else extra_rows
+        self.candidates = self._enumerated(known, self._rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
         self._excluded: list[Sequence[Chosen]] = []
         self._is_open = False
@@ -107,28 +117,35 @@ class Design:
 
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
         """The program with another least number of replicas, and no row above the least."""
-        candidates = self._enumerated(0, min_replicas)
+        candidates = self._enumerated(self.tables, 0, min_replicas)
         side = replace(self.side, min_replicas=min_replicas)
-        points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
+        points, max_pools = len(self.case.nodes), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
     def with_fewer(self) -> pyo.ConcreteModel:
         """The program with the rows below the least number of replicas too, and its limits."""
         side = self.side
-        found = self._enumerated(0, 1)
+        found = self._enumerated(self.tables, 0, 1)
         least, share_up = side.min_replicas, side.availability
         candidates = [replace(c, rows=rows_up_to(least, c.rows, share_up)) for c in found]
         if self._is_fleet_wide:
             candidates = [replace(c, rows=self._with_misses(c, c.rows)) for c in candidates]
-        return build(candidates, len(self.case.breakpoints), self.case.problem.max_pools, side)
+        return build(candidates, len(self.case.nodes), self.case.problem.max_pools, side)
 
-    def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
+    def _keep(self, tables: Sequence[PoolTable]) -> None:
+        for t in tables:
+            self._tables[t.lo_tokens, t.hi_tokens, *t.gammas, t.profile.name] = t
+
+    def _enumerated(
+        self, tables: Sequence[PoolTable], extra_rows: int, min_replicas: int
+    ) -> tuple[Candidate, ...]:
         return enumerate_candidates(
-            self.tables,
+            tables,
             self.case.breakpoints,
             grey=self._grey,
             extra_rows=extra_rows,
             min_replicas=min_replicas,
+            gammas=self.case.problem.gammas,
             availability=self.case.problem.availability,
             rows_of=partial(self._fleet_rows, min_replicas) if self._is_fleet_wide else None,
         )
@@ -153,7 +170,7 @@ class Design:
 
     def _built(self) -> pyo.ConcreteModel:
         """The program of the present candidates."""
-        points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
+        points, max_pools = len(self.case.nodes), self.case.problem.max_pools
         return build(self.candidates, points, max_pools, self.side)
 
     def _load(self, model: pyo.ConcreteModel) -> ProgramSolver:
@@ -167,7 +184,8 @@ class Design:
 
     def table(self, candidate: Candidate) -> PoolTable:
         """The feasibility table behind a candidate."""
-        return self._tables[_key(candidate.lo_tokens, candidate.hi_tokens, candidate.profile)]
+        c = candidate
+        return self._tables[c.lo_tokens, c.hi_tokens, c.gamma_lo, c.gamma_hi, c.profile]
 
     def row(self, replicas: int) -> Row:
         """The row of a number of replicas that must be up, with its spare ones."""
@@ -265,13 +283,13 @@ class Design:
 
     def best_of_one_pool(self) -> Solution:
         """The cheapest fleet of a single pool."""
-        last = len(self.case.breakpoints) - 1
+        last = len(self.case.nodes) - 1
         with self._solver.restricted(lambda c, _: c.start == 0 and c.end == last):
             return self._solver.solve()
 
     def best_of_one_type(self) -> Solution:
         """The cheapest fleet of a single GPU type."""
-        types = sorted({candidate.gpu for candidate in self.candidates})
+        types = sorted({profile.gpu for profile in self.case.profiles})
         return min(map(self._best_of, types), key=lambda solution: solution.usd_per_hour)
 
     def _best_of(self, gpu: str) -> Solution:
@@ -303,31 +321,48 @@ def _extra_rows(case: Case) -> int:
 
 
 def pool_tables(case: Case) -> list[PoolTable]:
-    """The feasibility tables of every range of lengths on every profile with room for it."""
+    """The feasibility tables of everything that a pool may serve on a profile with room for it."""
     tables: list[PoolTable] = []
     for profile in case.profiles:
-        make = table_maker(case, profile)
-        for lo, hi in case.arcs():
-            if case.capacity(profile, hi).slots >= 1:
-                tables.append(make(lo, hi, case.pool_rate(lo, hi)))
+        make = maker(case, profile)
+        tables += [make(what, case.pool_rate(what)) for what in arcs_on(case, profile)]
     return tables
+
+
+def arcs_on(case: Case, profile: CalibratedProfile) -> list[Served]:
+    """What pools of a profile may serve: where a slot has room, and requests come."""
+    room = {t for t in case.breakpoints[1:] if case.capacity(profile, t).slots >= 1}
+    pools = [w for w in case.arcs() if w.hi_tokens in room]
+    if case.problem.method == "published":  # it counts own lengths above the compressed ones only
+        pools = [w for w in pools if case.lengths.share(w.gives_up_to, w.hi_tokens) > 0]
+    return pools
 
 
 def table_maker(
     case: Case, profile: CalibratedProfile
 ) -> Callable[[int, int, float], OccupancyTable | PublishedTable]:
     """A function of (lo, hi, arrival rate) that gives pool tables by the case's method."""
+    make = maker(case, profile)
+    return lambda lo, hi, rate: make(Served(lo, hi), rate)
+
+
+def maker(
+    case: Case, profile: CalibratedProfile
+) -> Callable[[Served, float], OccupancyTable | PublishedTable]:
+    """A function of what a pool serves and its arrival rate that gives its table."""
     limits = Limits(case.problem.slo, case.problem.max_utilization)
+
+    def occupancy_table(what: Served, rate: float) -> OccupancyTable:
+        load = load_table(case.lengths, profile.iteration).serving(what, rate)
+        capacity = case.capacity(profile, what.hi_tokens)
+        return OccupancyTable(load, profile, capacity, what.lo_tokens, limits, what.gammas)
+
+    def published_table(what: Served, rate: float) -> PublishedTable:
+        load = published.serving(what, rate)
+        capacity = case.capacity(profile, what.hi_tokens)
+        return PublishedTable(load, profile, capacity, what.lo_tokens, limits, what.gammas)
+
     if case.problem.method == "published":
         published = PublishedLoadTable(case.lengths, profile.iteration)
-        return lambda lo, hi, rate: PublishedTable(
-            published.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
-        )
-    loads = load_table(case.lengths, profile.iteration)
-    return lambda lo, hi, rate: OccupancyTable(
-        loads.between(lo, hi, rate), profile, case.capacity(profile, hi), lo, limits
-    )
-
-
-def _key(lo_tokens: int, hi_tokens: int, profile: str) -> tuple[int, int, str]:
-    return lo_tokens, hi_tokens, profile
+        return published_table
+    return occupancy_table

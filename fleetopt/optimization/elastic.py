@@ -32,7 +32,9 @@ _KEYS = {
 """The key of a problem behind each constraint that is a limit."""
 _BUDGET = "budget_usd_per_year"
 _TINY = 1e-7
-"""Excess that is no more than rounding."""
+"""Excess by which the cheapest of the nearest fleets may be farther than the nearest."""
+ROUNDING = 1e-6
+"""Excess that is no more than the solver's rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class Relaxation:
     key: str
     stated: float
     needed: float | None
+
+    @property
+    def excess(self) -> float:
+        """Change relative to what is stated; a limit of 0 counts every unit as 1."""
+        change = 0.0 if self.needed is None else self.needed - self.stated
+        return (-change if self.key == MIN_REPLICAS else change) / (self.stated or 1.0)
 
 
 class Elastic:
@@ -96,6 +104,11 @@ class Elastic:
     def used(self, key: str) -> float:
         """What the fleet that was found uses of a limit, in the key's units."""
         return _in_units(key, pyo.value(self._used[key]))
+
+    def exceeded(self) -> list[Relaxation]:
+        """The limits that the fleet that was found does not keep, with what it uses of each."""
+        used = [Relaxation(key, stated, self.used(key)) for key, stated in self.limits.items()]
+        return [limit for limit in used if limit.excess > ROUNDING]
 
     def nearest(self) -> Solution:
         """The fleet of the least excess, and of those the cheapest."""

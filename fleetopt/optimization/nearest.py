@@ -36,16 +36,9 @@ def nearest(
     solution = elastic.nearest()
     if solution.holding is Holding.NONE:
         return None
-    relaxation = [
-        Relaxation(key, stated, elastic.used(key))
-        for key, stated in elastic.limits.items()
-        if elastic.used(key) > stated * (1.0 + 1e-9)
-    ]
+    relaxation = elastic.exceeded()
     fewest = min(row.replicas for _, row in solution.chosen)
     if fewest < min_replicas:
         relaxation.append(Relaxation(MIN_REPLICAS, min_replicas, fewest))
-    return Nearest(solution, sum(map(_excess, relaxation)), tuple(relaxation))
-
-
-def _excess(limit: Relaxation) -> float:
-    return abs((limit.needed or 0.0) - limit.stated) / (limit.stated or 1.0)
+    excess = sum(limit.excess for limit in relaxation)
+    return Nearest(solution, excess, tuple(relaxation))

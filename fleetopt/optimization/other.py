@@ -16,6 +16,7 @@ from typing import Any
 import pyomo.core as pyo
 import pyomo.environ  # noqa: F401  registers the plug-ins
 from pyomo.common.errors import ApplicationError
+from pyomo.common.fileutils import Executable
 from pyomo.common.log import LoggingIntercept
 from pyomo.common.tee import capture_output
 from pyomo.opt import SolverFactory, SolverResults, TerminationCondition
@@ -81,7 +82,7 @@ class OtherEngine:
     def remove(self, constraint: Any) -> None:
         """Nothing to do: the model is handed over whole."""
 
-    def solve(self, *, warm: bool) -> Stop:
+    def solve(self, *, warm: bool, search: bool) -> Stop:
         """Solve from the start; raises SolverError if the solver cannot be run."""
         began = time.perf_counter()
         try:
@@ -148,10 +149,12 @@ class OtherEngine:
 
 def available() -> list[str]:
     """Names of the solvers that can be run here, of those that fleetopt knows."""
+    Executable.rehash()
     return [HIGHS, *(name for name in OPTION_NAMES if _runs(SolverFactory(name)))]
 
 
 def _found(name: str) -> Any:
+    Executable.rehash()  # Pyomo remembers programs that it has not found
     with LoggingIntercept(None, "pyomo", logging.WARNING):
         solver = SolverFactory(name)
         if not name.startswith("appsi_") and _runs(solver):  # those hand back no solution

@@ -116,10 +116,11 @@ class Engine(Protocol):
     def remove(self, constraint: Any) -> None:
         """Take note of a constraint that is about to leave the model."""
 
-    def solve(self, *, warm: bool) -> Stop:
+    def solve(self, *, warm: bool, search: bool) -> Stop:
         """Solve, and leave the values that were found in the variables of the model.
 
         warm: the present values of the variables are a start.
+        search: the relaxation will not do, so there is no use in trying it first.
         """
 
 

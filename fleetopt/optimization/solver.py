@@ -139,7 +139,7 @@ class ProgramSolver:
     def _stop(self, *, warm: bool) -> Stop:
         if not self._model.row:  # solvers say nothing of a model without columns
             return Stop(Termination.INFEASIBLE, None, None)
-        return self._engine.solve(warm=warm)
+        return self._engine.solve(warm=warm, search=bool(self._exclusions))
 
     def _read(self, stop: Stop, began: float) -> Solution:
         found = stop.objective is not None

@@ -26,7 +26,9 @@ class JointLengths(Stated):
     """How many requests had which prompt and output tokens."""
 
     binned_above: int | None = Field(default=None, ge=1)
-    """Token counts above this one are rounded to the mean of their bin; exact if absent."""
+    """Token counts above this one stand at the mean of their bin; all are exact if absent."""
+    bins_per_doubling: int | None = Field(default=None, ge=1)
+    """Bins between a token count and twice as much."""
     pairs: tuple[tuple[Tokens, Tokens, Count], ...] = Field(min_length=1)
     """Triples (prompt tokens, output tokens, requests)."""
 

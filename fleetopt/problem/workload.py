@@ -19,7 +19,7 @@ class RateProfile(Stated):
     """The arrival rate over the time of the recording."""
 
     bin_s: float = Field(gt=0)
-    """Length of a bin, in seconds; the last one may be shorter."""
+    """Length of a bin, in seconds; the last one ends with the recording."""
     rates: tuple[NotNegative, ...] = Field(min_length=1)
     """Requests per second in each bin."""
     start_utc: str = ""

@@ -194,7 +194,7 @@ class _Search:
         self._percentiles = _Percentiles(self._design)
         self._program = LimitedProgram(
             self._design.candidates,
-            len(case.breakpoints),
+            len(case.nodes),
             problem.max_pools,
             self._percentiles,
             self._design.side,

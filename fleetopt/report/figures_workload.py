@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from fleetopt.problem import ArrivalFigures, LengthCdf, Workload
-from fleetopt.workload.fitting import modulated
+from fleetopt.workload.burstiness import modulated
 from fleetopt.workload.lengths import LengthDistribution
 
 _INK, _GREY = "#24323d", "#8796a1"
@@ -82,7 +82,7 @@ def draw_rate(axes: Axes, arrivals: ArrivalFigures) -> None:
     for (window, rate), style in zip(peaks[:2], (":", "--"), strict=False):
         label = f"largest over {_window(window, 0)}, {rate:.3g}"
         axes.axhline(rate, color=_OUTPUT, lw=1.2, ls=style, label=label)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.35 * max((*profile.rates, *(rate for _, rate in peaks[:2]))))
     axes.set_xlim(0, edges[-1] / size)
     start = f" since {profile.start_utc} UTC" if profile.start_utc else ""
     _named(
@@ -93,23 +93,28 @@ def draw_rate(axes: Axes, arrivals: ArrivalFigures) -> None:
 
 def draw_dispersion(axes: Axes, arrivals: ArrivalFigures) -> None:
     """The index of dispersion of counts over the window, against Poisson arrivals."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
     axes.axhline(1.0, color=_GREY, lw=1.2, label="Poisson arrivals")
     label = f"gaps, squared coefficient of variation {arrivals.gap_cv2:.3g}"
     axes.axhline(arrivals.gap_cv2, color=_OUTPUT, lw=1.2, ls="--", label=label)
     if arrivals.dispersion:
         windows, index = np.array(arrivals.dispersion).T
         axes.plot(windows, index, "o", color=_INK, label="counts, variance over mean")
+        axes.set_xticks(windows)
         bursty = modulated(arrivals)
         if bursty is not None:
             fine = np.geomspace(windows[0], windows[-1], 100)
             fitted = [bursty.dispersion(float(window)) for window in fine]
             axes.plot(fine, fitted, color=_PROMPT, lw=1.4, label="bursts fitted to them")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(_window))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** 0.5)
     _named(axes, "Burstiness", "window", "variance over mean")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
 
 
 def _named(axes: Axes, title: str, x: str, y: str) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from fleetopt.problem import WORKLOAD_SCHEMA, ArrivalFigures, LengthCdf, RateProfile, Workload
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
-from fleetopt.workload.fitting import modulated
+from fleetopt.workload.burstiness import modulated
 from fleetopt.workload.lengths import LengthDistribution
 
 SCHEMA = "fleetopt.workload-figures/1"
@@ -118,8 +118,8 @@ def _joint(stated: LengthCdf) -> str:
         share = wording.share(stated.prompt_fraction, 0)
         return f"Spread evenly between {len(stated.cdf)} points; {share} of the tokens are prompt."
     text = wording.counted(len(stated.joint.pairs), "different pair")
-    limit = stated.joint.binned_above
-    how = "as recorded" if limit is None else f"in bins above {limit:,} tokens"
+    limit, bins = stated.joint.binned_above, stated.joint.bins_per_doubling
+    how = "as recorded" if limit is None else f"above {limit:,} tokens in {bins} bins a doubling"
     return f"{text} of prompt and output, {how}."
 
 
@@ -145,8 +145,8 @@ def _arrival_lines(arrivals: ArrivalFigures) -> Iterator[str]:
         f"{wording.rate(arrivals.rate)} per second."
     )
     yield (
-        f"Squared coefficient of variation of the gaps: {arrivals.gap_cv2:.3g}; "
-        "Poisson arrivals have 1, here and in the last column."
+        f"Gaps: squared coefficient of variation {arrivals.gap_cv2:.3g}; 1 for Poisson arrivals, "
+        "as in the last column."
     )
     bursty = modulated(arrivals)
     if bursty is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.conflict import Conflict, conflict
 from fleetopt.optimization.design import Design, solve_options
 from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation
+from fleetopt.optimization.solver import Termination
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.table import PoolTable
 from fleetopt.study.nearest import (
@@ -26,7 +29,7 @@ from fleetopt.study.refusal import Refusal, RefusalError, Relaxations, Relaxed
 HEADLINE = "no fleet meets the problem"
 
 
-def explained(design: Design) -> InfeasibleError:
+def explained(design: Design) -> RefusalError:
     """The error for a design without a fleet."""
     if not _covers(design):
         return _without_room(design)
@@ -48,6 +51,16 @@ def explained(design: Design) -> InfeasibleError:
         nearest = with_longer_bounds(design, needed_ms)
         return RefusalError(Refusal(False, (HEADLINE, *lines), nearest=nearest))
     return _limited(design)
+
+
+def unverifiable(case: Case, refused: InfeasibleError) -> InfeasibleError:
+    """The error where simulation refused every fleet; what the table alone would ask for."""
+    sure = Design(case, grey=False, extra_rows=0)
+    solution = sure.optimum()
+    if solution.termination is not Termination.INFEASIBLE:
+        return refused
+    told = explained(sure).refusal
+    return RefusalError(replace(told, reasons=(str(refused), *told.reasons[1:])))
 
 
 def _together(design: Design) -> RefusalError:

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fleetopt.case import Case
+from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.design import Design
+from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
-from fleetopt.study.infeasible import explained
+from fleetopt.study.infeasible import explained, unverifiable
 from fleetopt.study.judging import judge_of, unverified, verified_once
-from fleetopt.verification import AFRESH, accept
+from fleetopt.verification import AFRESH, Judge, Outcome, accept
 
 Progress = Callable[[str], None]
 
@@ -48,7 +50,7 @@ def solve(
     options = problem.verification
     cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")
-    design = Design(case, grey=cutting, log=log)
+    design = design_of(case, grey=cutting, log=log, whole=on_program is not None)
     with _shown_at_the_end(design, on_program):
         show("solving the program")
         first = design.optimum()
@@ -59,9 +61,16 @@ def solve(
             outcome, others = unverified(first), comparisons.beside(design, first, None)
             return assembly.plan(design, outcome, others, command)
         with judge_of(case, options, show, executor) as judge:
-            outcome = accept(design, judge) if cutting else verified_once(first, judge)
+            outcome = _accepted(design, judge) if cutting else verified_once(first, judge)
             others = comparisons.beside(design, outcome.solution, judge)
             return assembly.plan(design, outcome, others, command)
+
+
+def _accepted(design: Design, judge: Judge) -> Outcome:
+    try:
+        return accept(design, judge)
+    except InfeasibleError as error:
+        raise unverifiable(design.case, error) from None
 
 
 @contextmanager

@@ -95,7 +95,7 @@ class ModulatedPoisson:
         scale = 2.0 * rate * time_scale_s
         most = scale / (dispersion - 1.0 + scale)
         share = most if burst_share is None else burst_share
-        if not 0 < share <= most:
+        if not 0 < share <= most * (1.0 + 1e-9):
             raise ValueError(f"expected a burst share in (0, {most:.6g}], got {share:.6g}")
         spread = (rate * (dispersion - 1.0) / (2.0 * share * (1.0 - share) * time_scale_s)) ** 0.5
         return cls(

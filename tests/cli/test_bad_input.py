@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,15 @@ def refusal(*arguments):
         ("--max-pools 0", "Error: --max-pools: must be at least 1, got 0"),
         ("--max-pools 2.5", "Error: --max-pools: expected a whole number, got 2.5"),
         ("--long-max-ctx 0", "Error: --long-max-ctx: must be greater than 0, got 0"),
+        # compression: factors below 1, repeated, no numbers; shares that are none
+        ("--gammas 0.9", "Error: --gammas: must be at least 1, got 0.9"),
+        ("--gammas 1.5,0.5", "Error: --gammas: must be at least 1, got 0.5"),
+        ("--gammas 1.5,1.5", "Error: --gammas: 1.5 is stated twice"),
+        ("--gammas nan", "Error: --gammas: expected a finite number, got nan"),
+        ("--gammas 1.5,", "Error: --gammas: expected a number, got ''"),
+        ("--gammas much", "Error: --gammas: expected a number, got 'much'"),
+        ("--p-c 0", "Error: --p-c: must be greater than 0, got 0"),
+        ("--p-c 120%", "Error: --p-c: must be at most 1, got 1.2"),
         # side constraints: unknown and repeated types, negative and empty caps
         ("--inventory h10=8", "Error: --inventory: unknown GPU type 'h10' (did you mean 'h100'?)"),
         ("--inventory h100=-1", "Error: --inventory: must be at least 0, got -1"),
@@ -117,6 +127,17 @@ def refusal(*arguments):
         ("--headroom -20%", "Error: --headroom: must be at least 0, got -0.2"),
         ("--gap 100%", "Error: --gap: must be less than 1, got 1"),
         # effort
+        ("--node-limit -1", "Error: --node-limit: must be at least 0, got -1"),
+        ("--node-limit 2.5", "Error: --node-limit: expected a whole number, got 2.5"),
+        ("--threads -1", "Error: --threads: must be at least 0, got -1"),
+        ("--solver c:bc", "Error: --solver: expected letters, digits"),
+        ("--solver nope", "Error: --solver: the solver 'nope' is not installed, or not known"),
+        ("--save-lp p.txt", "Error: --save-lp: expected a file in .lp or .mps, got 'p.txt'"),
+        ("--save-lp no/p.lp", "Error: --save-lp no/p.lp: cannot be written: there is no folder"),
+        ("--solver-log no/log", "Error: --solver-log no/log: cannot be written: there is no"),
+        ("--solver-log .", "Error: --solver-log '.': expected a file, this is a directory"),
+        ("--save-lp a.lp --solver-log a.lp", "Error: --save-lp: this is the file of --solver-log"),
+        ("--solver-log plan.json", "Error: --solver-log: this is the file of --output"),
         ("--time-limit 0", "Error: --time-limit: must be greater than 0, got 0"),
         ("--verify-top 0", "Error: --verify-top: must be at least 1, got 0"),
         ("--requests 5", "Error: --requests: must be at least 100, got 5"),
@@ -128,7 +149,7 @@ def refusal(*arguments):
     ],
 )
 def test_wrong_options_of_solve(options, expected, folder):
-    assert expected in refusal("solve", *options.split(), "--output", "plan.json")
+    assert expected in refusal("solve", *shlex.split(options), "--output", "plan.json")
 
 
 @pytest.mark.parametrize(

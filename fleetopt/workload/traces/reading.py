@@ -165,10 +165,10 @@ def _reasons(
         name = found.names["time"]
         if not np.isfinite(times[i]):
             yield f"{name}: expected a time in seconds, got {found.times[i]!r:.60}"
+        elif found.is_ordered and numbers([found.times[i]])[0] < 0:
+            yield f"{name}: must be at least 0, got {found.times[i]}"
         elif found.is_ordered and times[i] < latest[i]:
             yield f"{name}: {found.times[i]} is earlier than a line before it; times must ascend"
-        elif found.is_ordered and times[i] < 0:
-            yield f"{name}: must be at least 0, got {found.times[i]}"
     for field, values, stated in (
         ("prompt", prompt, found.prompt),
         ("output", output, found.output),
