@@ -29,7 +29,7 @@ from fleetopt.optimization.objectives import (
 )
 from fleetopt.optimization.open_rows import OpenRows, Weight
 from fleetopt.optimization.program import build
-from fleetopt.optimization.solution import raise_unless_told
+from fleetopt.optimization.solution import GAP_TOLERANCE, raise_unless_told
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
 from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.queueing.availability import replicas_to_buy
@@ -124,22 +124,35 @@ class LimitedProgram:
         return math.inf if start is None else value(_descend(objective, scouted, value, start))
 
     def _solve(self, objective: Sum, limits: Limits) -> Solution:
-        """Solve, take away the rows that prove too slow, and solve again."""
+        """Solve, take away the rows that prove too slow, and solve again.
+
+        Fleets of equal sums are many. Where the solver chose one with a row that is too slow,
+        the fleet that was scouted is as good if the program of its pools alone reaches the
+        bound.
+        """
         bounds = _bounds(limits)
         side = self._side_with({name: limits[name] for name in SUMS if name in limits})
-        self._rows.lightest(bounds, _WEIGHTS[objective])
+        scouted = self._rows.lightest(bounds, _WEIGHTS[objective])
         while True:
-            solution = self._solved(objective, bounds, side)
+            solution = self._solved(objective, self._open_candidates(bounds), side)
             raise_unless_told(solution)
             if not solution.chosen or self._rows.keeps(bounds, solution.chosen):
                 return solution
+            pools = [replace(candidate, rows=(row,)) for candidate, row in scouted]
+            alone = self._solved(objective, pools, side)
+            if alone.chosen and alone.objective <= solution.bound * (1.0 + GAP_TOLERANCE):
+                return alone
+
+    def _open_candidates(self, bounds: dict[Worst, float]) -> list[Candidate]:
+        """What the program may build, as far as is known."""
+        if self._side.slo is not None:  # more replicas miss less, which all pools share
+            return self._rows.with_all_rows(bounds)
+        return self._rows.with_one_row(bounds)
 
     def _solved(
-        self, objective: Sum, bounds: dict[Worst, float], side: SideConstraints
+        self, objective: Sum, candidates: Sequence[Candidate], side: SideConstraints
     ) -> Solution:
-        fleet_wide = self._side.slo is not None  # then more replicas miss less
-        rows = self._rows.with_all_rows if fleet_wide else self._rows.with_one_row
-        model = build(rows(bounds), self._num_breakpoints, self._max_pools, side)
+        model = build(candidates, self._num_breakpoints, self._max_pools, side)
         if objective != "cost":
             model.least_cost.deactivate()
             model.least = pyo.Objective(expr=getattr(model, _EXPRESSIONS[objective]).expr)

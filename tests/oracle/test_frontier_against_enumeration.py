@@ -6,12 +6,13 @@ import itertools
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyomo.core as pyo
 import pytest
 from enumeration import Pools, Problem, fleets
 from side_constraints import NAMES, gpus_of, hourly, kilowatts, random_hardware, random_side, within
+from test_fleet_scope_against_enumeration import attains, random_fleet
 
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.epsilon import LimitedProgram
@@ -120,6 +121,21 @@ def test_the_frontier_is_the_enumerated_one_in_both_orders(
             sizes.append(len(points))
     assert max(sizes) > (1 if set(pair) & set(WORST) else 0)
     assert sizes[-1] == 0
+
+
+@pytest.mark.parametrize("pair", [("cost", "ttft"), ("gpus", "power"), ("ttft", "tpot")])
+def test_where_all_requests_together_keep_the_slo(pair: tuple[Objective, Objective]) -> None:
+    """More replicas can be worth their cost to the other pools, so every row counts."""
+    sizes = []
+    for seed in range(16):
+        problem, slo = random_fleet(seed)
+        every = tuple(pools for pools in fleets(problem) if attains(pools, slo))
+        instance = Instance(problem, replace(NONE, slo=slo), RandomLatencies(seed), every)
+        if 0 < len(every) < 5000:
+            points = instance.frontier(*pair)
+            assert_same(points, enumerated(instance, *pair))
+            sizes.append(len(points))
+    assert len(sizes) >= 8
 
 
 def instances(first_seed: int, count: int) -> Iterator[Instance]:
