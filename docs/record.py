@@ -1,6 +1,6 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [accuracy] [speed] [workload] [examples]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [examples]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "docs" / "measured"
 SOLVE = ("solve", "--cdf", "data/lmsys_cdf.json")
+FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
 sys.path[:0] = [str(ROOT / "docs" / "hooks"), str(ROOT / "tests" / "docs")]
@@ -23,13 +24,24 @@ sys.path[:0] = [str(ROOT / "docs" / "hooks"), str(ROOT / "tests" / "docs")]
 
 def answer() -> None:
     """What the main command prints."""
+    (MEASURED / "solve_lmsys.txt").write_text(_said(*SOLVE))
+
+
+def frontier() -> None:
+    """What the frontier of the bundled workload is, and its figure."""
+    figure = str(ROOT / "docs" / "frontier.svg")
+    said = _said(*FRONTIER, "--show", "refused,dominated", "--plot", figure)
+    (MEASURED / "frontier_lmsys.txt").write_text(said.split("\n\nDominated")[0] + "\n")
+
+
+def _said(*arguments: str) -> str:
     start = "from fleetopt.cli.main import run; run()"
     environment = {**os.environ, "COLUMNS": WIDTH}
     done = subprocess.run(
-        [sys.executable, "-c", start, *SOLVE],
+        [sys.executable, "-c", start, *arguments],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
-    (MEASURED / "solve_lmsys.txt").write_text(done.stdout)
+    return done.stdout
 
 
 def accuracy() -> None:
@@ -81,6 +93,7 @@ def _module(name: str, file: str) -> None:
 if __name__ == "__main__":
     parts = {
         "answer": answer,
+        "frontier": frontier,
         "accuracy": accuracy,
         "speed": speed,
         "workload": workload,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError
     from fleetopt.plan import Plan
     from fleetopt.problem import FleetProblem, LatencyBound
+    from fleetopt.questions.frontier import frontier
     from fleetopt.study import build_program, solve, solve_program
 
     __version__: str
@@ -24,6 +25,7 @@ __all__ = [
     "StoppedError",
     "__version__",
     "build_program",
+    "frontier",
     "solve",
     "solve_program",
 ]
@@ -37,6 +39,7 @@ _HOMES = {
     "Plan": "fleetopt.plan",
     "StoppedError": "fleetopt.errors",
     "build_program": "fleetopt.study",
+    "frontier": "fleetopt.questions.frontier",
     "solve": "fleetopt.study",
     "solve_program": "fleetopt.study",
 }

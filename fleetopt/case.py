@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
@@ -11,10 +12,13 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.extension import Extension
 from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LengthCdf
+from fleetopt.workload.compression import Node, Served, path_nodes, reach
 from fleetopt.workload.fitting import fit
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
 from fleetopt.workload.traces import read_trace
 
+_NOTHING = 1e-12
+"""Share of the requests below which a pool serves none: all its own are compressed."""
 MOST_OVERLONG = 0.01
 """Share of requests beyond the largest context that is clipped without being asked for."""
 
@@ -68,17 +72,40 @@ class Case:
         """A profile of the problem by its name."""
         return next(profile for profile in self.profiles if profile.name == name)
 
-    def arcs(self) -> Iterator[tuple[int, int]]:
-        """The ranges (lo, hi] that a pool may serve; only neighbours of fixed thresholds."""
-        points = self.breakpoints
-        for i in range(len(points) - 1):
-            last = i + 2 if self.problem.thresholds is not None else len(points)
-            for j in range(i + 1, last):
-                yield points[i], points[j]
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Where a path of pools may split: breakpoints, with what is compressed to each."""
+        return path_nodes(self.breakpoints, self.problem.gammas)
 
-    def pool_rate(self, lo_tokens: int, hi_tokens: int) -> float:
-        """Requests per second with a total length in (lo, hi]."""
-        return self.arrival_rate * self.lengths.share(lo_tokens, hi_tokens)
+    def arcs(self) -> Sequence[Served]:
+        """What a pool may serve; only neighbours of fixed thresholds.
+
+        What is compressed below a pool is no longer than what the pool itself serves.
+        """
+        return self._arcs
+
+    @cached_property
+    def _arcs(self) -> tuple[Served, ...]:
+        return tuple(what for what in self._pairs() if self.lengths.served_share(what) > _NOTHING)
+
+    def _pairs(self) -> Iterator[Served]:
+        position = {tokens: i for i, tokens in enumerate(self.breakpoints)}
+        for lo, gamma_lo in self.nodes:
+            for hi, gamma_hi in self.nodes:
+                far = self.problem.thresholds is not None and position[hi] > position[lo] + 1
+                if lo < hi and reach(lo, gamma_lo) <= hi and not far:
+                    yield self.serves(lo, hi, gamma_lo, gamma_hi)
+
+    def serves(
+        self, lo_tokens: int, hi_tokens: int, gamma_lo: float = 1.0, gamma_hi: float = 1.0
+    ) -> Served:
+        """What the pool between two nodes serves."""
+        share = self.problem.compressible_share if max(gamma_lo, gamma_hi) > 1.0 else 0.0
+        return Served(lo_tokens, hi_tokens, gamma_lo, gamma_hi, share)
+
+    def pool_rate(self, what: Served) -> float:
+        """Requests per second of a pool."""
+        return self.arrival_rate * self.lengths.served_share(what)
 
 
 def inputs_of(problem: FleetProblem, beside: Path | None = None) -> tuple[FleetProblem, Inputs]:

@@ -31,7 +31,8 @@ class Pool:
     gpus: of all replicas that are bought, spare ones included.
     slots: sequences in the running batch of one replica, as the table counts them.
     admission: "reserved" or "paged".
-    compression: length above `hi_tokens` that is compressed into this pool, as a factor.
+    compression: requests of up to this multiple of `hi_tokens` are compressed into this pool,
+        the problem's share of them; 1.0 is none.
     arrival_rate: requests per second that the pool receives.
     spare_replicas: bought beyond `replicas`, because some are down at times.
     """
@@ -71,6 +72,12 @@ class Fleet:
     def gpus(self) -> int:
         """GPUs of all pools."""
         return sum(pool.gpus for pool in self.pools)
+
+    @property
+    def gammas(self) -> tuple[tuple[float, float], ...]:
+        """For each pool what is compressed into the one below it, and into itself."""
+        factors = [pool.compression for pool in self.pools]
+        return tuple(zip([1.0, *factors[:-1]], factors, strict=True))
 
 
 @dataclass(frozen=True)
@@ -211,6 +218,7 @@ class RefusedRow:
     """A table row that simulation refused, and why.
 
     predicted_ms: percentile of the first bound, by the table.
+    compression: of the pool, see `Pool`.
     """
 
     lo_tokens: int
@@ -221,6 +229,7 @@ class RefusedRow:
     verdict: Verdict
     p99_ttft_ms: Interval
     slo_attainment: Interval
+    compression: float = 1.0
     __pydantic_config__ = _CLOSED
 
 
@@ -373,6 +382,12 @@ def _pool_faults(fleet: Fleet) -> list[Fault]:
         if not 0 <= pool.lo_tokens < pool.hi_tokens:
             text = f"expected 0 <= lo_tokens < hi_tokens, got {pool.lo_tokens} and {pool.hi_tokens}"
             faults.append(Fault(f"fleet.pools[{i}]", text))
+        above = fleet.pools[i + 1].hi_tokens if i + 1 < len(fleet.pools) else pool.hi_tokens
+        most = above / pool.hi_tokens if pool.hi_tokens > 0 else 1.0
+        if not 1.0 <= pool.compression <= max(1.0, most) * (1.0 + 1e-9):
+            text = f"expected a factor from 1 to {max(1.0, most):g}, got {pool.compression:g}"
+            hint = "requests are compressed out of the pool above, the last pool has none"
+            faults.append(Fault(f"fleet.pools[{i}].compression", text, hint))
     return faults
 
 

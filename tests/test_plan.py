@@ -67,6 +67,9 @@ def test_another_schema_is_refused_with_a_hint(data):
         (("fleet", "pools", 1, "spare_replicas"), -1, "fleet.pools[1].spare_replicas"),
         (("fleet", "pools", 1, "arrival_rate"), float("nan"), "fleet.pools[1].arrival_rate"),
         (("fleet", "pools", 1, "lo_tokens"), 65536, "fleet.pools[1]"),
+        (("fleet", "pools", 0, "compression"), 0.9, "fleet.pools[0].compression"),
+        (("fleet", "pools", 0, "compression"), 1000.0, "fleet.pools[0].compression"),
+        (("fleet", "pools", 1, "compression"), 1.1, "fleet.pools[1].compression"),
         # lists that do not fit together
         (("prediction", "pools"), [], "prediction.pools"),
         (("verification", "pools"), [], "verification.pools"),

@@ -38,6 +38,7 @@ PARTS = {
     "solvers": statuses.solvers,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
+    "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
     "speed": measured.speed,
     "accuracy": measured.accuracy,
     "published percentiles": measured.published_percentiles,

@@ -31,6 +31,7 @@ COMMANDS = {
     "solve": "Find the cheapest fleet that meets the SLO, and verify it by simulation.",
     "table": "Print feasibility-table rows of one pool.",
     "verify": "Simulate a saved plan afresh.",
+    "frontier": "Find every fleet that no other beats in both of two objectives.",
     "workload": "Fit a workload to recorded traffic, and show it.",
     "diff": "Say what two saved plans differ in, and why.",
     "new": "Copy a bundled model into a new folder.",

@@ -123,6 +123,10 @@ fleet = together(
                    help="Largest context of the fleet; the CDF's last point if absent."),
     problem_option("--b-short", key="thresholds", many=True, metavar="TOKENS",
                    help="Fix the split threshold, instead of choosing the best."),
+    problem_option("--gammas", key="gammas", many=True, metavar="FACTORS",
+                   help="Compression factors to choose from at each split, such as 1.0,1.5,2.0."),
+    problem_option("--p-c", key="compressible_share", kind="share", metavar="SHARE",
+                   help="Share of the requests above a split that can be compressed."),
     problem_option("--overlong", key="overlong", kind="text", metavar="clip|reject",
                    help="What happens to requests beyond the largest context."),
     problem_option("--headroom", key="headroom", kind="share", metavar="SHARE",
@@ -229,7 +233,10 @@ def _default(key: str) -> str | None:
         for name in key.split("."):
             value = getattr(value, name, None)
     if isinstance(value, tuple):
-        return ",".join(str(getattr(part, "text", part)) for part in value)
+        return ",".join(
+            f"{part:g}" if isinstance(part, float) else str(getattr(part, "text", part))
+            for part in value
+        )
     if isinstance(value, dict):
         return ",".join(f"{name}={count}" for name, count in value.items()) or None
     if value is None or isinstance(value, bool):

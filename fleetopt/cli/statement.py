@@ -59,12 +59,13 @@ def state(
     output: str | None = None,
     others: Sequence[Fault] = (),
     *,
-    allow_python: bool = False,
+    allow_python: bool | None = None,
 ) -> Statement:
     """The problem of a file (or the default problem) with the given options over it.
 
     others: faults of what else the user gave, to be told together with these.
-    allow_python: permit the problem's extension, if it names one that is not bundled.
+    allow_python: permit the problem's extension, if it names one that is not bundled; None
+        where the command runs none, which is a fault then.
     Raises InputError with the faults of the file, the options, the files that they name
     and the output path.
     """
@@ -111,7 +112,7 @@ def overlaid(keys: Mapping[str, Any], given: Given) -> tuple[dict[str, Any], dic
 
 
 def _extension(
-    keys: Mapping[str, Any], place: str, folder: Path | None, allow_python: bool
+    keys: Mapping[str, Any], place: str, folder: Path | None, allow_python: bool | None
 ) -> tuple[Extension | None, Sequence[Fault]]:
     """The extension that a file names; faults of the key itself are validation's.
 
@@ -121,8 +122,11 @@ def _extension(
         named = validate(FleetProblem, {"extension": keys.get("extension")}, place)
     except InputError:
         return None, []
+    if allow_python is None and named.extension is not None:
+        text = "only `fleetopt solve` runs extensions"
+        return None, [Fault("extension", text, "take the key out of a copy of the file")]
     try:
-        return read_extension(named, folder, allow_python=allow_python), []
+        return read_extension(named, folder, allow_python=bool(allow_python)), []
     except ExtensionError:
         raise
     except InputError as error:

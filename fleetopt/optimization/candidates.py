@@ -1,8 +1,9 @@
 """Pool candidates: what the program may build, as plain data.
 
-A candidate is an arc (t_i, t_j] of total lengths with a replica profile and an admission
-rule; its rows are the numbers of replicas it may be built with. Nothing here depends on how
-the rows were computed, so the program can be used with data from any source.
+A candidate is an arc (t_i, t_j] of total lengths, with what is compressed at either end, a
+replica profile and an admission rule; its rows are the numbers of replicas it may be built
+with. Nothing here depends on how the rows were computed, so the program can be used with
+data from any source.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.table import PoolTable
+from fleetopt.workload.compression import Node, path_nodes
 
 EXTRA_ROWS = 8
 """Rows above the least admissible number of replicas."""
@@ -52,12 +54,14 @@ class Candidate:
     """A pool that the program may build.
 
     index: position among all candidates.
-    start, end: breakpoint indices of the arc, 0 <= start < end <= m.
+    start, end: positions of the arc's ends on a path, 0 <= start < end <= M.
     gpu, profile, admission: GPU type, name of the profile, admission rule.
     usd_per_hour: price of one replica-hour.
-    arrival_rate: requests per second that fall into (lo_tokens, hi_tokens].
+    arrival_rate: requests per second of the pool.
     rows: ascending in replicas.
     watts: draw of one replica with every slot busy; None if the profile does not tell.
+    gamma_lo: own lengths up to this multiple of lo_tokens are compressed into the pool below.
+    gamma_hi: lengths up to this multiple of hi_tokens are compressed into this pool.
     """
 
     index: int
@@ -73,6 +77,8 @@ class Candidate:
     arrival_rate: float
     rows: tuple[Row, ...]
     watts: float | None = None
+    gamma_lo: float = 1.0
+    gamma_hi: float = 1.0
 
     def cost(self, row: Row) -> float:
         """USD per hour of the pool built with `row`."""
@@ -94,6 +100,7 @@ def enumerate_candidates(
     grey: bool = False,
     extra_rows: int = EXTRA_ROWS,
     min_replicas: int = 1,
+    gammas: Sequence[float] = (1.0,),
     availability: float = 1.0,
     rows_of: Callable[[PoolTable], tuple[Row, ...]] | None = None,
 ) -> tuple[Candidate, ...]:
@@ -104,10 +111,11 @@ def enumerate_candidates(
     extra_rows: rows above the least admissible number of replicas. Only that number is
         computed; latency falls with every replica, so the rows above it are admissible.
     min_replicas: rows with fewer replicas are left out.
+    gammas: compression factors of the inner breakpoints; each is a position of its own.
     availability: share of the time that a replica is up; rows have spare ones for the rest.
     rows_of: the rows of a table, in the place of those that keep the SLO by themselves.
     """
-    position = {tokens: i for i, tokens in enumerate(breakpoints)}
+    position = {node: i for i, node in enumerate(path_nodes(breakpoints, gammas))}
     candidates: list[Candidate] = []
     for table in tables:
         rows = (
@@ -171,13 +179,14 @@ def _spread(numbers: range, most: int) -> range:
 
 
 def _candidate(
-    index: int, table: PoolTable, position: dict[int, int], rows: tuple[Row, ...]
+    index: int, table: PoolTable, position: dict[Node, int], rows: tuple[Row, ...]
 ) -> Candidate:
     profile = table.profile
+    gamma_lo, gamma_hi = table.gammas
     return Candidate(
         index=index,
-        start=position[table.lo_tokens],
-        end=position[table.hi_tokens],
+        start=position[table.lo_tokens, gamma_lo],
+        end=position[table.hi_tokens, gamma_hi],
         lo_tokens=table.lo_tokens,
         hi_tokens=table.hi_tokens,
         gpu=profile.gpu,
@@ -188,6 +197,8 @@ def _candidate(
         arrival_rate=table.arrival_rate,
         rows=rows,
         watts=_watts(table),
+        gamma_lo=gamma_lo,
+        gamma_hi=gamma_hi,
     )
 
 

@@ -23,13 +23,14 @@ Relation = Any
 def flow_conservation(model: ConcreteModel, breakpoint: int) -> Relation:
     r"""The arcs of built pools form a path: every length has exactly one pool.
 
-    For every breakpoint :math:`i = 0, \dots, m`, with :math:`S_i` the candidates whose arc
-    starts at :math:`t_i` and :math:`E_i` those whose arc ends there,
+    For every position :math:`i = 0, \dots, M` of a path, a breakpoint with the factor by which
+    requests are compressed to it, with :math:`S_i` the candidates whose arc starts there and
+    :math:`E_i` those whose arc ends there,
 
     .. math::
 
         \sum_{c \in S_i} \sum_k z_{ck} - \sum_{c \in E_i} \sum_k z_{ck} =
-        \begin{cases} 1 & i = 0 \\ -1 & i = m \\ 0 & \text{otherwise} \end{cases}
+        \begin{cases} 1 & i = 0 \\ -1 & i = M \\ 0 & \text{otherwise} \end{cases}
     """
     leaving, entering = model.leaving[breakpoint], model.entering[breakpoint]
     out = [model.z[index] for c in leaving for index in model.rows_of[c]]

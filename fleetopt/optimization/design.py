@@ -41,11 +41,14 @@ from fleetopt.optimization.limits import FleetSlo, SideConstraints
 from fleetopt.optimization.program import build, remeasure
 from fleetopt.optimization.solution import solve_options as solve_options
 from fleetopt.optimization.solver import Holding, ProgramSolver, Solution, checked
+from fleetopt.optimization.tables import arcs_on as arcs_on
+from fleetopt.optimization.tables import maker as maker
 from fleetopt.optimization.tables import pool_tables as pool_tables
 from fleetopt.optimization.tables import table_maker as table_maker
 from fleetopt.queueing.table import PoolTable
 
 Chosen = tuple[Candidate, Row]
+_Key = tuple[int, int, float, float, str]
 EXTRA_ROWS = 2
 """Rows above the least admissible one. More are added when the simulator refuses them all;
 nine rows a candidate made every solve two to three times slower."""
@@ -60,18 +63,26 @@ class Design:
     extra_rows: rows above the least admissible one; if absent as many as the solver likes,
         or as the case's extension may ask for. It changes the program whenever it is built.
     log: where the solver's own log goes; nowhere if absent.
+    tables: of the pools that may be built; every one of the case if absent.
     """
 
     def __init__(
-        self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
+        self,
+        case: Case,
+        *,
+        grey: bool,
+        extra_rows: int | None = None,
+        log: TextIO | None = None,
+        tables: Sequence[PoolTable] | None = None,
     ) -> None:
         self.case = case
         self._options = solve_options(case.problem, log)
         self._grey = grey
-        tables = pool_tables(case)
-        self._tables = {_key(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
-        rows = _extra_rows(case) if extra_rows is None else extra_rows
-        self.candidates = self._enumerated(rows, case.problem.min_replicas)
+        self._tables: dict[_Key, PoolTable] = {}
+        known = pool_tables(case) if tables is None else tables
+        self._keep(known)
+        self._rows = _extra_rows(case) if extra_rows is None else extra_rows
+        self.candidates = self._enumerated(known, self._rows, case.problem.min_replicas)
         self._refused: dict[int, int] = {}
         self._excluded: list[Sequence[Chosen]] = []
         self._is_open = False
@@ -130,7 +141,7 @@ class Design:
 
     def own_objective(self) -> pyo.Objective | None:
         """The user's objective; None if it is the cost."""
-        return own_objective(self.program)
+        return own_objective(self.program) if self.is_changed else None
 
     def excluding(self) -> tuple[str, ...]:
         """Constraints of the user that leave no fleet together; empty if others do."""
@@ -152,28 +163,35 @@ class Design:
 
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
         """The program with another least number of replicas, and no row above the least."""
-        candidates = self._enumerated(0, min_replicas)
-        side = replace(self._side(), min_replicas=min_replicas)
-        points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
+        candidates = self._enumerated(self.tables, 0, min_replicas)
+        side = replace(self.side, min_replicas=min_replicas)
+        points, max_pools = len(self.case.nodes), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
 
     def with_fewer(self) -> pyo.ConcreteModel:
         """The program with the rows below the least number of replicas too, and its limits."""
-        side = self._side()
-        found = self._enumerated(0, 1)
+        side = self.side
+        found = self._enumerated(self.tables, 0, 1)
         least, share_up = side.min_replicas, side.availability
         candidates = [replace(c, rows=rows_up_to(least, c.rows, share_up)) for c in found]
         if self._is_fleet_wide:
             candidates = [replace(c, rows=self._with_misses(c, c.rows)) for c in candidates]
-        return build(candidates, len(self.case.breakpoints), self.case.problem.max_pools, side)
+        return build(candidates, len(self.case.nodes), self.case.problem.max_pools, side)
 
-    def _enumerated(self, extra_rows: int, min_replicas: int) -> tuple[Candidate, ...]:
+    def _keep(self, tables: Sequence[PoolTable]) -> None:
+        for t in tables:
+            self._tables[t.lo_tokens, t.hi_tokens, *t.gammas, t.profile.name] = t
+
+    def _enumerated(
+        self, tables: Sequence[PoolTable], extra_rows: int, min_replicas: int
+    ) -> tuple[Candidate, ...]:
         return enumerate_candidates(
-            self.tables,
+            tables,
             self.case.breakpoints,
             grey=self._grey,
             extra_rows=extra_rows,
             min_replicas=min_replicas,
+            gammas=self.case.problem.gammas,
             availability=self.case.problem.availability,
             rows_of=partial(self._fleet_rows, min_replicas) if self._is_fleet_wide else None,
         )
@@ -188,7 +206,8 @@ class Design:
         """Whether all requests together are held to the SLO."""
         return self.case.problem.slo_scope == "fleet"
 
-    def _side(self) -> SideConstraints:
+    @property
+    def side(self) -> SideConstraints:
         """The limits on the whole fleet."""
         side = SideConstraints.of(self.case.problem)
         if not self._is_fleet_wide:
@@ -197,8 +216,8 @@ class Design:
 
     def _built(self) -> pyo.ConcreteModel:
         """The program of the present candidates."""
-        points, max_pools = len(self.case.breakpoints), self.case.problem.max_pools
-        model = build(self.candidates, points, max_pools, self._side())
+        points, max_pools = len(self.case.nodes), self.case.problem.max_pools
+        model = build(self.candidates, points, max_pools, self.side)
         if self.case.extension is None or not self.candidates:
             return model
         extend(self._attached(model), self.case.extension)
@@ -215,7 +234,8 @@ class Design:
 
     def table(self, candidate: Candidate) -> PoolTable:
         """The feasibility table behind a candidate."""
-        return self._tables[_key(candidate.lo_tokens, candidate.hi_tokens, candidate.profile)]
+        c = candidate
+        return self._tables[c.lo_tokens, c.hi_tokens, c.gamma_lo, c.gamma_hi, c.profile]
 
     def row(self, replicas: int) -> Row:
         """The row of a number of replicas that must be up, with its spare ones."""
@@ -317,13 +337,13 @@ class Design:
 
     def best_of_one_pool(self) -> Solution:
         """The cheapest fleet of a single pool."""
-        last = len(self.case.breakpoints) - 1
+        last = len(self.case.nodes) - 1
         with self._solver.restricted(lambda c, _: c.start == 0 and c.end == last):
             return self._solver.solve()
 
     def best_of_one_type(self) -> Solution:
         """The cheapest fleet of a single GPU type; by the user's objective if there is one."""
-        types = sorted({candidate.gpu for candidate in self.candidates})
+        types = sorted({profile.gpu for profile in self.case.profiles})
         found = [self._best_of(gpu) for gpu in types]
         objective = self.own_objective()
         sense = 1 if objective is None else int(objective.sense)
@@ -344,7 +364,3 @@ def _extra_rows(case: Case) -> int:
     if case.extension is not None:
         return USERS_ROWS
     return EXTRA_ROWS if case.problem.node_size == 1 else 0
-
-
-def _key(lo_tokens: int, hi_tokens: int, profile: str) -> tuple[int, int, str]:
-    return lo_tokens, hi_tokens, profile

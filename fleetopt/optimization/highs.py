@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TextIO
 
@@ -80,10 +79,6 @@ class HighsEngine:
     def remove(self, constraint: Any) -> None:
         """Take note of a constraint that is about to leave the model."""
         self._highs.remove_constraints([constraint])
-
-    def rebound(self, variables: Sequence[Any]) -> None:
-        """Take note of variables whose bounds have changed."""
-        self._highs.update_variables(list(variables))
 
     def solve(self, *, warm: bool, search: bool) -> Stop:
         """Solve, and leave the values that were found in the variables of the model."""

@@ -37,16 +37,16 @@ _FLEET = "`slo_scope` is fleet"
 _SETS = (
     Part("candidates", "set", "", "", "pools that may be built, numbered; an element is c"),
     Part("rows", "set", "", "", "pairs (c, k): row k of candidate c"),
-    Part("breakpoints", "set", "", "", "0 to m, the positions of t_0 to t_m; an element is i"),
+    Part("breakpoints", "set", "", "", "0 to M, the positions on a path; an element is i"),
     Part("gpu_types", "set", "", "", "types of GPU that some candidate runs on"),
     Part("bounds", "set", "", "", "positions of the SLO's bounds; an element is b", _FLEET),
 )
 _DATA = (
-    Part("candidate", "data", "c", "", "its lengths, type, profile, price, arrival rate and rows"),
+    Part("candidate", "data", "c", "", "lengths, compression, type, profile, price, rate and rows"),
     Part("row", "data", "c, k", "", "its replicas, spare ones, and whether it is grey"),
     Part("rows_of", "data", "c", "", "the pairs (c, k) of a candidate"),
-    Part("leaving", "data", "i", "", "candidates whose lengths begin above t_i"),
-    Part("entering", "data", "i", "", "candidates whose lengths end at t_i"),
+    Part("leaving", "data", "i", "", "candidates that begin at position i"),
+    Part("entering", "data", "i", "", "candidates that end at position i"),
     Part("node_size", "data", "", "GPUs", "GPUs of a node"),
     Part(
         "spare_price", "data", "type", "USD/h", "one spare GPU, as on the type's cheapest profile"

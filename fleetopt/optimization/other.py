@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -80,9 +80,6 @@ class OtherEngine:
         """Nothing to do: the model is handed over whole."""
 
     def remove(self, constraint: Any) -> None:
-        """Nothing to do: the model is handed over whole."""
-
-    def rebound(self, variables: Sequence[Any]) -> None:
         """Nothing to do: the model is handed over whole."""
 
     def solve(self, *, warm: bool, search: bool) -> Stop:

@@ -11,6 +11,11 @@ be up, of :math:`N_{ck} \ge n_{ck}` that are bought:
 subject to the constraints of `fleetopt.optimization.constraints`; where GPUs are bought in
 whole nodes, the spare ones are paid for too. Rows are binaries because
 the arrival rate that n replicas carry is neither convex nor concave in n.
+
+Where a problem has compression factors, an arc begins and ends at a breakpoint with one of
+them, and what is compressed below it is no longer than what the pool itself serves:
+
+.. math:: (t_i, \gamma) \to (t_j, \gamma'), \qquad \gamma t_i \le t_j
 """
 
 from __future__ import annotations
@@ -37,7 +42,8 @@ def build(
 ) -> pyo.ConcreteModel:
     """The program as a Pyomo model, for a user to extend.
 
-    num_breakpoints: m + 1, the number of t_0, ..., t_m.
+    num_breakpoints: M + 1, the number of positions on a path; with no compression they are
+        t_0, ..., t_m.
 
     side: limits on the whole fleet; a constraint that is not stated is not in the model.
     Its sets, data, variables, expressions and constraints are listed in

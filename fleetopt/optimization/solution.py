@@ -7,7 +7,6 @@ program is a result, not an error.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TextIO
@@ -131,9 +130,6 @@ class Engine(Protocol):
 
     def remove(self, constraint: Any) -> None:
         """Take note of a constraint that is about to leave the model."""
-
-    def rebound(self, variables: Sequence[Any]) -> None:
-        """Take note of variables of the model whose bounds have changed."""
 
     def solve(self, *, warm: bool, search: bool) -> Stop:
         """Solve, and leave the values that were found in the variables of the model.

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import pyomo.core as pyo
 from pyomo.core.expr import LinearExpression
@@ -41,7 +40,6 @@ class ProgramSolver:
         self._cuts: list[Cut] = []
         self._exclusions: list[Cut] = []
         self._z = dict(model.z.items())
-        self._allowed: frozenset[Index] = frozenset(self._z)
         self._loaded: Fleet = frozenset()  # rows whose z has the value 1
         self._known: set[Fleet] = set()
         self._held: Solution | None = None
@@ -88,26 +86,6 @@ class ProgramSolver:
             yield
         finally:
             self._lift(cut)
-
-    def allow(self, rows: Set[Index]) -> None:
-        """From now on only these rows may be built."""
-        changed = [self._z[index] for index in sorted(self._allowed ^ rows)]
-        for z in changed:
-            z.setub(int(z.index() in rows))
-        self._allowed = frozenset(rows)
-        if changed:
-            self._engine.rebound(changed)
-
-    @contextmanager
-    def within(self, expression: Any, most: float) -> Iterator[None]:
-        """Within the context a linear expression of the model is at most `most`."""
-        constraint = self._model.cuts.add(expression <= most)
-        self._engine.add(constraint)
-        try:
-            yield
-        finally:
-            self._engine.remove(constraint)
-            del self._model.cuts[constraint.index()]
 
     def next_best(self, *, other_pools: bool = False) -> Solution:
         """The best fleet other than those found since the last `release`.

@@ -140,6 +140,11 @@ class FleetProblem(Stated):
     """Largest context of the fleet, in tokens; the distribution's last point if absent."""
     thresholds: tuple[int, ...] | None = None
     """Fixed split thresholds, in tokens; the program chooses them if absent."""
+    gammas: tuple[Annotated[float, Field(ge=1, le=1000)], ...] = (1.0,)
+    """Compression factors that a split may use: requests of up to gamma times its length are
+    cut to it and served below; 1.0, none, is always among them."""
+    compressible_share: float = Field(default=0.75, gt=0, le=1)
+    """Share of the requests above a split that can be compressed and are."""
     overlong: Overlong | None = None
     """What happens to lengths beyond the largest context."""
     headroom: float = Field(default=0.0, ge=0, le=10)
@@ -233,6 +238,12 @@ class FleetProblem(Stated):
     def _bounds_once(cls, slo: tuple[LatencyBound, ...]) -> tuple[LatencyBound, ...]:
         raise_repeated([(b.metric, b.percentile) for b in slo], [b.label for b in slo])
         return slo
+
+    @field_validator("gammas")
+    @classmethod
+    def _gammas_once(cls, gammas: tuple[float, ...]) -> tuple[float, ...]:
+        raise_repeated(gammas, [f"{gamma:g}" for gamma in gammas])
+        return tuple(sorted({1.0, *gammas}))
 
     @field_validator("thresholds")
     @classmethod

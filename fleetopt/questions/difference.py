@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fleetopt.case import Case
-from fleetopt.optimization.design import Design
+from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import HOURS_PER_YEAR, Fleet, Plan
 from fleetopt.problem import FleetProblem
@@ -123,7 +123,7 @@ def _with_profiles(first: Plan, second: Plan, change: dict[str, Any]) -> dict[st
 
 def _optimum(problem: FleetProblem) -> tuple[float, Fleet | None]:
     """Cost per year and fleet of the tables' optimum; infinite and None if there is none."""
-    design = Design(Case.of(problem), grey=False)
+    design = design_of(Case.of(problem), grey=False)
     solution = design.optimum()
     if solution.holding is Holding.NONE:
         return math.inf, None

@@ -27,6 +27,7 @@ from fleetopt.problem import LatencyBound
 from fleetopt.queueing.erlang import erlang_c
 from fleetopt.queueing.latency import Metric
 from fleetopt.queueing.table import Limits, PoolRange
+from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import LengthDistribution
 
 
@@ -63,7 +64,17 @@ class PublishedLoadTable:
         sums = np.cumsum(values * lengths.weights, axis=1)
         self._sums = np.concatenate((np.zeros((len(values), 1)), sums), axis=1)
 
-    def between(self, lo_tokens: float, hi_tokens: float, arrival_rate: float) -> PublishedLoad:
+    def serving(self, what: Served, arrival_rate: float) -> PublishedLoad:
+        """The load of a pool as the published method counts it.
+
+        Its requests are the own ones that are never compressed: those that are compressed
+        into it are left out, and so are those of the lengths that are compressed below,
+        whether they are or not. Only the arrival rate knows of them. Raises ValueError if
+        no requests are left.
+        """
+        return self.between(what.gives_up_to, what.hi_tokens, arrival_rate)
+
+    def between(self, lo_tokens: int, hi_tokens: int, arrival_rate: float) -> PublishedLoad:
         """The load of total lengths in (lo, hi] at a rate of their own.
 
         Raises ValueError if the range carries no traffic.
@@ -134,12 +145,14 @@ class PublishedTable(PoolRange):
         capacity: Capacity,
         lo_tokens: int,
         limits: Limits,
+        gammas: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         for bound in limits.slo:
             if bound.metric != "ttft":
                 expected = f"the published method predicts TTFT only, not {bound.label}"
                 raise InputError.single("method", expected, "use method 'fleetopt'")
         self.load = load
+        self.gammas = gammas
         self.profile = profile
         self.capacity = capacity
         self.lo_tokens = lo_tokens
@@ -241,4 +254,5 @@ class PublishedTable(PoolRange):
 
     def _at_rate(self, arrival_rate: float) -> PublishedTable:
         load = replace(self.load, arrival_rate=arrival_rate)
-        return PublishedTable(load, self.profile, self.capacity, self.lo_tokens, self.limits)
+        limits, gammas = self.limits, self.gammas
+        return PublishedTable(load, self.profile, self.capacity, self.lo_tokens, limits, gammas)

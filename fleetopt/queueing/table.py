@@ -27,6 +27,7 @@ class PoolRange:
     """A range of lengths on replicas of one capacity: what every kind of table knows."""
 
     capacity: Capacity
+    gammas: tuple[float, float]
 
     @property
     def hi_tokens(self) -> int:
@@ -87,6 +88,11 @@ class PoolTable(Protocol):
     @property
     def hi_tokens(self) -> int:
         """Context window of the pool, in tokens."""
+        ...
+
+    @property
+    def gammas(self) -> tuple[float, float]:
+        """Compression at the lower and at the upper end of the lengths."""
         ...
 
     @property

@@ -72,8 +72,18 @@ def fleet(value: Fleet) -> str:
     """A fleet in a few words, such as '1 h100 to 4,096, 3 h100 above'."""
     if len(value.pools) == 1:
         return f"{machines(value.pools[0])} for all lengths"
-    words = [f"{machines(pool)} to{NO_BREAK}{pool.hi_tokens:,}" for pool in value.pools[:-1]]
+    words = [
+        f"{machines(pool)} to{NO_BREAK}{pool.hi_tokens:,}{_compression(pool)}"
+        for pool in value.pools[:-1]
+    ]
     return ", ".join([*words, f"{machines(value.pools[-1])} above"])
+
+
+def _compression(pool: Pool) -> str:
+    """Up to where longer requests are compressed into the pool; empty if none are."""
+    if pool.compression <= 1.0:
+        return ""
+    return f" (compressing up to {pool.hi_tokens * pool.compression:,.0f})"
 
 
 def counted(number: int, word: str) -> str:

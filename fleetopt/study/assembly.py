@@ -33,6 +33,7 @@ from fleetopt.problem import VerificationOptions
 from fleetopt.queueing.table import PoolTable
 from fleetopt.queueing.table import Row as TableRow
 from fleetopt.verification import Judged, Outcome, Together, overall
+from fleetopt.workload.compression import reach
 
 
 def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], command: str) -> Plan:
@@ -81,7 +82,7 @@ def fleet_of(design: Design, chosen: Sequence[Chosen]) -> Fleet:
                 gpus=candidate.gpus(row),
                 slots=design.table(candidate).slots,
                 admission=candidate.admission,
-                compression=1.0,
+                compression=candidate.gamma_hi,
                 arrival_rate=candidate.arrival_rate,
                 spare_replicas=row.spare,
             )
@@ -96,6 +97,7 @@ def notes(case: Case, chosen: Sequence[Chosen]) -> tuple[str, ...]:
     if len({profile.serves for profile in profiles.values()}) > 1:
         models = "; ".join(f"{name}: {profile.serves}" for name, profile in profiles.items())
         said.append(f"the profiles of this fleet serve different models ({models})")
+    said += _compressions(case, chosen)
     size = case.problem.node_size
     spare = {gpu: count for gpu, count in spare_gpus(chosen, size).items() if count}
     if spare:
@@ -136,6 +138,19 @@ def _objective(design: Design, outcome: Outcome) -> Objective | None:
     )
 
 
+def _compressions(case: Case, chosen: Sequence[Chosen]) -> list[str]:
+    """Which lengths are compressed into which pool, and which share of them."""
+    share = f"{100 * case.problem.compressible_share:g} %"
+    pools = [candidate for candidate, _ in chosen]
+    return [
+        f"pool-{i} also serves {share} of the requests of {pool.hi_tokens + 1:,} to "
+        f"{reach(pool.hi_tokens, pool.gamma_hi):,} tokens, with prompts compressed to leave "
+        f"{pool.hi_tokens:,} tokens in all; the others stay in pool-{i + 1}"
+        for i, pool in enumerate(pools, start=1)
+        if pool.gamma_hi > 1.0
+    ]
+
+
 def verification(
     verdicts: Sequence[PoolVerification],
     options: VerificationOptions,
@@ -160,16 +175,17 @@ def pools_of(case: Case, plan: Plan) -> list[Judged]:
         for i, p in enumerate(plan.fleet.pools)
         if p.profile not in known
     ]
+    pools = list(zip(plan.fleet.pools, plan.fleet.gammas, strict=True))
     faults += [
         Fault(f"fleet.pools[{i}]", f"no requests are in ({p.lo_tokens}, {p.hi_tokens}] tokens")
-        for i, p in enumerate(plan.fleet.pools)
-        if not case.lengths.share(p.lo_tokens, p.hi_tokens) > 0
+        for i, (p, gammas) in enumerate(pools)
+        if not case.lengths.served_share(case.serves(p.lo_tokens, p.hi_tokens, *gammas)) > 0
     ]
     if faults:
         raise InputError(faults)
     return [
-        Judged(p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate)
-        for p in plan.fleet.pools
+        Judged(p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate, *gammas)
+        for p, gammas in pools
     ]
 
 

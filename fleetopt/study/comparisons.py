@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
+from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import HOURS_PER_YEAR, Alternative, Fleet, Verdict
 from fleetopt.study.assembly import fleet_of
@@ -144,7 +145,7 @@ def paged(design: Design, solution: Solution) -> Alternative | None:
         return None
     stated = problem.model_copy(update={"admission": "paged"})
     extra_rows = None if design.is_changed else 0
-    other = Design(replace(design.case, problem=stated), grey=False, extra_rows=extra_rows)
+    other = design_of(replace(design.case, problem=stated), grey=False, extra_rows=extra_rows)
     best = other.optimum()
     saved = 1.0 - best.usd_per_hour / solution.usd_per_hour
     if best.holding is Holding.NONE or saved <= 0:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from fleetopt.optimization.design import Design
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.table import PoolTable
+from fleetopt.workload.compression import Node
 
-Arc = tuple[int, int]
+Arc = tuple[Node, Node]
 Reached = tuple[float, PoolTable]
 """The value of a path of pools, and the pool that it comes from."""
 
@@ -24,16 +25,17 @@ def best_path(
     """
     best: dict[Arc, Reached] = {}
     for table in design.tables:
-        arc, value = (table.lo_tokens, table.hi_tokens), value_of(table)
+        (gamma_lo, gamma_hi), value = table.gammas, value_of(table)
+        arc = ((table.lo_tokens, gamma_lo), (table.hi_tokens, gamma_hi))
         if arc not in best or value < best[arc][0]:
             best[arc] = (value, table)
-    points = design.case.breakpoints
+    points = design.case.nodes
     reached = {hi: pool for (lo, hi), pool in best.items() if lo == points[0]}
     answers = []
     for _ in range(design.case.problem.max_pools):
         if points[-1] in reached:
             answers.append(reached[points[-1]])
-        step: dict[int, Reached] = {}
+        step: dict[Node, Reached] = {}
         for (lo, hi), pool in best.items():
             if lo in reached:
                 path = joined(reached[lo], pool)

@@ -13,6 +13,7 @@ from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError
 from fleetopt.extension import Extension, read_extension
 from fleetopt.optimization.design import Design
+from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
@@ -55,7 +56,7 @@ def solve(
     options = problem.verification
     cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")
-    design = Design(case, grey=cutting, log=log)
+    design = design_of(case, grey=cutting, log=log, whole=on_program is not None)
     with _shown_at_the_end(design, on_program):
         show("solving the program")
         first = design.optimum()

@@ -1,12 +1,13 @@
 """From a plan to the simulator's verdict, and the cut loops around it."""
 
-from fleetopt.verification.acceptance import accept
+from fleetopt.verification.acceptance import REFUSED, accept, verdicts_on
 from fleetopt.verification.judge import AFRESH, Judge, Judged, Together
 from fleetopt.verification.outcome import Outcome, judged
 from fleetopt.verification.verdicts import SHORTEST_RESIDENCES, overall
 
 __all__ = [
     "AFRESH",
+    "REFUSED",
     "SHORTEST_RESIDENCES",
     "Judge",
     "Judged",
@@ -15,4 +16,5 @@ __all__ = [
     "accept",
     "judged",
     "overall",
+    "verdicts_on",
 ]

@@ -15,7 +15,7 @@ from fleetopt.verification.judge import FRESH, Judge
 from fleetopt.verification.outcome import MOST_REFUSALS, Outcome, judged, refused_row
 from fleetopt.verification.together import accept_together
 
-_REFUSED = ("fail", "unstable", "inconclusive")
+REFUSED = ("fail", "unstable", "inconclusive")
 """Verdicts that take a row out; a run that is too short says nothing against it."""
 
 
@@ -34,11 +34,11 @@ def _accept_pools(design: Design, judge: Judge) -> Outcome:
     first = solution = design.optimum()
     refused: list[RefusedRow] = []
     while solution.holding is not Holding.NONE and len(refused) < MOST_REFUSALS:
-        verdicts = _verdicts(judge, solution)
+        verdicts = verdicts_on(judge, solution)
         bad = [
             (*chosen, said)
             for chosen, said in zip(solution.chosen, verdicts, strict=True)
-            if said.verdict in _REFUSED
+            if said.verdict in REFUSED
         ]
         if not bad:
             return Outcome(solution, first, tuple(verdicts), tuple(refused))
@@ -53,7 +53,7 @@ def _accept_pools(design: Design, judge: Judge) -> Outcome:
     )
 
 
-def _verdicts(judge: Judge, solution: Solution) -> list[PoolVerification]:
+def verdicts_on(judge: Judge, solution: Solution) -> list[PoolVerification]:
     """First verdicts on the pools; if all pass, the verdicts on fresh seeds."""
     pools = [judged(candidate, row) for candidate, row in solution.chosen]
     first = [judge.verdict(pool) for pool in pools]

@@ -35,13 +35,18 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A pool to be judged: the requests in (lo, hi] on n replicas of a profile."""
+    """A pool to be judged: the requests in (lo, hi] on n replicas of a profile.
+
+    gamma_lo, gamma_hi: what is compressed into the pool below, and into this one.
+    """
 
     lo_tokens: int
     hi_tokens: int
     profile: str
     replicas: int
     arrival_rate: float
+    gamma_lo: float = 1.0
+    gamma_hi: float = 1.0
 
 
 @dataclass
@@ -172,11 +177,13 @@ class Judge:
 
     def _model(self, pool: Judged) -> PoolModel:
         profile = self.case.profile(pool.profile)
+        ends = (pool.lo_tokens, pool.hi_tokens)
+        what = self.case.serves(*ends, pool.gamma_lo, pool.gamma_hi)
         return PoolModel(
             profile.iteration,
             self.case.capacity(profile, pool.hi_tokens),
             pool.replicas,
-            self.case.lengths.within(pool.lo_tokens, pool.hi_tokens),
+            self.case.lengths.served(what)[0],
             Poisson(pool.arrival_rate),
         )
 

@@ -39,6 +39,8 @@ def judged(candidate: Candidate, row: Row) -> Judged:
         candidate.profile,
         row.replicas,
         candidate.arrival_rate,
+        candidate.gamma_lo,
+        candidate.gamma_hi,
     )
 
 
@@ -59,4 +61,5 @@ def refused_row(
         said.verdict,
         said.p99_ttft_ms,
         said.slo_attainment,
+        candidate.gamma_hi,
     )

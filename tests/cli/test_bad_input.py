@@ -90,6 +90,15 @@ def refusal(*arguments):
         ("--max-pools 0", "Error: --max-pools: must be at least 1, got 0"),
         ("--max-pools 2.5", "Error: --max-pools: expected a whole number, got 2.5"),
         ("--long-max-ctx 0", "Error: --long-max-ctx: must be greater than 0, got 0"),
+        # compression: factors below 1, repeated, no numbers; shares that are none
+        ("--gammas 0.9", "Error: --gammas: must be at least 1, got 0.9"),
+        ("--gammas 1.5,0.5", "Error: --gammas: must be at least 1, got 0.5"),
+        ("--gammas 1.5,1.5", "Error: --gammas: 1.5 is stated twice"),
+        ("--gammas nan", "Error: --gammas: expected a finite number, got nan"),
+        ("--gammas 1.5,", "Error: --gammas: expected a number, got ''"),
+        ("--gammas much", "Error: --gammas: expected a number, got 'much'"),
+        ("--p-c 0", "Error: --p-c: must be greater than 0, got 0"),
+        ("--p-c 120%", "Error: --p-c: must be at most 1, got 1.2"),
         # side constraints: unknown and repeated types, negative and empty caps
         ("--inventory h10=8", "Error: --inventory: unknown GPU type 'h10' (did you mean 'h100'?)"),
         ("--inventory h100=-1", "Error: --inventory: must be at least 0, got -1"),

@@ -38,6 +38,7 @@ class FluidTable:
     floor_s: float = 0.0
     profile: CalibratedProfile = PROFILE
     admission: str = "paged"
+    gammas: tuple[float, float] = (1.0, 1.0)
     slots: int = 16
     arrival_rate: float = 7.0
     evaluations: list[int] = field(default_factory=list)

@@ -15,6 +15,7 @@ from fleetopt import InputError, Plan, build_program, catalog, solve, solve_prog
 from fleetopt.cli.main import cli
 from fleetopt.extension import read_extension
 from fleetopt.problem import VerificationOptions
+from fleetopt.questions.frontier import frontier
 
 KEYS = 'gpus = ["a100", "h100"]\nmax_pools = 2\ncdf = [[2048, 0.8], [8192, 1.0]]\n'
 NO_H100 = """
@@ -173,6 +174,17 @@ def test_plans_never_run_python(folder: Path) -> None:
     other = CliRunner().invoke(cli, ["diff", "a.json", "b.json"]).stdout
     assert "the extensions differ" in other
     assert "but for what their extensions add" in other
+    assert not (folder / "ran").exists()
+
+
+def test_a_frontier_says_that_it_leaves_constraints_out(folder: Path) -> None:
+    """It is refused rather than drawn without them."""
+    (folder / "cap.py").write_text(MARKER)
+    result = CliRunner().invoke(cli, ["frontier", "p.toml"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "p.toml, extension: only `fleetopt solve` runs extensions" in result.stderr
+    with pytest.raises(InputError, match="a frontier runs no extensions"):
+        frontier(catalog.read_problem("two_types")[0], ("cost", "ttft"))
     assert not (folder / "ran").exists()
 
 
