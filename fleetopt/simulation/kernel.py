@@ -102,7 +102,7 @@ def _tree_least(tree: Any) -> int:
 
 
 @_compiled
-def _heap_push(heap: Any, base: int, size: int, entry: int) -> None:
+def _heap_push(heap: Any, base: int, size: int, entry: float) -> None:
     """Push an entry onto the heap of `size` entries that begins at `base`."""
     i = size
     while i > 0:

@@ -1,0 +1,190 @@
+"""Simulating a fleet: pools behind a router, on traffic that is drawn or recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fleetopt.errors import Fault, InputError
+from fleetopt.simulation.failures import Failures
+from fleetopt.simulation.fleet_model import FleetPool, Traffic
+from fleetopt.simulation.fleet_records import (
+    ClosedLoop,
+    Faults,
+    FleetRequests,
+    FleetTrajectory,
+    Limits,
+    PoolEngine,
+    Setting,
+)
+from fleetopt.simulation.records import Floats, Ints, Window, checkpoints
+from fleetopt.simulation.routing.knowledge import ORACLE, LengthKnowledge
+from fleetopt.simulation.routing.router import Router, Routing
+
+CHECKPOINTS = 128
+"""Points of the time series of a run."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """Pools and a router.
+
+    knowledge: what the router knows of lengths.
+    failures: of its nodes; None is a fleet that never fails.
+    timeout_s: longest wait of a request for its admission.
+    """
+
+    pools: tuple[FleetPool, ...]
+    router: Router
+    knowledge: LengthKnowledge = ORACLE
+    failures: Failures | None = None
+    timeout_s: float = np.inf
+
+    def faults(self) -> list[Fault]:
+        """What is wrong with it."""
+        faults = [fault for pool in self.pools for fault in pool.faults()]
+        names = [pool.name for pool in self.pools]
+        wrong = [
+            (not names, "pools", "at least one is expected"),
+            (len(set(names)) < len(names), "pools", "different names are expected"),
+            (not self.timeout_s > 0, "timeout", f"above 0 s, got {self.timeout_s:g}"),
+        ]
+        return faults + [Fault(f"fleet: {place}", said) for bad, place, said in wrong if bad]
+
+
+@dataclass(frozen=True, eq=False)
+class FleetOutcome:
+    """What became of the traffic of one run.
+
+    window: as observed; its measured part ends where a run stopped early.
+    trajectory: requests in the order in which they reached their pools.
+    order: which request of the traffic each of them is.
+    """
+
+    fleet: Fleet
+    traffic: Traffic
+    routing: Routing
+    window: Window
+    checkpoint_s: Floats
+    trajectory: FleetTrajectory
+    order: Ints | None
+
+    def column(self, name: str) -> np.ndarray:
+        """A column of the trajectory in the order of the traffic."""
+        values = np.asarray(getattr(self.trajectory, name))
+        if self.order is None:
+            return values
+        sorted_back = np.empty_like(values)
+        sorted_back[self.order] = values
+        return sorted_back
+
+    @cached_property
+    def arrival_s(self) -> Floats:
+        """When each request came to the router, in the order of the traffic."""
+        if self.order is None:
+            return self.trajectory.arrival_s
+        return self.traffic.arrival_s
+
+
+def simulate_fleet(
+    fleet: Fleet,
+    traffic: Traffic,
+    window: Window,
+    rng: np.random.Generator,
+    *,
+    loop: ClosedLoop | None = None,
+    limits: Limits | None = None,
+) -> FleetOutcome:
+    """One run of a fleet.
+
+    rng: draws failures, then what the router draws: fleets that differ in the router only
+        meet the same failures.
+    loop: clients that take the requests in order instead of their arrival times.
+    limits: a bound on events and whether to stop early; its timeout is the fleet's.
+    Raises InputError, with all faults, for a fleet or traffic that cannot be simulated.
+    """
+    faults = fleet.faults() + ([] if loop else traffic.faults())
+    if faults:
+        raise InputError(faults)
+    outages = Faults.none()
+    if fleet.failures:
+        outages = fleet.failures.draw(fleet.pools, rng, window.stop_s)
+    longest = max(pool.max_context for pool in fleet.pools)
+    known = fleet.knowledge.tokens(traffic, longest, rng)
+    routing = fleet.router.route(traffic, known, fleet.pools, rng)
+    order = None if loop else _order_at_pools(traffic, routing)
+    marks = checkpoints(window, CHECKPOINTS)
+    setting = Setting(
+        window,
+        marks,
+        routing.rule,
+        routing.threshold,
+        loop or ClosedLoop(),
+        outages,
+        (limits or Limits())._replace(timeout_s=fleet.timeout_s),
+    )
+    requests = _requests(traffic, known, routing, order)
+    trajectory = run_compiled(engines(fleet.pools, routing), requests, setting)
+    seen = window._replace(measure_end_s=_observed_s(trajectory, window))
+    return FleetOutcome(fleet, traffic, routing, seen, marks, trajectory, order)
+
+
+def run_compiled(
+    pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting
+) -> FleetTrajectory:
+    """The kernel's function; the compiler is loaded when it is first needed."""
+    from fleetopt.simulation.fleet_kernel import run_fleet
+
+    return run_fleet(pools, requests, setting)
+
+
+def engines(pools: Sequence[FleetPool], routing: Routing) -> list[PoolEngine]:
+    """Pools as plain numbers, with what the router's rule needs of them."""
+    overflow = routing.overflow or (-1,) * len(pools)
+    pressure = routing.pressure_sequences or (1.0,) * len(pools)
+    numbers = zip(pools, overflow, pressure, strict=True)
+    return [pool.engine(over, sequences) for pool, over, sequences in numbers]
+
+
+def _observed_s(trajectory: FleetTrajectory, window: Window) -> float:
+    """End of measurement: earlier where the run stopped early."""
+    return min(window.measure_end_s, max(trajectory.stopped_s, window.warmup_s))
+
+
+def _order_at_pools(traffic: Traffic, routing: Routing) -> Ints | None:
+    """Requests in the order of their arrival at the pools; None if the router keeps it."""
+    if routing.delay_s is None:
+        return None
+    return np.argsort(traffic.arrival_s + routing.delay_s, kind="stable")
+
+
+def _requests(
+    traffic: Traffic, known_tokens: Ints, routing: Routing, order: Ints | None
+) -> FleetRequests:
+    """Requests as the kernel takes them; columns that say nothing take no memory."""
+    n = len(traffic)
+    prompts = traffic.prompt_tokens if routing.prompt_tokens is None else routing.prompt_tokens
+    arrival_s = traffic.arrival_s
+    prefix, shared = np.broadcast_to(np.int64(-1), n), np.broadcast_to(np.int64(0), n)
+    if traffic.prefix is not None and traffic.prefix_tokens is not None:
+        prefix, shared = traffic.prefix, np.minimum(traffic.prefix_tokens, prompts)
+    choices = routing.choices if routing.choices is not None else np.zeros((0, 2), dtype=np.int64)
+    if order is not None and routing.delay_s is not None:
+        arrival_s = traffic.arrival_s + routing.delay_s
+    requests = FleetRequests(
+        arrival_s,
+        prompts,
+        traffic.output_tokens,
+        routing.pool,
+        known_tokens,
+        prefix,
+        shared,
+        choices,
+    )
+    if order is None:
+        return requests
+    columns = {name: column[order] for name, column in requests._asdict().items() if column.size}
+    return requests._replace(**columns)

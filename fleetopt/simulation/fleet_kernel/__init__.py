@@ -1,0 +1,12 @@
+"""The compiled simulator of a fleet: pools of replicas behind a router, with failures.
+
+It runs each replica by epochs as `kernel` does. Where sequences take KV blocks as they
+grow, an epoch also ends before the iteration for which the blocks do not suffice: each
+decoding sequence takes a block every `block_tokens` iterations, so counts of sequences by
+phase tell when. Events at the same instant come in this order: iteration ends (lowest
+replica first), failures and repairs, timeouts, arrivals. The plain twin in
+`fleet_reference` walks every iteration and agrees bit for bit.
+"""
+
+from fleetopt.simulation.fleet_kernel.loop import is_compiled as is_compiled
+from fleetopt.simulation.fleet_kernel.loop import run_fleet as run_fleet

@@ -1,0 +1,327 @@
+"""The event loop of the fleet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fleetopt.simulation.fleet_kernel.accounts import book, diverges, down_time, read
+from fleetopt.simulation.fleet_kernel.batch import (
+    begin_epoch,
+    end_decodes,
+    end_prefills,
+    next_event,
+    next_iteration,
+)
+from fleetopt.simulation.fleet_kernel.dispatch import client_sends, count, reject, send
+from fleetopt.simulation.fleet_kernel.faults import fail, repair
+from fleetopt.simulation.fleet_kernel.queue import (
+    admit_waiting,
+    plan_admission,
+    preempt_youngest,
+    remove_held,
+    remove_waiting,
+)
+from fleetopt.simulation.fleet_records import (
+    FleetRequests,
+    FleetTrajectory,
+    PoolEngine,
+    Setting,
+    Status,
+    Stop,
+)
+from fleetopt.simulation.fleet_state import fleet_trajectory, new_fleet
+from fleetopt.simulation.kernel import _compiled, _heap_pop, _tree_least, _tree_set
+
+_INF = math.inf
+_UNFINISHED = int(Status.UNFINISHED)
+_TIMEOUT = int(Status.TIMEOUT)
+_TIME = int(Stop.TIME)
+_DIVERGED = int(Stop.DIVERGED)
+_EVENTS = int(Stop.EVENTS)
+
+
+@_compiled
+def iterate(
+    pools: Any,
+    replicas: Any,
+    requests: Any,
+    heap: Any,
+    phases: Any,
+    times: Any,
+    counts: Any,
+    nodes: Any,
+    clients: Any,
+    think_s: Any,
+    histogram: Any,
+    tokens: Any,
+    run: Any,
+    r: int,
+    now: float,
+    window: Any,
+) -> None:
+    """A replica's batch changes: sequences leave, are preempted and join."""
+    replica = replicas[r]
+    pool = pools[replica.pool]
+    i = next_iteration(pool, replica, requests, heap)
+    book(pool, replica, phases, histogram, tokens, i - replica.epoch_iteration, now, window)
+    end_s = window.measure_end_s
+    left = end_decodes(pool, replicas, requests, heap, phases, nodes, run, r, i, now, end_s)
+    if pool.growth == 1:
+        replica.blocks += phases[replica.phase + i % pool.block_tokens]
+    end_prefills(pool, replicas, requests, heap, phases, nodes, r, i, now)
+    while pool.growth == 1 and replica.blocks > pool.kv_blocks:
+        preempt_youngest(pool, replica, requests, heap, phases, i)
+    admit_waiting(pool, replicas, requests, nodes, r, i, now)
+    _tree_set(times, r, begin_epoch(pool, replica, requests, heap, phases, i, now))
+    if left > 0:
+        count(counts, pool, r, -left)
+        if clients.size > 0:
+            for _ in range(left):
+                client_sends(clients, run, think_s, now)
+
+
+@_compiled
+def time_out(
+    pools: Any,
+    replicas: Any,
+    requests: Any,
+    heap: Any,
+    phases: Any,
+    times: Any,
+    counts: Any,
+    q: int,
+    now: float,
+) -> None:
+    """Take request q out of the queue that it stands in."""
+    pool = pools[requests[q].pool]
+    r = requests[q].replica
+    if r < 0:
+        remove_held(pool, requests, q)
+        return
+    was_first = replicas[r].queue_head == q
+    remove_waiting(replicas[r], requests, q)
+    pool.waiting -= 1
+    count(counts, pool, r, -1)
+    if was_first:
+        plan_admission(pool, replicas[r], requests, phases, now)
+        _tree_set(times, r, next_event(pool, replicas[r], requests, heap))
+
+
+@_compiled
+def next_deadline(requests: Any, run: Any, timeout_s: float) -> float:
+    """When the next request that still waits for its first admission gives up."""
+    if timeout_s == _INF:
+        return _INF
+    while run.deadline < run.arrived:
+        request = requests[run.deadline]
+        was_admitted = request.restarts > 0 or not math.isnan(request.admitted_s)
+        if request.status == _UNFINISHED and not was_admitted:
+            return request.arrival_s + timeout_s
+        run.deadline += 1
+    return _INF
+
+
+@_compiled
+def _run(
+    window: Any,
+    checkpoint_s: Any,
+    rule: int,
+    threshold: float,
+    timeout_s: float,
+    most_events: int,
+    stop_early: int,
+    pools: Any,
+    replicas: Any,
+    requests: Any,
+    heap: Any,
+    phases: Any,
+    times: Any,
+    counts: Any,
+    nodes: Any,
+    choices: Any,
+    clients: Any,
+    think_s: Any,
+    faults: Any,
+    histogram: Any,
+    tokens: Any,
+    series: Any,
+    runs: Any,
+) -> None:
+    """The event loop."""
+    run = runs[0]
+    size = requests.size
+    run.clients = clients.size
+    while True:
+        arrival_s = _INF
+        if run.arrived < size:
+            if clients.size == 0:
+                arrival_s = requests[run.arrived].arrival_s
+            elif run.clients > 0:
+                arrival_s = clients[0]
+        if run.open_measured == 0 and arrival_s >= window.measure_end_s:
+            break
+        now = times[1]
+        event = 0
+        if run.fault < faults.size and faults[run.fault].time_s < now:
+            now = faults[run.fault].time_s
+            event = 1
+        deadline_s = next_deadline(requests, run, timeout_s)
+        if deadline_s < now:
+            now = deadline_s
+            event = 2
+        if arrival_s < now:
+            now = arrival_s
+            event = 3
+        if now > window.stop_s or now == _INF:
+            run.stop = _TIME
+            run.now = window.stop_s
+            break
+        while run.seen < checkpoint_s.size and checkpoint_s[run.seen] <= now:
+            read(pools, replicas, series, run.seen)
+            if stop_early == 1 and diverges(series, checkpoint_s, run.seen, window.stop_s):
+                run.stop = _DIVERGED
+                now = checkpoint_s[run.seen]
+                run.seen += 1
+                break
+            run.seen += 1
+        if run.stop == _DIVERGED:
+            run.now = now
+            break
+        run.now = now
+        run.events += 1
+        if run.events > most_events:
+            run.stop = _EVENTS
+            break
+        if event == 0:
+            r = _tree_least(times)
+            iterate(
+                pools,
+                replicas,
+                requests,
+                heap,
+                phases,
+                times,
+                counts,
+                nodes,
+                clients,
+                think_s,
+                histogram,
+                tokens,
+                run,
+                r,
+                now,
+                window,
+            )
+        elif event == 1:
+            fault = faults[run.fault]
+            run.fault += 1
+            if fault.down == 1:
+                fail(
+                    pools,
+                    replicas,
+                    requests,
+                    heap,
+                    phases,
+                    times,
+                    counts,
+                    nodes,
+                    choices,
+                    clients,
+                    think_s,
+                    histogram,
+                    tokens,
+                    run,
+                    fault,
+                    window,
+                    rule,
+                    threshold,
+                )
+            else:
+                repair(pools, replicas, requests, heap, phases, times, counts, nodes, fault, window)
+        elif event == 2:
+            q = run.deadline
+            run.deadline += 1
+            time_out(pools, replicas, requests, heap, phases, times, counts, q, now)
+            reject(requests, run, clients, think_s, q, _TIMEOUT, now, window.measure_end_s)
+        else:
+            q = run.arrived
+            run.arrived += 1
+            if clients.size > 0:
+                requests[q].arrival_s = now
+                _heap_pop(clients, 0, run.clients)
+                run.clients -= 1
+            run.open_measured += now < window.measure_end_s
+            status = send(
+                pools,
+                replicas,
+                requests,
+                heap,
+                phases,
+                times,
+                counts,
+                nodes,
+                choices,
+                q,
+                now,
+                rule,
+                threshold,
+            )
+            if status != _UNFINISHED:
+                end_s = window.measure_end_s
+                reject(requests, run, clients, think_s, q, status, now, end_s)
+    for r in range(replicas.size):
+        book(pools[replicas[r].pool], replicas[r], phases, histogram, tokens, 0, run.now, window)
+        if replicas[r].is_down > 0:
+            down_time(replicas[r], run.now, window)
+
+
+def run_fleet(
+    pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting
+) -> FleetTrajectory:
+    """Simulate a fleet. Same result as the twin's.
+
+    Raises ValueError if there is no pool, a pool has no replica, or arrivals are not in order.
+    """
+    state = new_fleet(pools, requests, setting)
+    limits = setting.limits
+    _run(
+        setting.window,
+        setting.checkpoint_s,
+        int(setting.rule),
+        float(setting.threshold),
+        float(limits.timeout_s),
+        int(limits.events),
+        int(limits.stop_early),
+        *state,
+    )
+    return fleet_trajectory(state)
+
+
+def is_compiled() -> bool:
+    """Whether a compiled kernel is in the cache, so that the next run starts at once."""
+    return any(_cached("loop._run*.nbi"))
+
+
+def _cached(pattern: str) -> list[Path]:
+    folder = _run.stats.cache_path  # type: ignore[attr-defined]
+    return list(Path(folder).glob(pattern)) if folder else []
+
+
+def _drop_stale() -> None:
+    """Drop what was compiled before any of the sources changed.
+
+    A function is compiled together with those that it calls from other files, and numba
+    only looks at its own.
+    """
+    here = Path(__file__).parent
+    sources = [*here.glob("*.py"), here.parent / "kernel.py"]
+    newest = max(source.stat().st_mtime for source in sources)
+    for cached in _cached("*.nbi"):
+        if cached.stat().st_mtime < newest:
+            cached.unlink(missing_ok=True)
+
+
+_drop_stale()

@@ -1,0 +1,430 @@
+"""The slow, readable twin of the fleet's kernel: objects, lists, one iteration after another.
+
+It follows the same rules with the same arithmetic for the end of an iteration, so its
+trajectories equal the kernel's bit for bit; everything else is done the plain way.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fleetopt.simulation.fleet_records import (
+    FleetRequests,
+    FleetTrajectory,
+    PoolEngine,
+    Rule,
+    Setting,
+    Status,
+    Stop,
+)
+from fleetopt.simulation.fleet_replica import Replica, Request
+from fleetopt.simulation.fleet_state import REPLICA_TOTALS, token_bin_edges_s
+from fleetopt.simulation.records import Floats
+
+_LEAST_MARKS = 16
+_COLUMNS = {
+    "arrival_s": "arrival_s",
+    "admitted_s": "admitted_s",
+    "prefill_end_s": "prefill_end_s",
+    "end_s": "end_s",
+    "pool": "pool",
+    "replica": "replica",
+    "served_tokens": "output_tokens",
+    "hit_tokens": "hit_tokens",
+    "preemptions": "preemptions",
+    "restarts": "restarts",
+    "status": "status",
+}
+_SERIES = ("waiting", "active", "completed", "up", "saturated")
+
+
+def run_fleet(
+    pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting
+) -> FleetTrajectory:
+    """Simulate a fleet; same arguments and result as the kernel's function."""
+    return _Run(pools, requests, setting).run()
+
+
+class _Run:
+    """One simulation in progress."""
+
+    def __init__(
+        self, pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting
+    ) -> None:
+        self.pools = pools
+        self.setting = setting
+        self.replicas = [Replica(p, i) for i, p in enumerate(pools) for _ in range(p.replicas)]
+        columns = (column.tolist() for column in requests[:-1])
+        self.requests = [Request(i, *row) for i, row in enumerate(zip(*columns, strict=True))]
+        self.choices = requests.choices
+        self.clients = [0.0] * setting.loop.clients
+        self.held: list[list[Request]] = [[] for _ in pools]
+        self.completed = [0] * len(pools)
+        self.arrived = self.sent = self.fault = self.events = 0
+        self.now = 0.0
+        self.stop = Stop.ENDED
+        self.occupancy_s = [np.zeros(p.engine.slots + 1) for p in pools]
+        self.token_bins_s = token_bin_edges_s()
+        self.tokens = np.zeros((len(pools), self.token_bins_s.size - 1), dtype=np.int64)
+        self.rows: list[list[list[int]]] = []
+        if self.clients:
+            for request in self.requests:
+                request.arrival_s = math.nan
+
+    def members(self, pool: int) -> list[Replica]:
+        """The replicas of a pool."""
+        return [replica for replica in self.replicas if replica.pool == pool]
+
+    # --- the event loop
+
+    def run(self) -> FleetTrajectory:
+        """Iteration ends before faults, faults before timeouts, timeouts before arrivals."""
+        while not self.is_done():
+            changes = [replica.next_change() for replica in self.replicas]
+            first = min(range(len(changes)), key=lambda r: changes[r][1])
+            times = [changes[first][1], self.fault_s(), self.deadline_s(), self.arrival_s()]
+            now = min(times)
+            event = times.index(now)
+            if now > self.setting.window.stop_s or now == math.inf:
+                self.stop = Stop.TIME
+                self.now = self.setting.window.stop_s
+                break
+            if self.has_diverged(now):
+                self.stop = Stop.DIVERGED
+                self.now = float(self.setting.checkpoint_s[len(self.rows) - 1])
+                break
+            self.now = now
+            self.events += 1
+            if self.events > self.setting.limits.events:
+                self.stop = Stop.EVENTS
+                break
+            if event == 0:
+                self.iterate(self.replicas[first], changes[first][0])
+            else:
+                (self.change_fleet, self.time_out, self.arrive)[event - 1]()
+        for replica in self.replicas:
+            if replica.batch:
+                self.book(replica, 0)
+            if replica.faults:
+                self.book_down_time(replica)
+        return self.trajectory()
+
+    def is_done(self) -> bool:
+        """Whether every request that arrived before the end of measurement has ended."""
+        end_s = self.setting.window.measure_end_s
+        arrived = self.requests[: self.arrived]
+        is_open = any(r.status == Status.UNFINISHED and r.arrival_s < end_s for r in arrived)
+        return not is_open and self.arrival_s() >= end_s
+
+    def arrival_s(self) -> float:
+        """When the next request arrives."""
+        if self.arrived == len(self.requests):
+            return math.inf
+        if not self.setting.loop.clients:
+            return self.requests[self.arrived].arrival_s
+        return self.clients[0] if self.clients else math.inf
+
+    def deadline_s(self) -> float:
+        """When the next request that still waits for its first admission gives up."""
+        return self.next_to_give_up()[1]
+
+    def next_to_give_up(self) -> tuple[Request | None, float]:
+        """The first request that has never been admitted, and when it gives up."""
+        for r in self.requests[: self.arrived]:
+            was_admitted = r.restarts > 0 or not math.isnan(r.admitted_s)
+            if r.status == Status.UNFINISHED and not was_admitted:
+                return r, r.arrival_s + self.setting.limits.timeout_s
+        return None, math.inf
+
+    def fault_s(self) -> float:
+        """When the next replicas go down or come up."""
+        times = self.setting.faults.time_s
+        return float(times[self.fault]) if self.fault < times.size else math.inf
+
+    # --- events
+
+    def arrive(self) -> None:
+        """The next request comes to the router."""
+        request = self.requests[self.arrived]
+        self.arrived += 1
+        if self.setting.loop.clients:
+            request.arrival_s = heapq.heappop(self.clients)
+        self.send(request)
+
+    def iterate(self, replica: Replica, iterations: int) -> None:
+        """Run the epoch's iterations to their end, then let the batch change."""
+        self.book(replica, iterations)
+        was_prefilling = [s for s in replica.batch if s.is_prefilling]
+        self.step(replica, iterations)
+        for s in sorted(replica.batch, key=lambda s: s.index):
+            if not s.is_prefilling and s.generated_tokens == s.output_tokens:
+                self.end(replica, s)
+        for s in [s for s in was_prefilling if not s.is_prefilling]:
+            if math.isnan(s.prefill_end_s):
+                s.prefill_end_s = self.now
+            replica.keep_prefix(s, s.prompt_tokens)
+        while not replica.has_blocks(0):
+            replica.preempt_youngest()
+        while replica.has_room():
+            replica.admit(replica.queue.pop(0), self.now)
+        replica.begin_epoch(self.now)
+
+    def step(self, replica: Replica, iterations: int) -> None:
+        """Advance a batch; inside the window, add up its work."""
+        window = self.setting.window
+        for _ in range(iterations):
+            if window.warmup_s <= self.now < window.measure_end_s:
+                replica.work += len(replica.batch)
+                replica.context_sum += replica.context()
+            replica.step()
+
+    def end(self, replica: Replica, s: Request) -> None:
+        """A sequence has all its tokens and leaves."""
+        replica.batch.remove(s)
+        s.end_s = self.now
+        s.status = Status.TRUNCATED if s.output_tokens < s.asked_tokens else Status.COMPLETED
+        self.completed[s.pool] += 1
+        replica.keep_prefix(s, s.total_tokens)
+        self.client_sends()
+
+    def time_out(self) -> None:
+        """A request has waited too long and leaves its queue."""
+        request, _ = self.next_to_give_up()
+        assert request is not None
+        if request.replica < 0:
+            self.held[request.pool].remove(request)
+        else:
+            replica = self.replicas[request.replica]
+            if replica.queue[0] is request:
+                replica.queue_changed_s = self.now
+            replica.queue.remove(request)
+        self.reject(request, Status.TIMEOUT)
+
+    def reject(self, request: Request, status: Status) -> None:
+        """Turn a request away."""
+        request.status = status
+        self.client_sends()
+
+    def client_sends(self) -> None:
+        """A client's request has ended; after a while it sends its next one."""
+        if self.setting.loop.clients:
+            think_s = self.setting.loop.think_s
+            wait_s = float(think_s[self.sent]) if self.sent < think_s.size else 0.0
+            heapq.heappush(self.clients, self.now + wait_s)
+            self.sent += 1
+
+    def change_fleet(self) -> None:
+        """Replicas go down together and lose their requests, or come up empty."""
+        faults, k = self.setting.faults, self.fault
+        self.fault += 1
+        members = self.replicas[int(faults.first[k]) : int(faults.last[k])]
+        if faults.down[k]:
+            for replica in members:
+                if not replica.faults:
+                    replica.down_since_s = self.now
+                replica.faults += 1
+            for replica, gone in [(replica, self.take_down(replica)) for replica in members]:
+                self.restart(replica, gone)
+            return
+        for replica in members:
+            replica.faults -= 1
+            if not replica.faults:
+                self.book_down_time(replica)
+        for pool, held in enumerate(self.held):
+            while held and any(not replica.faults for replica in self.members(pool)):
+                self.join(held.pop(0), self.emptiest(pool))
+
+    def take_down(self, replica: Replica) -> list[Request]:
+        """Empty a replica that fails; its requests in order of arrival."""
+        if replica.batch:
+            k = next(k for k in range(1, 10**9) if replica.end_s(k) > self.now) - 1
+            self.book(replica, k)
+            self.step(replica, k)
+        replica.lost_tokens += sum(s.held_tokens for s in replica.batch)
+        gone = sorted(replica.batch + replica.queue, key=lambda s: s.index)
+        replica.batch, replica.queue, replica.cache = [], [], {}
+        return gone
+
+    def restart(self, replica: Replica, gone: list[Request]) -> None:
+        """Send the requests of a failed replica to others, where they start anew."""
+        for s in gone:
+            if not math.isnan(s.admitted_s):
+                s.restarts += 1
+                replica.restarts += 1
+                s.admitted_s = s.prefill_end_s = math.nan
+                s.generated_tokens = s.to_prefill_tokens = s.prefilled_tokens = 0
+            self.send(s)
+
+    # --- routing
+
+    def send(self, request: Request) -> None:
+        """Route a request and bring it to its replica, or turn it away."""
+        if request.pool < 0:
+            return self.reject(request, Status.NO_POOL)
+        replica, pool = self.choose(request)
+        if not self.fit(request, self.pools[pool]):
+            return self.reject(request, Status.TOO_LONG)
+        request.pool = pool
+        if replica is None:
+            request.replica = -1
+            self.held[pool].append(request)
+            return self.held[pool].sort(key=lambda s: s.index)
+        limit = self.pools[pool].queue_limit
+        is_full = bool(replica.batch) and 0 < limit <= len(replica.queue)
+        if is_full and not request.restarts:
+            return self.reject(request, Status.QUEUE_FULL)
+        return self.join(request, replica)
+
+    def join(self, request: Request, replica: Replica) -> None:
+        """Start a request on an idle replica, or let it wait at a busy one."""
+        request.replica = self.replicas.index(replica)
+        if replica.batch:
+            replica.insert(request, self.now)
+        else:
+            replica.admit(request, self.now)
+            replica.begin_epoch(self.now)
+
+    def fit(self, request: Request, pool: PoolEngine) -> bool:
+        """Cut a request's output to a context window; whether it can ever be served."""
+        room = pool.max_context - request.prompt_tokens
+        if room < 1:
+            return False
+        request.output_tokens = min(request.asked_tokens, room)
+        blocks = -(-request.total_tokens // pool.engine.block_tokens)
+        return not pool.engine.kv_blocks or blocks <= pool.engine.kv_blocks
+
+    def emptiest(self, pool: int) -> Replica:
+        """The first of a pool's replicas with the fewest sequences."""
+        return min(self.members(pool), key=lambda replica: replica.sequences)
+
+    def choose(self, request: Request) -> tuple[Replica | None, int]:
+        """The replica for a request, None if its pool is down; and the pool."""
+        rule, pool = self.setting.rule, request.pool
+        if rule == Rule.TWO_CHOICES:
+            two = [self.replicas[i] for i in self.choices[request.index]]
+            best = min(two, key=lambda replica: replica.sequences)
+            if not best.faults:
+                return best, best.pool
+        if rule in (Rule.TWO_CHOICES, Rule.FEWEST):
+            pool = self.fewest_pool(request)
+        if rule == Rule.SPILLOVER:
+            over, pressure = self.pools[pool].overflow, self.pressure(pool)
+            is_less = over >= 0 and self.pressure(over) < pressure
+            pool = over if is_less and pressure > self.setting.threshold else pool
+        emptiest = self.emptiest(pool)
+        if emptiest.faults:
+            return None, pool
+        if rule == Rule.PREFIX:
+            best = self.best_prefix(request, emptiest)
+            is_full = best.sequences > emptiest.sequences + self.setting.threshold
+            return (emptiest if is_full else best), pool
+        return emptiest, pool
+
+    def fewest_pool(self, request: Request) -> int:
+        """Among the pools that fit, the one whose emptiest replica has the fewest sequences."""
+        fits = [p for p, s in enumerate(self.pools) if s.max_context >= request.needs_tokens]
+        up = [p for p in fits if not self.emptiest(p).faults]
+        return min(up, key=lambda p: self.emptiest(p).sequences, default=request.pool)
+
+    def pressure(self, pool: int) -> float:
+        """Sequences of a pool over those that it should have; infinite if it is down."""
+        up = [replica for replica in self.members(pool) if not replica.faults]
+        sequences = sum(len(replica.batch) + len(replica.queue) for replica in up)
+        wanted = len(up) * self.pools[pool].pressure_sequences
+        return (sequences + len(self.held[pool])) / wanted if up else math.inf
+
+    def best_prefix(self, request: Request, emptiest: Replica) -> Replica:
+        """The first replica that holds most of a request's prefix; the emptiest if none does."""
+        members = self.members(request.pool)
+        best = max(members, key=lambda replica: replica.hit_tokens(request))
+        return best if best.hit_tokens(request) else emptiest
+
+    # --- accounts
+
+    def book(self, replica: Replica, iterations: int) -> None:
+        """Account for the epoch that ends now, after so many iterations."""
+        self.book_tokens(replica, iterations)
+        seconds = self.in_window(replica.epoch_s)
+        if seconds <= 0.0:
+            return
+        replica.busy_s += seconds
+        held = float(len(replica.batch))
+        if replica.spec.engine.kv_blocks:
+            first = replica.blocks_held()
+            held = first + 0.5 * (replica.blocks_held(max(iterations - 1, 0)) - first)
+        replica.kv_block_s += held * seconds
+        self.occupancy_s[replica.pool][len(replica.batch)] += seconds
+
+    def book_tokens(self, replica: Replica, iterations: int) -> None:
+        """Count the epoch's output tokens by the mean time of its iterations."""
+        window = self.setting.window
+        decoding = sum(not s.is_prefilling for s in replica.batch)
+        if iterations and window.warmup_s <= self.now < window.measure_end_s:
+            mean_s = (self.now - replica.epoch_s) / iterations
+            place = int(np.searchsorted(self.token_bins_s, mean_s, side="right")) - 1
+            place = max(0, min(place, self.tokens.shape[1] - 1))
+            self.tokens[replica.pool, place] += iterations * decoding
+
+    def book_down_time(self, replica: Replica) -> None:
+        """Account for the time that a replica was down."""
+        replica.down_s += max(0.0, self.in_window(replica.down_since_s))
+
+    def in_window(self, since_s: float) -> float:
+        """Seconds from a time to now that lie in the window; negative if none do."""
+        window = self.setting.window
+        return min(self.now, window.measure_end_s) - max(since_s, window.warmup_s)
+
+    def has_diverged(self, now: float) -> bool:
+        """Read the series at the checkpoints that have passed; whether a backlog diverges."""
+        marks: Floats = self.setting.checkpoint_s
+        while len(self.rows) < marks.size and marks[len(self.rows)] <= now:
+            self.rows.append([self.row(pool) for pool in range(len(self.pools))])
+            if self.setting.limits.stop_early and self.is_hopeless(len(self.rows) - 1):
+                return True
+        return False
+
+    def row(self, pool: int) -> list[int]:
+        """Waiting, active, completed, up and saturated of a pool."""
+        members = self.members(pool)
+        waiting = sum(len(replica.queue) for replica in members) + len(self.held[pool])
+        active = sum(len(replica.batch) for replica in members)
+        up = sum(not replica.faults for replica in members)
+        return [waiting, active, self.completed[pool], up, sum(bool(r.queue) for r in members)]
+
+    def is_hopeless(self, mark: int) -> bool:
+        """Whether a growing backlog could not drain in the time left even without arrivals."""
+        if mark + 1 < _LEAST_MARKS:
+            return False
+        marks, half = self.setting.checkpoint_s, mark // 2
+        for now, then in zip(self.rows[mark], self.rows[half], strict=True):
+            able = (now[2] - then[2]) * (self.setting.window.stop_s - marks[mark])
+            if now[0] > then[0] and now[0] * (marks[mark] - marks[half]) > able:
+                return True
+        return False
+
+    def trajectory(self) -> FleetTrajectory:
+        """What the run says."""
+        columns: dict[str, Any] = {
+            column: np.array([getattr(r, name) for r in self.requests])
+            for column, name in _COLUMNS.items()
+        }
+        totals = [tuple(getattr(r, name) for name in REPLICA_TOTALS) for r in self.replicas]
+        kinds = [(name, "i8" if i > 4 else "f8") for i, name in enumerate(REPLICA_TOTALS)]
+        size = self.setting.checkpoint_s.size
+        series = np.zeros((size, len(self.pools), len(_SERIES)), dtype=np.int64)
+        series[: len(self.rows)] = np.array(self.rows).reshape(-1, *series.shape[1:])
+        columns |= dict(zip(_SERIES, np.moveaxis(series, 2, 0), strict=True))
+        return FleetTrajectory(
+            **columns,
+            replicas=np.array(totals, dtype=kinds),
+            occupancy_s=tuple(self.occupancy_s),
+            tokens=self.tokens,
+            stop=int(self.stop),
+            stopped_s=self.now,
+            events=self.events,
+        )

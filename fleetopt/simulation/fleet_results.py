@@ -1,0 +1,187 @@
+"""Replications of a fleet: how long, on what traffic, and their results together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from fleetopt.problem import LatencyBound
+from fleetopt.simulation import statistics
+from fleetopt.simulation.fleet import Fleet, simulate_fleet
+from fleetopt.simulation.fleet_model import Traffic
+from fleetopt.simulation.fleet_records import ClosedLoop, Limits
+from fleetopt.simulation.fleet_run import FleetRun, GroupRun, measure
+from fleetopt.simulation.pool import Horizon
+from fleetopt.simulation.records import Floats
+from fleetopt.simulation.statistics import MeanInterval
+from fleetopt.workload.arrivals import ArrivalProcess
+from fleetopt.workload.lengths import LengthDistribution
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+
+
+class TrafficSource(Protocol):
+    """Anything that gives the traffic of a replication."""
+
+    def draw(self, rng: np.random.Generator, horizon_s: float) -> Traffic:
+        """Requests that arrive in [0, horizon_s)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnTraffic:
+    """Arrivals of a process with lengths of a distribution; one stream for each model.
+
+    streams: name of the model, its arrivals and its lengths.
+    """
+
+    streams: tuple[tuple[str, ArrivalProcess, LengthDistribution], ...]
+
+    def draw(self, rng: np.random.Generator, horizon_s: float) -> Traffic:
+        """The streams one after the other, merged by arrival time."""
+        times, prompts, outputs, models = [], [], [], []
+        for code, (_, arrivals, lengths) in enumerate(self.streams):
+            arrived = arrivals.times(rng, horizon_s)
+            drawn = lengths.sample(rng, arrived.size)
+            times.append(arrived)
+            prompts.append(lengths.prompt_tokens[drawn])
+            outputs.append(lengths.output_tokens[drawn])
+            models.append(np.full(arrived.size, code))
+        names = tuple(name for name, _, _ in self.streams)
+        if len(names) == 1:
+            return Traffic(times[0], prompts[0], outputs[0], models[0], names)
+        whole = [np.concatenate(part) for part in (times, prompts, outputs, models)]
+        order = np.argsort(whole[0], kind="stable")
+        times_s, prompt, output, model = (column[order] for column in whole)
+        return Traffic(times_s, prompt, output, model, names)
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedTraffic:
+    """The same requests in every replication; only routers and failures draw anew."""
+
+    traffic: Traffic
+
+    def draw(self, rng: np.random.Generator, horizon_s: float) -> Traffic:
+        """The requests as they were recorded."""
+        return self.traffic
+
+
+def replicate_fleet(
+    fleet: Fleet,
+    source: TrafficSource,
+    horizon: Horizon,
+    bounds: Sequence[LatencyBound],
+    seeds: Sequence[np.random.SeedSequence],
+    executor: Executor,
+    *,
+    loop: ClosedLoop | None = None,
+    limits: Limits | None = None,
+) -> list[FleetRun]:
+    """One run for each seed, in their order.
+
+    Fleets that are run with the same seeds and source meet the same traffic and, if their
+    pools are the same, the same failures.
+    """
+    run = partial(run_once, fleet, source, horizon, tuple(bounds), loop, limits)
+    return list(executor.map(run, seeds))
+
+
+def run_once(
+    fleet: Fleet,
+    source: TrafficSource,
+    horizon: Horizon,
+    bounds: tuple[LatencyBound, ...],
+    loop: ClosedLoop | None,
+    limits: Limits | None,
+    seed: np.random.SeedSequence,
+) -> FleetRun:
+    """One run; traffic and routing draw from streams of their own."""
+    traffic = source.draw(_stream(seed, 0), horizon.arrivals_end_s)
+    rng = _stream(seed, 1)
+    outcome = simulate_fleet(fleet, traffic, horizon.window(), rng, loop=loop, limits=limits)
+    return measure(outcome, bounds)
+
+
+def _stream(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
+    """A stream of a replication: the same whenever it is asked for, unlike a spawned one."""
+    key = (*seed.spawn_key, number)
+    return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=key))
+
+
+@dataclass(frozen=True, eq=False)
+class FleetResult:
+    """What replications of a fleet say together."""
+
+    fleet: Fleet
+    bounds: tuple[LatencyBound, ...]
+    runs: tuple[FleetRun, ...]
+
+    @property
+    def unstable(self) -> bool:
+        """Whether a pool's backlog grew without end in half of the runs or more."""
+        return 2 * sum(run.unstable for run in self.runs) >= len(self.runs)
+
+    def groups(self, name: str = "fleet") -> list[GroupRun]:
+        """A group's part in each run."""
+        return [run.groups[name] for run in self.runs]
+
+    def latency_s(self, metric: str, percentile: float, group: str = "fleet") -> MeanInterval:
+        """A percentile of all completed requests of a group together, with its interval.
+
+        metric: one of fleet_run.METRICS, or "itl", which only pools have ("pool NAME").
+        """
+        if metric == "itl":
+            pool = group.removeprefix("pool ")
+            quantiles = [run.pools[pool].itl_quantiles_s for run in self.runs]
+            counts = [1] * len(self.runs)
+        else:
+            parts = [part for part in self.groups(group) if part.completed]
+            quantiles = [part.quantiles_s[metric] for part in parts]
+            counts = [part.completed for part in parts]
+        if not quantiles:
+            return MeanInterval(np.nan, np.nan, np.nan)
+        return statistics.percentile_interval(quantiles, counts, percentile)
+
+    def attainment(self, bound: int = 0, group: str = "fleet") -> MeanInterval:
+        """Share of all measured arrivals within a bound, with a 95 % interval."""
+        parts = self.groups(group)
+        error = (1.0 - statistics.CONFIDENCE) / 2
+        missed, arrivals = [p.missed[bound] for p in parts], [p.arrivals for p in parts]
+        return MeanInterval(*statistics.attainment_bounds(missed, arrivals, error))
+
+    def goodput_per_s(self, group: str = "fleet") -> MeanInterval:
+        """Completed requests within every bound, per second."""
+        rates = [run.groups[group].good / run.measured_s for run in self.runs]
+        return statistics.mean_interval(rates)
+
+    def share(self, count: str, group: str = "fleet") -> MeanInterval:
+        """Mean share of arrivals, such as of "misrouted" or "truncated" ones."""
+        parts = [part for part in self.groups(group) if part.arrivals]
+        return statistics.mean_interval([getattr(p, count) / p.arrivals for p in parts])
+
+    def pool_mean(self, pool: str, figure: str) -> MeanInterval:
+        """Mean over runs of a figure of a pool: busy, batch, utilization, kv_use, up."""
+        values = [float(getattr(run.pools[pool], figure)) for run in self.runs]
+        return statistics.mean_interval(values)
+
+    def growth_per_s(self) -> MeanInterval:
+        """Growth of the fleet's backlog, in requests per second."""
+        slopes = [sum(pool.growth_per_s for pool in run.pools.values()) for run in self.runs]
+        return statistics.mean_interval(slopes)
+
+
+def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> MeanInterval:
+    """Mean difference of two fleets' figures by run, where runs share their arrivals."""
+    return statistics.mean_interval([a - b for a, b in zip(ours, theirs, strict=True)])
+
+
+def attained(runs: Sequence[FleetRun], bound: int = 0, group: str = "fleet") -> Floats:
+    """Share of arrivals within a bound in each run."""
+    parts = [run.groups[group] for run in runs]
+    return np.array([1.0 - p.missed[bound] / p.arrivals if p.arrivals else np.nan for p in parts])
