@@ -1,33 +1,47 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [accuracy] [speed]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload]
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "docs" / "measured"
 SOLVE = ("solve", "--cdf", "data/lmsys_cdf.json")
+FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
-sys.path.insert(0, str(ROOT / "docs" / "hooks"))
+sys.path[:0] = [str(ROOT / "docs" / "hooks"), str(ROOT / "tests" / "docs")]
 
 
 def answer() -> None:
     """What the main command prints."""
+    (MEASURED / "solve_lmsys.txt").write_text(_said(*SOLVE))
+
+
+def frontier() -> None:
+    """What the frontier of the bundled workload is, and its figure."""
+    figure = str(ROOT / "docs" / "frontier.svg")
+    said = _said(*FRONTIER, "--show", "refused,dominated", "--plot", figure)
+    (MEASURED / "frontier_lmsys.txt").write_text(said.split("\n\nDominated")[0] + "\n")
+
+
+def _said(*arguments: str) -> str:
     start = "from fleetopt.cli.main import run; run()"
     environment = {**os.environ, "COLUMNS": WIDTH}
     done = subprocess.run(
-        [sys.executable, "-c", start, *SOLVE],
+        [sys.executable, "-c", start, *arguments],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
-    (MEASURED / "solve_lmsys.txt").write_text(done.stdout)
+    return done.stdout
 
 
 def accuracy() -> None:
@@ -38,6 +52,15 @@ def accuracy() -> None:
 def speed() -> None:
     """All benchmarks. A target that is missed is recorded as missed."""
     _module("benchmarks", "benchmarks.json")
+
+
+def workload() -> None:
+    """The figure of the page on workloads, by doing what the page says."""
+    from walkthrough import walk
+
+    with tempfile.TemporaryDirectory() as place:
+        drawn = walk("workloads.md", Path(place)) / "chat.png"
+        shutil.copy(drawn, ROOT / "docs" / "figures" / "workload.png")
 
 
 def fill_readme() -> None:
@@ -63,7 +86,13 @@ def _module(name: str, file: str) -> None:
 
 
 if __name__ == "__main__":
-    parts = {"answer": answer, "accuracy": accuracy, "speed": speed}
+    parts = {
+        "answer": answer,
+        "frontier": frontier,
+        "accuracy": accuracy,
+        "speed": speed,
+        "workload": workload,
+    }
     for wanted in sys.argv[1:] or parts:
         parts[wanted]()
     fill_readme()

@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fleetopt.errors import FleetoptError, InfeasibleError, InputError
+    from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError
     from fleetopt.plan import Plan
     from fleetopt.problem import FleetProblem, LatencyBound
+    from fleetopt.questions.frontier import frontier
     from fleetopt.study import build_program, solve, solve_program
 
     __version__: str
@@ -21,8 +22,10 @@ __all__ = [
     "InputError",
     "LatencyBound",
     "Plan",
+    "StoppedError",
     "__version__",
     "build_program",
+    "frontier",
     "solve",
     "solve_program",
 ]
@@ -34,7 +37,9 @@ _HOMES = {
     "InputError": "fleetopt.errors",
     "LatencyBound": "fleetopt.problem",
     "Plan": "fleetopt.plan",
+    "StoppedError": "fleetopt.errors",
     "build_program": "fleetopt.study",
+    "frontier": "fleetopt.questions.frontier",
     "solve": "fleetopt.study",
     "solve_program": "fleetopt.study",
 }

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-from fleetopt.catalog import SourceFile, read_inputs
-from fleetopt.errors import InputError
+from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
+from fleetopt.errors import Fault, InputError
 from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LengthCdf
+from fleetopt.workload.compression import Node, Served, path_nodes, reach
+from fleetopt.workload.fitting import fit
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
+from fleetopt.workload.traces import read_trace
 
+_NOTHING = 1e-12
+"""Share of the requests below which a pool serves none: all its own are compressed."""
 MOST_OVERLONG = 0.01
 """Share of requests beyond the largest context that is clipped without being asked for."""
 
@@ -36,17 +42,18 @@ class Case:
     @classmethod
     def of(cls, problem: FleetProblem, beside: Path | None = None) -> Case:
         """Read what the problem names; raises InputError with every fault."""
-        inputs = read_inputs(problem, beside)
+        problem, inputs = inputs_of(problem, beside)
         lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
+        points = merged_breakpoints(lengths, wanted, inputs.max_context)
         return cls(
             problem=problem.model_copy(update={"cdf": inputs.lengths, "profiles": inputs.profiles}),
-            lengths=lengths,
-            breakpoints=merged_breakpoints(lengths, wanted, inputs.max_context),
+            lengths=lengths.split_at(points),
+            breakpoints=points,
             profiles=tuple(CalibratedProfile(spec) for spec in inputs.profiles),
             arrival_rate=problem.design_rate * share,
             sources=inputs.sources,
-            notes=notes,
+            notes=(*notes, *_trace_notes(problem)),
         )
 
     def capacity(self, profile: ReplicaProfile, max_context: int) -> Capacity:
@@ -59,17 +66,97 @@ class Case:
         """A profile of the problem by its name."""
         return next(profile for profile in self.profiles if profile.name == name)
 
-    def arcs(self) -> Iterator[tuple[int, int]]:
-        """The ranges (lo, hi] that a pool may serve; only neighbours of fixed thresholds."""
-        points = self.breakpoints
-        for i in range(len(points) - 1):
-            last = i + 2 if self.problem.thresholds is not None else len(points)
-            for j in range(i + 1, last):
-                yield points[i], points[j]
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Where a path of pools may split: breakpoints, with what is compressed to each."""
+        return path_nodes(self.breakpoints, self.problem.gammas)
 
-    def pool_rate(self, lo_tokens: int, hi_tokens: int) -> float:
-        """Requests per second with a total length in (lo, hi]."""
-        return self.arrival_rate * self.lengths.share(lo_tokens, hi_tokens)
+    def arcs(self) -> Sequence[Served]:
+        """What a pool may serve; only neighbours of fixed thresholds.
+
+        What is compressed below a pool is no longer than what the pool itself serves.
+        """
+        return self._arcs
+
+    @cached_property
+    def _arcs(self) -> tuple[Served, ...]:
+        return tuple(what for what in self._pairs() if self.lengths.served_share(what) > _NOTHING)
+
+    def _pairs(self) -> Iterator[Served]:
+        position = {tokens: i for i, tokens in enumerate(self.breakpoints)}
+        for lo, gamma_lo in self.nodes:
+            for hi, gamma_hi in self.nodes:
+                far = self.problem.thresholds is not None and position[hi] > position[lo] + 1
+                if lo < hi and reach(lo, gamma_lo) <= hi and not far:
+                    yield self.serves(lo, hi, gamma_lo, gamma_hi)
+
+    def serves(
+        self, lo_tokens: int, hi_tokens: int, gamma_lo: float = 1.0, gamma_hi: float = 1.0
+    ) -> Served:
+        """What the pool between two nodes serves."""
+        share = self.problem.compressible_share if max(gamma_lo, gamma_hi) > 1.0 else 0.0
+        return Served(lo_tokens, hi_tokens, gamma_lo, gamma_hi, share)
+
+    def pool_rate(self, what: Served) -> float:
+        """Requests per second of a pool."""
+        return self.arrival_rate * self.lengths.served_share(what)
+
+
+def inputs_of(problem: FleetProblem, beside: Path | None = None) -> tuple[FleetProblem, Inputs]:
+    """What a problem names, and the problem with the arrival rate that its files state.
+
+    One with a trace gets the lengths and the rate of the trace as well, and does not need
+    the file again. Raises InputError with every fault.
+    """
+    faults: list[Fault] = []
+    try:
+        problem = _of_trace(problem, beside)
+    except InputError as error:
+        faults += error.faults
+    try:
+        inputs = read_inputs(problem, beside)
+    except InputError as error:
+        raise InputError([*faults, *error.faults]) from None
+    if faults:
+        raise InputError(faults)
+    if inputs.arrival_rate != problem.arrival_rate:
+        problem = problem.model_copy(update={"arrival_rate": inputs.arrival_rate})
+    if problem.trace is not None:
+        read = SourceFile(Path(problem.trace.path), problem.trace.sha256)
+        inputs = replace(inputs, sources=(*inputs.sources, read))
+    return problem, inputs
+
+
+def _of_trace(problem: FleetProblem, beside: Path | None) -> FleetProblem:
+    """The problem with what its trace says, if it has one that was not read yet."""
+    stated = problem.trace
+    if stated is None or stated.sha256:
+        return problem
+    path = find_file(stated.path, beside)
+    trace = read_trace(path, stated.format, stated.columns, stated.skip_bad_lines)
+    window_s = stated.peak_window_s
+    read = {"path": str(path), "sha256": trace.files[0].source.sha256}
+    return problem.model_copy(
+        update={
+            "trace": stated.model_copy(update=read),
+            "cdf": fit(trace, name=path.stem).lengths(),
+            "arrival_rate": trace.rate if window_s is None else trace.peak_rate(window_s),
+        }
+    )
+
+
+def _trace_notes(problem: FleetProblem) -> tuple[str, ...]:
+    """How much of a trace stands behind a plan."""
+    if problem.trace is None:
+        return ()
+    name = Path(problem.trace.path).name
+    text = (
+        f"designed for {problem.trace.rate_in_words} of {name}, "
+        f"{problem.arrival_rate:.4g} requests per second"
+    )
+    if not problem.verification.enabled:
+        return (text,)
+    return (f"{text}, and verified at Poisson arrivals, not on the trace's own times",)
 
 
 def _served(

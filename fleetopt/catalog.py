@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from fleetopt.errors import Fault, InputError, near
-from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec, validate
+from fleetopt.problem import (
+    WORKLOAD_SCHEMA,
+    FleetProblem,
+    LengthCdf,
+    ProfileSpec,
+    Workload,
+    validate,
+)
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -38,12 +45,14 @@ class Inputs:
 
     profiles: one for each of the problem's `gpus`, in their order.
     max_context: largest context of the fleet, in tokens.
+    arrival_rate: requests per second; the workload file's if the problem states none.
     sources: the files behind the lengths and the profiles.
     """
 
     lengths: LengthCdf
     profiles: tuple[ProfileSpec, ...]
     max_context: int
+    arrival_rate: float
     sources: tuple[SourceFile, ...]
 
 
@@ -85,7 +94,12 @@ def read_inputs(problem: FleetProblem, beside: Path | None = None) -> Inputs:
     if faults or lengths is None or max_context is None:
         raise InputError(faults)
     profiles = tuple(known[name] for name in problem.gpus)
-    return Inputs(lengths, profiles, max_context, sources)
+    rate = problem.arrival_rate
+    if isinstance(lengths, Workload):
+        if lengths.arrivals is not None and "arrival_rate" not in problem.model_fields_set:
+            rate = lengths.arrivals.rate
+        lengths = lengths.lengths()
+    return Inputs(lengths, profiles, max_context, rate, sources)
 
 
 def profiles_of(problem: FleetProblem) -> dict[str, ProfileSpec]:
@@ -96,18 +110,29 @@ def profiles_of(problem: FleetProblem) -> dict[str, ProfileSpec]:
 def read_lengths(name: str, beside: Path | None = None) -> tuple[LengthCdf, SourceFile]:
     """The length distribution of a file, or of a bundled workload's name.
 
-    A relative path is looked up beside `beside` first. Raises InputError.
+    That of a workload file is a Workload. A relative path is looked up beside `beside`
+    first. Raises InputError.
     """
-    places = [beside / name] if beside is not None else []
-    path = _locate(name, [*places, Path(name)], _bundled_workload(name))
+    path = _locate(name, _places(name, beside), _bundled_workload(name))
     if path is None:
         hint = near(Path(name).stem.removesuffix("_cdf"), workload_names())
         raise InputError.single(repr(name), "no such file or bundled workload", hint)
     data, source = read_json(path)
-    lengths = validate(LengthCdf, data, str(path))
+    lengths = _workload(data, path) if _is_workload(data) else validate(LengthCdf, data, str(path))
     if lengths.name == "lengths":
         lengths = lengths.model_copy(update={"name": path.stem.removesuffix("_cdf")})
     return lengths, source
+
+
+def find_file(name: str, beside: Path | None = None) -> Path:
+    """A file of the user's; a relative path is looked up beside `beside` first.
+
+    Raises InputError.
+    """
+    path = _locate(name, _places(name, beside), None)
+    if path is None:
+        raise InputError.single(repr(name), "no such file")
+    return path
 
 
 def read_profiles() -> dict[str, ProfileSpec]:
@@ -165,6 +190,37 @@ def copy_model(name: str, folder: Path) -> None:
 def read_json(path: Path) -> tuple[Any, SourceFile]:
     """The content of a JSON file. Raises InputError."""
     return _read(path, _parse_json, "JSON")
+
+
+def parse_json(text: str, path: Path) -> Any:
+    """The content of a JSON text that came from `path`. Raises InputError."""
+    return _parsed(text, path, _parse_json, "JSON")
+
+
+def read_text(path: Path, kind: str = "text") -> tuple[str, SourceFile]:
+    """A text file in UTF-8, with or without a byte order mark. Raises InputError."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError.single(str(path), f"cannot be read: {error.strerror}") from None
+    try:
+        return content.decode("utf-8-sig"), SourceFile.of(path, content)
+    except UnicodeDecodeError as error:
+        text = f"expected {kind} in UTF-8; byte {error.start} is not"
+        raise InputError.single(str(path), text) from None
+
+
+def _is_workload(data: Any) -> bool:
+    return isinstance(data, dict) and data.get("schema") == WORKLOAD_SCHEMA
+
+
+def _workload(data: dict[str, Any], path: Path) -> Workload:
+    keys = {key: value for key, value in data.items() if key != "schema"}
+    return validate(Workload, keys, str(path))
+
+
+def _places(name: str, beside: Path | None) -> list[Path]:
+    return [*([beside / name] if beside is not None else []), Path(name)]
 
 
 def _stated_lengths(
@@ -266,17 +322,15 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read(path: Path, parse: Callable[[str], Any], kind: str) -> tuple[Any, SourceFile]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError.single(str(path), f"cannot be read: {error.strerror}") from None
-    if not content.strip() and kind == "JSON":
+    text, source = read_text(path, kind)
+    if not text.strip() and kind == "JSON":
         raise InputError.single(str(path), f"expected {kind}, the file is empty")
+    return _parsed(text, path, parse, kind), source
+
+
+def _parsed(text: str, path: Path, parse: Callable[[str], Any], kind: str) -> Any:
     try:
-        return parse(content.decode("utf-8-sig")), SourceFile.of(path, content)
-    except UnicodeDecodeError as error:
-        text = f"expected {kind} in UTF-8; byte {error.start} is not"
-        raise InputError.single(str(path), text) from None
+        return parse(text)
     except RecursionError:
         raise InputError.single(str(path), f"expected {kind}; nested too deeply") from None
     except ValueError as error:

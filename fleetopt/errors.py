@@ -41,6 +41,18 @@ class InfeasibleError(FleetoptError):
     """No fleet meets the problem as stated; the message says what binds."""
 
 
+class StoppedError(FleetoptError):
+    """The solver reached a limit before it held a fleet; whether there is one is open.
+
+    termination: "time_limit" or "node_limit"; bound: on the objective, -inf if there is none.
+    """
+
+    def __init__(self, message: str, termination: str, bound: float) -> None:
+        self.termination = termination
+        self.bound = bound
+        super().__init__(message)
+
+
 class SolverError(FleetoptError):
     """The solver ended without a usable answer for a reason of its own."""
 

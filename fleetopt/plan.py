@@ -26,11 +26,14 @@ class Pool:
 
     lo_tokens, hi_tokens: range of total lengths; hi_tokens is the context window too.
     gpu, profile: short name of the GPU type, and name of the profile.
-    replicas, gpus: replicas of the pool, and the GPUs that they take together.
+    replicas: those that must be up for the predictions to hold.
+    gpus: of all replicas that are bought, spare ones included.
     slots: sequences in the running batch of one replica, as the table counts them.
     admission: "reserved" or "paged".
-    compression: length above `hi_tokens` that is compressed into this pool, as a factor.
+    compression: requests of up to this multiple of `hi_tokens` are compressed into this pool,
+        the problem's share of them; 1.0 is none.
     arrival_rate: requests per second that the pool receives.
+    spare_replicas: bought beyond `replicas`, because some are down at times.
     """
 
     name: str
@@ -44,7 +47,13 @@ class Pool:
     admission: str
     compression: float
     arrival_rate: float
+    spare_replicas: int = 0
     __pydantic_config__ = _CLOSED
+
+    @property
+    def bought(self) -> int:
+        """Replicas that are paid for."""
+        return self.replicas + self.spare_replicas
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,12 @@ class Fleet:
     def gpus(self) -> int:
         """GPUs of all pools."""
         return sum(pool.gpus for pool in self.pools)
+
+    @property
+    def gammas(self) -> tuple[tuple[float, float], ...]:
+        """For each pool what is compressed into the one below it, and into itself."""
+        factors = [pool.compression for pool in self.pools]
+        return tuple(zip([1.0, *factors[:-1]], factors, strict=True))
 
 
 @dataclass(frozen=True)
@@ -121,9 +136,13 @@ class PoolPrediction:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The table's predictions, pool by pool."""
+    """The table's predictions, pool by pool.
+
+    attained: share of all requests within each bound, in the order of the SLO.
+    """
 
     pools: tuple[PoolPrediction, ...]
+    attained: tuple[float, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -141,7 +160,8 @@ class Interval:
 class PoolVerification:
     """What the simulator says of one pool.
 
-    verdict: of the sequential test on the attainment.
+    verdict: of the sequential test on the attainment; in scope fleet on the pool's own,
+        which does not decide.
     p99_ttft_ms, p99_tpot_ms, p99_e2e_ms: simulated percentiles.
     slo_attainment: share of measured arrivals that met every bound (the worst bound's).
     utilization: work done over the work rate with every slot busy.
@@ -151,6 +171,7 @@ class PoolVerification:
     horizon_s: measured time of each.
     backlog_per_s: growth of the waiting line, for an unstable pool.
     reason: why the run is too short, or what else there is to know.
+    attained: share of measured arrivals within each bound, in the order of the SLO.
     """
 
     verdict: Verdict
@@ -167,6 +188,7 @@ class PoolVerification:
     horizon_s: float
     backlog_per_s: float | None = None
     reason: str = ""
+    attained: tuple[Interval, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -174,10 +196,11 @@ class PoolVerification:
 class Verification:
     """The verdict over all pools, with the effort that went into it.
 
-    verdict: the worst of the pools'.
+    verdict: the worst of the pools'; in scope fleet, on the requests of all pools together.
     requests: arrivals measured in all pools.
     replications: the most of any pool.
     seed: from which all random numbers come.
+    attained: in scope fleet, share of all requests within each bound.
     """
 
     verdict: Verdict
@@ -185,6 +208,7 @@ class Verification:
     replications: int
     seed: int
     pools: tuple[PoolVerification, ...]
+    attained: tuple[Interval, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -193,6 +217,7 @@ class RefusedRow:
     """A table row that simulation refused, and why.
 
     predicted_ms: percentile of the first bound, by the table.
+    compression: of the pool, see `Pool`.
     """
 
     lo_tokens: int
@@ -203,6 +228,21 @@ class RefusedRow:
     verdict: Verdict
     p99_ttft_ms: Interval
     slo_attainment: Interval
+    compression: float = 1.0
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
+class RefusedFleet:
+    """A fleet that the program chose in scope fleet and that did not pass.
+
+    attained: share of all requests within each bound, as simulated.
+    """
+
+    fleet: Fleet
+    usd_per_year: float
+    verdict: Verdict
+    attained: tuple[Interval, ...]
     __pydantic_config__ = _CLOSED
 
 
@@ -210,12 +250,13 @@ class RefusedRow:
 class Status:
     """Why the solver stopped, what is held, and how good it is.
 
-    termination: "optimal", "gap" or "time_limit"; holding: "optimal" or "feasible".
-    termination: why the solver stopped.
-    holding: what it holds.
+    termination: why the solver stopped: "optimal", "gap", "time_limit" or "node_limit".
+    holding: what it holds, "optimal" or "feasible".
     gap: relative distance between the answer and the bound of the solver.
-    bound_usd_per_year: cost of the first optimum, before simulation refused any row.
+    bound_usd_per_year: cost of the first optimum, before simulation refused any row; where
+        the solver was stopped early, what it had proved by then.
     refused_rows: rows that simulation refused on the way.
+    refused_fleets: whole fleets that it refused, in scope fleet.
     """
 
     termination: str
@@ -223,6 +264,7 @@ class Status:
     gap: float
     bound_usd_per_year: float
     refused_rows: tuple[RefusedRow, ...] = ()
+    refused_fleets: tuple[RefusedFleet, ...] = ()
     __pydantic_config__ = _CLOSED
 
 
@@ -328,9 +370,18 @@ def _pool_faults(fleet: Fleet) -> list[Fault]:
             if not getattr(pool, key) > 0:
                 text = f"must be greater than 0, got {getattr(pool, key)}"
                 faults.append(Fault(f"fleet.pools[{i}].{key}", text))
+        if pool.spare_replicas < 0:
+            text = f"must be at least 0, got {pool.spare_replicas}"
+            faults.append(Fault(f"fleet.pools[{i}].spare_replicas", text))
         if not 0 <= pool.lo_tokens < pool.hi_tokens:
             text = f"expected 0 <= lo_tokens < hi_tokens, got {pool.lo_tokens} and {pool.hi_tokens}"
             faults.append(Fault(f"fleet.pools[{i}]", text))
+        above = fleet.pools[i + 1].hi_tokens if i + 1 < len(fleet.pools) else pool.hi_tokens
+        most = above / pool.hi_tokens if pool.hi_tokens > 0 else 1.0
+        if not 1.0 <= pool.compression <= max(1.0, most) * (1.0 + 1e-9):
+            text = f"expected a factor from 1 to {max(1.0, most):g}, got {pool.compression:g}"
+            hint = "requests are compressed out of the pool above, the last pool has none"
+            faults.append(Fault(f"fleet.pools[{i}].compression", text, hint))
     return faults
 
 

@@ -28,6 +28,15 @@ def test_a_plan_survives_the_round_trip(stored):
     assert json.loads(json.dumps(Plan.from_dict(stored).to_dict())) == stored
 
 
+def test_a_plan_from_before_spare_replicas_reads_as_one_without_any(stored):
+    for pool in stored["fleet"]["pools"]:
+        del pool["spare_replicas"]
+    del stored["problem"]["availability"]
+    plan = Plan.from_dict(stored)
+    assert [pool.bought for pool in plan.fleet.pools] == [p.replicas for p in plan.fleet.pools]
+    assert plan.problem.availability == 1.0
+
+
 def test_the_schema_comes_first_and_the_documented_keys_are_there(stored):
     data = Plan.from_dict(stored).to_dict()
     assert next(iter(data.items())) == ("schema", SCHEMA)
@@ -55,8 +64,12 @@ def test_another_schema_is_refused_with_a_hint(data):
         # values that no fleet has
         (("fleet", "pools", 0, "replicas"), 0, "fleet.pools[0].replicas"),
         (("fleet", "pools", 1, "slots"), -1, "fleet.pools[1].slots"),
+        (("fleet", "pools", 1, "spare_replicas"), -1, "fleet.pools[1].spare_replicas"),
         (("fleet", "pools", 1, "arrival_rate"), float("nan"), "fleet.pools[1].arrival_rate"),
         (("fleet", "pools", 1, "lo_tokens"), 65536, "fleet.pools[1]"),
+        (("fleet", "pools", 0, "compression"), 0.9, "fleet.pools[0].compression"),
+        (("fleet", "pools", 0, "compression"), 1000.0, "fleet.pools[0].compression"),
+        (("fleet", "pools", 1, "compression"), 1.1, "fleet.pools[1].compression"),
         # lists that do not fit together
         (("prediction", "pools"), [], "prediction.pools"),
         (("verification", "pools"), [], "verification.pools"),

@@ -13,6 +13,8 @@ LIMITS_S = {
     (*SOLVE, "--no-verify"): 1.0,
     SOLVE: 5.0,
     (*SOLVE, "--no-verify", "--lam", "1e6"): 5.0,
+    ("frontier", "lmsys"): 5.0,
+    ("frontier", "lmsys", "--objectives", "cost,tpot"): 5.0,
 }
 MOST_MIB = 400.0
 

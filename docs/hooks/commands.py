@@ -18,8 +18,17 @@ def all_commands() -> str:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        sections.append(_section(command, click.Context(command, info_name=name, parent=context)))
+        sections += _sections(command, click.Context(command, info_name=name, parent=context))
     return "\n\n".join(sections)
+
+
+def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
+    """The section of a command; those of its commands if it is a group."""
+    if not isinstance(command, click.Group):
+        yield _section(command, context)
+        return
+    for name, inner in command.commands.items():
+        yield _section(inner, click.Context(inner, info_name=name, parent=context))
 
 
 def _section(command: click.Command, context: click.Context) -> str:

@@ -27,6 +27,19 @@ def accuracy() -> str:
     return "\n\n".join(tables)
 
 
+def published_percentiles() -> str:
+    """The recorded P99 TTFT of ordinary pools beside what the published method says of them."""
+    compared = [c for c in _read("accuracy.json") if c["metric"] == "ttft" and not _mark(c)]
+    head = "| pool | published method, ms | simulated, ms | times too low |"
+    rows = [
+        f"| {_pool(c['pool'])} | {_published(c)} | {c['simulated_ms']:,.1f} "
+        f"| {c['simulated_ms'] / c['published_ms']:.1f} |"
+        for c in compared
+        if c["published_ms"]
+    ]
+    return "\n".join([head, "| --- | --- | --- | --- |", *rows])
+
+
 def ttft_table() -> str:
     """The recorded TTFT comparisons alone."""
     return _accuracy([c for c in _read("accuracy.json") if c["metric"] == "ttft"])

@@ -16,6 +16,7 @@ import laws  # noqa: E402
 import measured  # noqa: E402
 import program  # noqa: E402
 import schemas  # noqa: E402
+import statuses  # noqa: E402
 
 _PART = re.compile(r"<!-- made: ([a-z ]+) -->")
 
@@ -24,14 +25,21 @@ PARTS = {
     "exit codes": commands.exit_codes,
     "problem keys": schemas.problem_keys,
     "length keys": schemas.length_keys,
+    "workload keys": schemas.workload_keys,
     "profile keys": schemas.profile_keys,
     "horizon": laws.horizon,
     "program interface": program.interface,
     "plan fields": schemas.plan_fields,
+    "refusal fields": schemas.refusal_fields,
+    "terminations": statuses.terminations,
+    "holdings": statuses.holdings,
+    "solvers": statuses.solvers,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
+    "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
     "speed": measured.speed,
     "accuracy": measured.accuracy,
+    "published percentiles": measured.published_percentiles,
     "problem example": lambda: _fenced("toml", "models/lmsys/problem.toml"),
     "length example": lambda: _fenced("json", "data/agent_heavy_cdf.json"),
 }

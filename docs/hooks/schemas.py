@@ -8,21 +8,28 @@ import re
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from fleetopt.plan import Plan
 from fleetopt.problem import (
+    ArrivalFigures,
     FleetProblem,
+    JointLengths,
     LatencyBound,
     LengthCdf,
     PowerCurve,
     ProfileSpec,
+    RateProfile,
+    RecordedFile,
     SolverOptions,
+    TraceSource,
     VerificationOptions,
+    Workload,
 )
+from fleetopt.study.refusal import Refusal
 
 _BASIC = {
     str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "absent",
@@ -36,6 +43,7 @@ def problem_keys() -> str:
     sections = {
         "": FleetProblem,
         "[[slo]]": LatencyBound,
+        "[trace]": TraceSource,
         "[verification]": VerificationOptions,
         "[solver]": SolverOptions,
     }
@@ -48,7 +56,15 @@ def problem_keys() -> str:
 
 def length_keys() -> str:
     """Every key of a length file."""
-    return _keys(LengthCdf)
+    return f"{_keys(LengthCdf)}\n\n#### Keys of `joint`\n\n{_keys(JointLengths)}"
+
+
+def workload_keys() -> str:
+    """Every key that a workload file has beside those of a length file."""
+    inner = {"arrivals": ArrivalFigures, "arrivals.profile": RateProfile, "files": RecordedFile}
+    own = [name for name in Workload.model_fields if name not in LengthCdf.model_fields]
+    parts = [f"#### Keys of `{place}`\n\n{_keys(kind)}" for place, kind in inner.items()]
+    return "\n\n".join([_keys(Workload, own), *parts])
 
 
 def profile_keys() -> str:
@@ -61,9 +77,17 @@ def plan_fields() -> str:
     return "\n\n".join(_fields(kind) for kind in _nested(Plan))
 
 
-def _keys(kind: type[BaseModel]) -> str:
+def refusal_fields() -> str:
+    """Every field of the answer where there is no plan; the fleet's are those of a plan."""
+    mine = [kind for kind in _nested(Refusal) if kind.__module__ == Refusal.__module__]
+    text = "\n\n".join(_fields(kind) for kind in mine)
+    return re.sub(r"\(#(fleet|cost)\)", r"(reference/plan.md#\1)", text)
+
+
+def _keys(kind: type[BaseModel], only: Iterable[str] | None = None) -> str:
     rows = []
-    for name, field in kind.model_fields.items():
+    for name in only if only is not None else kind.model_fields:
+        field = kind.model_fields[name]
         limits = [
             f"{word} {getattr(rule, sign):g}"
             for rule in field.metadata
@@ -128,6 +152,8 @@ def _parts(hint: Any) -> Iterator[Any]:
 
 def _type(hint: Any) -> str:
     """An annotation in words."""
+    if get_origin(hint) is Annotated:
+        return _type(get_args(hint)[0])
     if hint in _BASIC:
         return _BASIC[hint]
     if get_origin(hint) is Literal:
@@ -137,7 +163,7 @@ def _type(hint: Any) -> str:
     if get_origin(hint) is tuple:
         return _tuple(get_args(hint))
     if get_origin(hint) is dict:
-        return "object of text"
+        return f"object of {_type(get_args(hint)[1])}"
     return f"[{hint.__name__}](#{hint.__name__.lower()})" if is_dataclass(hint) else "table"
 
 
@@ -151,7 +177,8 @@ def _json_type(hint: Any) -> str:
 def _tuple(parts: tuple[Any, ...]) -> str:
     if parts[-1] is Ellipsis:
         return f"list of {_type(parts[0])}"
-    return f"pairs [{', '.join(_type(part) for part in parts)}]"
+    name = "pairs" if len(parts) == 2 else "triples"
+    return f"{name} [{', '.join(_type(part) for part in parts)}]"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -1,6 +1,6 @@
 """The `fleetopt` command: a group that loads each command on demand, and the exit codes.
 
-0 answered, 1 no feasible plan, 2 wrong input, 3 verification failed, 70 a fault of
+0 answered, 1 no plan, 2 wrong input, 3 verification failed, 70 a fault of
 fleetopt, 130 interrupted, 141 the reader of the output went away.
 """
 
@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 
 import click
 
-from fleetopt.errors import FleetoptError, InfeasibleError, InputError, near
+from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError, near
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -24,6 +24,8 @@ COMMANDS = {
     "solve": "Find the cheapest fleet that meets the SLO, and verify it by simulation.",
     "table": "Print feasibility-table rows of one pool.",
     "verify": "Simulate a saved plan afresh.",
+    "frontier": "Find every fleet that no other beats in both of two objectives.",
+    "workload": "Fit a workload to recorded traffic, and show it.",
     "diff": "Say what two saved plans differ in, and why.",
     "new": "Copy a bundled model into a new folder.",
     "info": "List bundled workloads, profiles and models.",
@@ -109,6 +111,8 @@ class Commands(click.Group):
             raise WrongInput(_input_message(error)) from None
         except InfeasibleError as error:
             raise NoPlan(f"No feasible plan: {error}") from None
+        except StoppedError as error:
+            raise NoPlan(f"No plan: {error}") from None
         except Exception as error:
             if ctx.params["debug"]:
                 raise

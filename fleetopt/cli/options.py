@@ -70,20 +70,39 @@ def together(*decorators: Decorator[Any]) -> Decorator[Any]:
 
 
 cdf = problem_option(
-    "--cdf", key="cdf", kind="text", metavar="FILE", help="Length CDF: a file or a bundled name."
+    "--cdf",
+    key="cdf",
+    kind="text",
+    metavar="FILE",
+    help="Length CDF or workload: a file or a bundled name.",
 )
 
 workload = together(
     cdf,
     problem_option("--lam", key="arrival_rate", metavar="RATE", help="Requests per second."),
-)
+    problem_option("--trace", key="trace.path", kind="text", metavar="FILE",
+                   help="Recorded traffic to design for, instead of --cdf and --lam."),
+    problem_option("--rate", key="trace.rate", kind="text", metavar="mean|peak:5m",
+                   help="Rate of the trace to design for: its mean, or its largest over a time."),
+    problem_option("--skip-bad-lines", key="trace.skip_bad_lines", is_flag=True, default=None,
+                   help="Leave bad lines of the trace out, and count them."),
+)  # fmt: skip
 
 slo = together(
     problem_option("--slo", key="slo.ttft", metavar="MS", help="Bound on TTFT, in ms."),
     problem_option("--slo-tpot", key="slo.tpot", metavar="MS", help="Bound on TPOT, in ms."),
     problem_option("--slo-e2e", key="slo.e2e", metavar="MS", help="Bound on E2E latency, in ms."),
     problem_option("--percentile", key="slo.percentile", metavar="P", help="Of all bounds."),
-)
+    problem_option("--bound", key="slo", multiple=True,
+                   callback=lambda _ctx, _option, given: list(given) or None,
+                   metavar="'P METRIC MS'", help="One bound of the SLO, such as 'p99 ttft 500'; "
+                   "repeat it to state them all, in place of the four options above."),
+)  # fmt: skip
+
+scope = problem_option(
+    "--slo-scope", key="slo_scope", kind="text", metavar="pool|fleet",
+    help="Whether each pool keeps the bounds, or all requests together.",
+)  # fmt: skip
 
 tables = together(
     problem_option(
@@ -104,6 +123,10 @@ fleet = together(
                    help="Largest context of the fleet; the CDF's last point if absent."),
     problem_option("--b-short", key="thresholds", many=True, metavar="TOKENS",
                    help="Fix the split threshold, instead of choosing the best."),
+    problem_option("--gammas", key="gammas", many=True, metavar="FACTORS",
+                   help="Compression factors to choose from at each split, such as 1.0,1.5,2.0."),
+    problem_option("--p-c", key="compressible_share", kind="share", metavar="SHARE",
+                   help="Share of the requests above a split that can be compressed."),
     problem_option("--overlong", key="overlong", kind="text", metavar="clip|reject",
                    help="What happens to requests beyond the largest context."),
     problem_option("--headroom", key="headroom", kind="share", metavar="SHARE",
@@ -124,6 +147,9 @@ side = together(
                    help="Buy the GPUs of each type in whole nodes of N."),
     problem_option("--min-replicas", key="min_replicas", metavar="N",
                    help="Least replicas of each pool."),
+    problem_option("--availability", key="availability", kind="share", metavar="SHARE",
+                   help="Share of the time that a replica is up, such as 98.7% or 0.987; buys "
+                        "spare replicas for the rest."),
     problem_option("--alternatives", key="alternatives", metavar="K",
                    help="Show K other good fleets; --verify-top says how many are simulated."),
 )  # fmt: skip
@@ -133,6 +159,16 @@ solver = together(
                    help="Seconds for the solver."),
     problem_option("--gap", key="solver.relative_gap", kind="share", metavar="SHARE",
                    help="Relative gap at which the solver may stop."),
+    problem_option("--node-limit", key="solver.node_limit", metavar="N",
+                   help="Most nodes of the search tree in one solve."),
+    problem_option("--threads", key="solver.threads", metavar="N",
+                   help="Threads of the solver; 0 leaves the number to it."),
+    problem_option("--solver", key="solver.name", kind="text", metavar="NAME",
+                   help="HiGHS, or an installed solver by its name in Pyomo, such as cbc."),
+    click.option("--solver-log", metavar="FILE",
+                 help="Write the solver's own log here; - is standard error."),
+    click.option("--save-lp", metavar="FILE",
+                 help="Write the program as it was solved last: .lp or .mps."),
 )  # fmt: skip
 
 simulation = together(
@@ -195,9 +231,12 @@ def _default(key: str) -> str | None:
         value = named.get(key.removeprefix("slo."))
     else:
         for name in key.split("."):
-            value = getattr(value, name)
+            value = getattr(value, name, None)
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(
+            f"{part:g}" if isinstance(part, float) else str(getattr(part, "text", part))
+            for part in value
+        )
     if isinstance(value, dict):
         return ",".join(f"{name}={count}" for name, count in value.items()) or None
     if value is None or isinstance(value, bool):

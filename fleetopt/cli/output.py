@@ -56,12 +56,14 @@ def write_answer(
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
+def progress(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """A function that shows what is being done on standard error.
+
+    quiet: something else is written there.
 
     Without a terminal it only says why the first run ever takes longer.
     """
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield _say_that_it_compiles
         return
     from rich.console import Console

@@ -11,6 +11,7 @@ from fleetopt.cli import options
 @click.argument("problem", required=False)
 @options.workload
 @options.slo
+@options.scope
 @options.fleet
 @options.side
 @options.tables
@@ -31,28 +32,40 @@ from fleetopt.cli import options
 @options.output
 @click.pass_context
 def command(
-    ctx: click.Context, /, problem: str | None, form: str, output: str | None, **_: object
+    ctx: click.Context, /, problem: str | None, solver_log: str | None, save_lp: str | None,
+    form: str, output: str | None, **_: object,
 ) -> None:  # fmt: skip
     """Find the cheapest fleet that meets the SLO, and verify it by simulation.
 
     PROBLEM is a TOML file or the name of a bundled model; options override its keys.
-    Exit code 1 means that no fleet meets the SLO, 3 that simulation refuses the plan.
+    Exit code 1 means that no fleet meets the problem, 3 that simulation refuses the plan.
+    Without a plan, --format json gives the reasons and the nearest fleet.
     """
-    from fleetopt.cli.answer import finish
+    from fleetopt.cli import solver_files
+    from fleetopt.cli.answer import finish, write_refusal
     from fleetopt.cli.output import progress
     from fleetopt.cli.statement import given_options, state
-    from fleetopt.errors import InputError
+    from fleetopt.errors import InfeasibleError, InputError, StoppedError
 
-    stated = state(problem, given_options(ctx), output)
+    faults = solver_files.faults(solver_log, save_lp, output)
+    stated = state(problem, given_options(ctx), output, faults)
     from fleetopt import study
 
     try:
-        with progress() as show:
+        with progress(quiet=solver_log == "-") as show, solver_files.log(solver_log) as log:
             plan = study.solve(
-                stated.problem, beside=stated.beside, command=command_line(), progress=show
+                stated.problem,
+                beside=stated.beside,
+                command=command_line(),
+                progress=show,
+                log=log,
+                on_program=solver_files.saver(save_lp),
             )
     except InputError as error:
         raise stated.in_the_users_words(error) from None
+    except (InfeasibleError, StoppedError) as error:
+        write_refusal(error, form, output)
+        raise
     finish(ctx, plan, form, output)
 
 

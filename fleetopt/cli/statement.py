@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from fleetopt.catalog import Inputs, read_inputs, read_problem_keys
+from fleetopt.case import inputs_of
+from fleetopt.catalog import Inputs, read_problem_keys
 from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import Fault, InputError
-from fleetopt.problem import FleetProblem, validate
+from fleetopt.problem import FleetProblem, bound_keys, validate
 from fleetopt.report.export import check_writable
 
 Given = Mapping[ProblemOption, Any]
@@ -47,9 +48,12 @@ def given_options(ctx: click.Context) -> dict[ProblemOption, Any]:
     }
 
 
-def state(file: str | None, given: Given, output: str | None = None) -> Statement:
+def state(
+    file: str | None, given: Given, output: str | None = None, others: Sequence[Fault] = ()
+) -> Statement:
     """The problem of a file (or the default problem) with the given options over it.
 
+    others: faults of what else the user gave, to be told together with these.
     Raises InputError with the faults of the file, the options, the files that they name
     and the output path.
     """
@@ -58,8 +62,9 @@ def state(file: str | None, given: Given, output: str | None = None) -> Statemen
     if file is not None:
         keys, source = read_problem_keys(file)
         place, folder = str(source.path), source.path.parent
-    beside = None if "cdf" in (option.key for option in given) else folder
-    return _stated(keys, given, place, beside, output)
+    named = {"cdf", "trace.path"} & {option.key for option in given}
+    beside = None if named else folder
+    return _stated(keys, given, place, beside, [*_output_faults(output), *others])
 
 
 def restate(problem: FleetProblem, given: Given, output: str | None = None) -> FleetProblem:
@@ -93,17 +98,16 @@ def overlaid(keys: Mapping[str, Any], given: Given) -> tuple[dict[str, Any], dic
 
 
 def _stated(
-    keys: dict[str, Any], given: Given, place: str, beside: Path | None, output: str | None
+    keys: dict[str, Any], given: Given, place: str, beside: Path | None, others: Sequence[Fault]
 ) -> Statement:
     keys, origins = overlaid(keys, given)
     faults: list[Fault] = []
     try:
-        problem = validate(FleetProblem, keys, place)
-        inputs = read_inputs(problem, beside)
+        problem, inputs = inputs_of(validate(FleetProblem, keys, place), beside)
     except InputError as error:
         faults += error.faults
-    faults += _faults_of_names(keys, place, beside)
-    _raise_if_any([*_named(faults, place, origins), *_output_faults(output)])
+    faults += [*_faults_of_names(keys, place, beside), *_bounds_twice(given)]
+    _raise_if_any([*_named(faults, place, origins), *others])
     return Statement(problem, inputs, beside, place, origins)
 
 
@@ -112,6 +116,7 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
     faults: list[Fault] = []
     named = (
         ("cdf",),
+        ("trace",),
         ("gpus", "profiles"),
         ("inventory", "profiles"),
         ("power_kw", "gpus", "profiles"),
@@ -120,11 +125,22 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
         if names[0] not in keys:
             continue
         part = {key: keys[key] for key in names if key in keys}
+        if names[0] == "trace" and isinstance(part["trace"], dict):
+            part["trace"] = {key: part["trace"][key] for key in part["trace"] if key != "rate"}
         try:
-            read_inputs(validate(FleetProblem, part, place), beside)
+            inputs_of(validate(FleetProblem, part, place), beside)
         except InputError as error:
             faults += error.faults
     return faults
+
+
+def _bounds_twice(given: Given) -> list[Fault]:
+    """Options on single bounds beside those that state them all."""
+    whole = [option.spelling for option in given if option.key == "slo"]
+    single = [option.spelling for option in given if option.key.startswith("slo.")]
+    text = f"cannot stand beside {' and '.join(single)}"
+    hint = "state every bound with --bound"
+    return [Fault(spelling, text, hint) for spelling in whole if single]
 
 
 def _output_faults(output: str | None) -> Sequence[Fault]:
@@ -175,8 +191,12 @@ def _set_bounds(
 ) -> None:
     """Replace the bounds on each given metric by one, and set the percentile of all."""
     stated = keys.get("slo", FleetProblem().model_dump(mode="json")["slo"])
-    if not isinstance(stated, list) or not all(isinstance(bound, dict) for bound in stated):
+    try:
+        stated = [bound_keys(bound) for bound in stated] if isinstance(stated, list) else None
+    except ValueError:
         return  # the file is wrong here, and validation says so
+    if stated is None or not all(isinstance(bound, dict) for bound in stated):
+        return
     bounds = [dict(bound) for bound in stated]
     for metric in ("ttft", "tpot", "e2e"):
         if metric in given:

@@ -1,17 +1,20 @@
 """Pool candidates: what the program may build, as plain data.
 
-A candidate is an arc (t_i, t_j] of total lengths with a replica profile and an admission
-rule; its rows are the numbers of replicas it may be built with. Nothing here depends on how
-the rows were computed, so the program can be used with data from any source.
+A candidate is an arc (t_i, t_j] of total lengths, with what is compressed at either end, a
+replica profile and an admission rule; its rows are the numbers of replicas it may be built
+with. Nothing here depends on how the rows were computed, so the program can be used with
+data from any source.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.table import PoolTable
+from fleetopt.workload.compression import Node, path_nodes
 
 EXTRA_ROWS = 8
 """Rows above the least admissible number of replicas."""
@@ -23,11 +26,27 @@ STEP = 0.01
 class Row:
     """One number of replicas that a candidate may be built with.
 
+    replicas: those that must be up; tables and simulation are of them.
     grey: admissible only if simulation accepts it.
+    spare: replicas bought beyond those, because some are down.
+    misses: share of the pool's requests beyond each bound of the SLO; empty where each pool
+        keeps the SLO by itself.
     """
 
     replicas: int
     grey: bool = False
+    spare: int = 0
+    misses: tuple[float, ...] = ()
+
+    @classmethod
+    def available(cls, replicas: int, availability: float, *, grey: bool = False) -> Row:
+        """The row with as many spare replicas as an availability asks for."""
+        return cls(replicas, grey, replicas_to_buy(replicas, availability) - replicas)
+
+    @property
+    def bought(self) -> int:
+        """Replicas that are paid for and powered."""
+        return self.replicas + self.spare
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +54,14 @@ class Candidate:
     """A pool that the program may build.
 
     index: position among all candidates.
-    start, end: breakpoint indices of the arc, 0 <= start < end <= m.
+    start, end: positions of the arc's ends on a path, 0 <= start < end <= M.
     gpu, profile, admission: GPU type, name of the profile, admission rule.
     usd_per_hour: price of one replica-hour.
-    arrival_rate: requests per second that fall into (lo_tokens, hi_tokens].
+    arrival_rate: requests per second of the pool.
     rows: ascending in replicas.
     watts: draw of one replica with every slot busy; None if the profile does not tell.
+    gamma_lo: own lengths up to this multiple of lo_tokens are compressed into the pool below.
+    gamma_hi: lengths up to this multiple of hi_tokens are compressed into this pool.
     """
 
     index: int
@@ -56,18 +77,20 @@ class Candidate:
     arrival_rate: float
     rows: tuple[Row, ...]
     watts: float | None = None
+    gamma_lo: float = 1.0
+    gamma_hi: float = 1.0
 
     def cost(self, row: Row) -> float:
         """USD per hour of the pool built with `row`."""
-        return self.usd_per_hour * row.replicas
+        return self.usd_per_hour * row.bought
 
     def gpus(self, row: Row) -> int:
         """GPUs of the pool built with `row`."""
-        return self.gpus_per_replica * row.replicas
+        return self.gpus_per_replica * row.bought
 
     def kilowatts(self, row: Row) -> float:
         """Draw of the pool built with `row`, every slot busy; NaN if it is not known."""
-        return math.nan if self.watts is None else self.watts * row.replicas / 1000.0
+        return math.nan if self.watts is None else self.watts * row.bought / 1000.0
 
 
 def enumerate_candidates(
@@ -77,6 +100,9 @@ def enumerate_candidates(
     grey: bool = False,
     extra_rows: int = EXTRA_ROWS,
     min_replicas: int = 1,
+    gammas: Sequence[float] = (1.0,),
+    availability: float = 1.0,
+    rows_of: Callable[[PoolTable], tuple[Row, ...]] | None = None,
 ) -> tuple[Candidate, ...]:
     """One candidate for each table that has an admissible row, indexed in order.
 
@@ -85,28 +111,41 @@ def enumerate_candidates(
     extra_rows: rows above the least admissible number of replicas. Only that number is
         computed; latency falls with every replica, so the rows above it are admissible.
     min_replicas: rows with fewer replicas are left out.
+    gammas: compression factors of the inner breakpoints; each is a position of its own.
+    availability: share of the time that a replica is up; rows have spare ones for the rest.
+    rows_of: the rows of a table, in the place of those that keep the SLO by themselves.
     """
-    position = {tokens: i for i, tokens in enumerate(breakpoints)}
+    position = {node: i for i, node in enumerate(path_nodes(breakpoints, gammas))}
     candidates: list[Candidate] = []
     for table in tables:
-        rows = _rows(table, grey, extra_rows, min_replicas)
+        rows = (
+            rows_of(table)
+            if rows_of is not None
+            else tuple(
+                Row.available(n, availability, grey=doubted)
+                for n, doubted in _numbers(table, grey, extra_rows, min_replicas)
+            )
+        )
         if rows:
             candidates.append(_candidate(len(candidates), table, position, rows))
     return tuple(candidates)
 
 
-def _rows(table: PoolTable, grey: bool, extra_rows: int, min_replicas: int) -> tuple[Row, ...]:
+def _numbers(
+    table: PoolTable, grey: bool, extra_rows: int, min_replicas: int
+) -> list[tuple[int, bool]]:
+    """Numbers of replicas, ascending, and whether only simulation can admit each."""
     found = table.min_replicas(grey=grey)
     if found is None:
-        return ()
+        return []
     least = max(found, min_replicas)
     proven = table.min_replicas() if grey else found
     if proven is None:
-        return tuple(Row(n, grey=True) for n in (least, *rows_above(least, extra_rows)))
+        return [(n, True) for n in (least, *rows_above(least, extra_rows))]
     proven = max(proven, least)
     doubted = _spread(range(least, proven), extra_rows + 1)
     sure = (proven, *rows_above(proven, extra_rows))
-    return (*(Row(n, grey=True) for n in doubted), *(Row(n) for n in sure))
+    return [*((n, True) for n in doubted), *((n, False) for n in sure)]
 
 
 def rows_above(replicas: int, count: int) -> tuple[int, ...]:
@@ -118,19 +157,28 @@ def rows_above(replicas: int, count: int) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def rows_up_to(
+    replicas: int, rows: tuple[Row, ...], availability: float = 1.0, most: int = 32
+) -> tuple[Row, ...]:
+    """Rows, and at most so many above them up to a number of replicas, this one included."""
+    above = range(replicas, rows[-1].replicas, -1)
+    return (*rows, *(Row.available(n, availability) for n in reversed(_spread(above, most))))
+
+
 def _spread(numbers: range, most: int) -> range:
     """At most `most` of the numbers, evenly spaced from the first."""
     return numbers[:: max(1, -(-len(numbers) // most))]
 
 
 def _candidate(
-    index: int, table: PoolTable, position: dict[int, int], rows: tuple[Row, ...]
+    index: int, table: PoolTable, position: dict[Node, int], rows: tuple[Row, ...]
 ) -> Candidate:
     profile = table.profile
+    gamma_lo, gamma_hi = table.gammas
     return Candidate(
         index=index,
-        start=position[table.lo_tokens],
-        end=position[table.hi_tokens],
+        start=position[table.lo_tokens, gamma_lo],
+        end=position[table.hi_tokens, gamma_hi],
         lo_tokens=table.lo_tokens,
         hi_tokens=table.hi_tokens,
         gpu=profile.gpu,
@@ -141,6 +189,8 @@ def _candidate(
         arrival_rate=table.arrival_rate,
         rows=rows,
         watts=_watts(table),
+        gamma_lo=gamma_lo,
+        gamma_hi=gamma_hi,
     )
 
 

@@ -2,7 +2,8 @@
 
 Every public function here takes the model and the indices or data of one constraint and
 returns its relation; its component in the model has the function's name. With z[c,k] the
-binary of candidate c and row k, and open[c] = sum_k z[c,k]; see
+binary of candidate c and row k, and open[c] = sum_k z[c,k]. Row k has n[c,k] replicas that
+must be up and s[c,k] spare ones, N[c,k] = n[c,k] + s[c,k] in all; see
 `fleetopt.optimization.program` for sets and expressions.
 """
 
@@ -13,6 +14,8 @@ from typing import Any
 from pyomo.core import ConcreteModel, inequality
 from pyomo.core.expr import LinearExpression
 
+from fleetopt.queueing.availability import mean_surplus
+
 Relation = Any
 """A Pyomo relational expression."""
 
@@ -20,13 +23,14 @@ Relation = Any
 def flow_conservation(model: ConcreteModel, breakpoint: int) -> Relation:
     r"""The arcs of built pools form a path: every length has exactly one pool.
 
-    For every breakpoint :math:`i = 0, \dots, m`, with :math:`S_i` the candidates whose arc
-    starts at :math:`t_i` and :math:`E_i` those whose arc ends there,
+    For every position :math:`i = 0, \dots, M` of a path, a breakpoint with the factor by which
+    requests are compressed to it, with :math:`S_i` the candidates whose arc starts there and
+    :math:`E_i` those whose arc ends there,
 
     .. math::
 
         \sum_{c \in S_i} \sum_k z_{ck} - \sum_{c \in E_i} \sum_k z_{ck} =
-        \begin{cases} 1 & i = 0 \\ -1 & i = m \\ 0 & \text{otherwise} \end{cases}
+        \begin{cases} 1 & i = 0 \\ -1 & i = M \\ 0 & \text{otherwise} \end{cases}
     """
     leaving, entering = model.leaving[breakpoint], model.entering[breakpoint]
     out = [model.z[index] for c in leaving for index in model.rows_of[c]]
@@ -68,9 +72,9 @@ def power_limit(model: ConcreteModel, power_kw: float) -> Relation:
     With :math:`g_c` GPUs a replica, :math:`s_c` slots and the power curve :math:`w_c` of a
     GPU in kilowatts,
 
-    .. math:: \sum_{c,k} w_c(s_c)\, g_c n_{ck} z_{ck} \le W
+    .. math:: \sum_{c,k} w_c(s_c)\, g_c N_{ck} z_{ck} \le W
 
-    Spare GPUs of a node serve nothing and are not counted.
+    Spare replicas are counted; spare GPUs of a node serve nothing and are not.
     """
     return model.power <= power_kw
 
@@ -80,8 +84,8 @@ def budget(model: ConcreteModel, usd_per_hour: float) -> Relation:
 
     With the price :math:`p_c` of a replica and :math:`q_g` of a spare GPU,
 
-    .. math:: \sum_{c,k} p_c n_{ck} z_{ck} + \sum_g q_g (G_g - \sum_{c \in C_g} \sum_k
-        g_c n_{ck} z_{ck}) \le B
+    .. math:: \sum_{c,k} p_c N_{ck} z_{ck} + \sum_g q_g (G_g - \sum_{c \in C_g} \sum_k
+        g_c N_{ck} z_{ck}) \le B
     """
     return model.cost <= usd_per_hour
 
@@ -92,18 +96,46 @@ def whole_nodes(model: ConcreteModel, gpu: str, node_size: int) -> Relation:
     Pools of one type share nodes, :math:`y_g` in number and of :math:`S` GPUs. Of the type,
     :math:`G_g = S y_g` GPUs are bought; without nodes it is the sum below itself:
 
-    .. math:: 0 \le S y_g - \sum_{c \in C_g} \sum_k g_c n_{ck} z_{ck} \le S - 1, \qquad
+    .. math:: 0 \le S y_g - \sum_{c \in C_g} \sum_k g_c N_{ck} z_{ck} \le S - 1, \qquad
         y_g \in \{0, 1, \dots\}
     """
     return inequality(0, node_size * model.nodes[gpu] - model.gpus[gpu], node_size - 1)
 
 
 def least_replicas(model: ConcreteModel, candidate: int, min_replicas: int) -> Relation:
-    r"""A pool that is built has at least `min_replicas` replicas.
+    r"""A pool that is built has at least `min_replicas` replicas that must be up.
 
     .. math:: \sum_k (n_{ck} - n_{\min}) z_{ck} \ge 0
     """
     rows = model.rows_of[candidate]
-    spare = [model.row[index].replicas - min_replicas for index in rows]
+    beyond = [model.row[index].replicas - min_replicas for index in rows]
     built = [model.z[index] for index in rows]
-    return LinearExpression(linear_coefs=spare, linear_vars=built) >= 0
+    return LinearExpression(linear_coefs=beyond, linear_vars=built) >= 0
+
+
+def availability(model: ConcreteModel, candidate: int, share_up: float) -> Relation:
+    r"""Of the replicas that a pool buys, as many as must be up are up on average.
+
+    With :math:`A` the share of the time that a replica is up,
+
+    .. math:: \sum_k (A N_{ck} - n_{ck}) z_{ck} \ge 0, \qquad N_{ck} = n_{ck} + s_{ck}
+    """
+    rows = model.rows_of[candidate]
+    beyond = [mean_surplus(row.replicas, row.bought, share_up) for row in map(model.row.get, rows)]
+    built = [model.z[index] for index in rows]
+    return LinearExpression(linear_coefs=beyond, linear_vars=built) >= 0
+
+
+def fleet_attainment(model: ConcreteModel, bound: int, allowed_miss: float) -> Relation:
+    r"""Of all requests together, at most the share `allowed_miss` is beyond a bound of the SLO.
+
+    With :math:`\lambda_c` the arrival rate of a pool, :math:`\lambda` that of the fleet and
+    :math:`m_{bck}` the share of the pool's requests beyond bound :math:`b` on percentile
+    :math:`q_b`,
+
+    .. math:: \sum_{c,k} \lambda_c m_{bck} z_{ck} \le (1 - q_b) \lambda
+
+    In the model both sides are divided by the right one, so that a solver's tolerance is
+    relative to what is allowed.
+    """
+    return model.miss[bound] / allowed_miss <= 1

@@ -32,23 +32,26 @@ def parts() -> tuple[Part, ...]:
 
 _NODES = "a node has more than one GPU"
 _POWER = "every profile has a power curve"
+_FLEET = "`slo_scope` is fleet"
 
 _SETS = (
     Part("candidates", "set", "", "", "pools that may be built, numbered; an element is c"),
     Part("rows", "set", "", "", "pairs (c, k): row k of candidate c"),
-    Part("breakpoints", "set", "", "", "0 to m, the positions of t_0 to t_m; an element is i"),
+    Part("breakpoints", "set", "", "", "0 to M, the positions on a path; an element is i"),
     Part("gpu_types", "set", "", "", "types of GPU that some candidate runs on"),
+    Part("bounds", "set", "", "", "positions of the SLO's bounds; an element is b", _FLEET),
 )
 _DATA = (
-    Part("candidate", "data", "c", "", "its lengths, type, profile, price, arrival rate and rows"),
-    Part("row", "data", "c, k", "", "its replicas, and whether only simulation can admit it"),
+    Part("candidate", "data", "c", "", "lengths, compression, type, profile, price, rate and rows"),
+    Part("row", "data", "c, k", "", "its replicas, spare ones, and whether it is grey"),
     Part("rows_of", "data", "c", "", "the pairs (c, k) of a candidate"),
-    Part("leaving", "data", "i", "", "candidates whose lengths begin above t_i"),
-    Part("entering", "data", "i", "", "candidates whose lengths end at t_i"),
+    Part("leaving", "data", "i", "", "candidates that begin at position i"),
+    Part("entering", "data", "i", "", "candidates that end at position i"),
     Part("node_size", "data", "", "GPUs", "GPUs of a node"),
     Part(
         "spare_price", "data", "type", "USD/h", "one spare GPU, as on the type's cheapest profile"
     ),
+    Part("arrival_rate", "data", "", "requests/s", "of all pools together", _FLEET),
     Part("design", "data", "", "", "the problem and its tables, for `solve_program`; leave it"),
 )
 _VARIABLES = (
@@ -58,9 +61,9 @@ _VARIABLES = (
 _EXPRESSIONS = (
     Part("open", "expression", "c", "0 or 1", "whether candidate c is built"),
     Part("pools", "expression", "", "pools", "how many pools are built"),
-    Part("cost", "expression", "", "USD/h", "cost of the fleet, spare GPUs of nodes included"),
+    Part("cost", "expression", "", "USD/h", "cost of the fleet, all that is spare included"),
     Part("pool_cost", "expression", "c", "USD/h", "cost of a pool; 0 if it is not built"),
-    Part("gpus", "expression", "type", "GPUs", "GPUs that the pools use"),
+    Part("gpus", "expression", "type", "GPUs", "GPUs of the pools, spare replicas included"),
     Part("gpus_bought", "expression", "type", "GPUs", "GPUs in whole nodes"),
     Part("total_gpus", "expression", "", "GPUs", "GPUs of all types in whole nodes"),
     Part("pool_gpus", "expression", "c", "GPUs", "GPUs of a pool; 0 if it is not built"),
@@ -68,6 +71,7 @@ _EXPRESSIONS = (
     Part("pool_power", "expression", "c", "kW", "the same of a pool", _POWER),
     Part("pool_rate", "expression", "c", "requests/s", "arrival rate of a pool; 0 if not built"),
     Part("share", "expression", "c", "", "share of all requests that a pool serves"),
+    Part("miss", "expression", "b", "", "share of all requests beyond a bound", _FLEET),
     Part("p99_ttft", "expression", "c", "ms", "P99 TTFT of a pool by the table; 0 if not built"),
     Part("p99_tpot", "expression", "c", "ms", "P99 TPOT of a pool by the table; 0 if not built"),
     Part("p99_e2e", "expression", "c", "ms", "P99 E2E latency by the table; 0 if not built"),
@@ -87,6 +91,15 @@ _CONSTRAINTS = (
         "replicas",
         "least of a pool",
         "`min_replicas` is above 1",
+    ),
+    Part("fleet_attainment", "constraint", "b", "", "what all requests together keep", _FLEET),
+    Part(
+        "availability",
+        "constraint",
+        "c",
+        "replicas",
+        "enough of a pool are up on average",
+        "`availability` is below 1",
     ),
     Part("least_cost", "objective", "", "USD/h", "the least `cost`; replace it with your own"),
 )

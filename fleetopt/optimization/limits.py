@@ -7,7 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fleetopt.optimization.candidates import Candidate, Row
-from fleetopt.problem import FleetProblem
+from fleetopt.problem import FleetProblem, LatencyBound
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSlo:
+    """Bounds that the requests of all pools keep together.
+
+    arrival_rate: requests per second of all pools.
+    """
+
+    bounds: tuple[LatencyBound, ...]
+    arrival_rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +31,8 @@ class SideConstraints:
     budget_usd_per_year: cost of the fleet over a year of 8760 h.
     node_size: GPUs of one type are bought in whole nodes of this size.
     min_replicas: least replicas of each pool.
+    availability: share of the time that a replica is up.
+    slo: what all requests together are held to; absent where the rows see to it.
     """
 
     inventory: Mapping[str, int] = field(default_factory=dict)
@@ -28,6 +41,8 @@ class SideConstraints:
     budget_usd_per_year: float | None = None
     node_size: int = 1
     min_replicas: int = 1
+    availability: float = 1.0
+    slo: FleetSlo | None = None
 
     @classmethod
     def of(cls, problem: FleetProblem) -> SideConstraints:
@@ -39,6 +54,7 @@ class SideConstraints:
             budget_usd_per_year=problem.budget_usd_per_year,
             node_size=problem.node_size,
             min_replicas=problem.min_replicas,
+            availability=problem.availability,
         )
 
 

@@ -1,15 +1,21 @@
 r"""The program: which pools to build, and with how many replicas.
 
 Breakpoints :math:`0 = t_0 < \dots < t_m` cut the total lengths; a candidate c is an arc
-:math:`(t_i, t_j]` with a profile, and row k builds it with :math:`n_{ck}` replicas:
+:math:`(t_i, t_j]` with a profile, and row k builds it with :math:`n_{ck}` replicas that must
+be up, of :math:`N_{ck} \ge n_{ck}` that are bought:
 
 .. math::
 
-    \min \sum_{c,k} p_c n_{ck} z_{ck}, \qquad z_{ck} \in \{0, 1\},
+    \min \sum_{c,k} p_c N_{ck} z_{ck}, \qquad z_{ck} \in \{0, 1\},
 
 subject to the constraints of `fleetopt.optimization.constraints`; where GPUs are bought in
 whole nodes, the spare ones are paid for too. Rows are binaries because
 the arrival rate that n replicas carry is neither convex nor concave in n.
+
+Where a problem has compression factors, an arc begins and ends at a breakpoint with one of
+them, and what is compressed below it is no longer than what the pool itself serves:
+
+.. math:: (t_i, \gamma) \to (t_j, \gamma'), \qquad \gamma t_i \le t_j
 """
 
 from __future__ import annotations
@@ -24,7 +30,7 @@ from pyomo.core.expr import LinearExpression
 from fleetopt.optimization import constraints
 from fleetopt.optimization.candidates import Candidate
 from fleetopt.optimization.cuts import Index
-from fleetopt.optimization.limits import NONE, SideConstraints
+from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.plan import HOURS_PER_YEAR
 
 
@@ -36,7 +42,8 @@ def build(
 ) -> pyo.ConcreteModel:
     """The program as a Pyomo model, for a user to extend.
 
-    num_breakpoints: m + 1, the number of t_0, ..., t_m.
+    num_breakpoints: M + 1, the number of positions on a path; with no compression they are
+        t_0, ..., t_m.
 
     side: limits on the whole fleet; a constraint that is not stated is not in the model.
     Its sets, data, variables, expressions and constraints are listed in
@@ -110,6 +117,41 @@ def _attach_side_constraints(model: pyo.ConcreteModel, side: SideConstraints) ->
             model.candidates,
             rule=lambda model, c: constraints.least_replicas(model, c, side.min_replicas),
         )
+    if side.availability < 1.0:
+        model.availability = pyo.Constraint(
+            model.candidates,
+            rule=lambda model, c: constraints.availability(model, c, side.availability),
+        )
+    if side.slo is not None:
+        _attach_fleet_slo(model, side.slo)
+
+
+def _attach_fleet_slo(model: pyo.ConcreteModel, slo: FleetSlo) -> None:
+    """Hold all requests together to the SLO."""
+    model.bounds = pyo.RangeSet(0, len(slo.bounds) - 1)
+    model.arrival_rate = slo.arrival_rate
+    model.miss = pyo.Expression(model.bounds, rule=missed)
+    model.fleet_attainment = pyo.Constraint(
+        model.bounds,
+        rule=lambda model, b: constraints.fleet_attainment(model, b, slo.bounds[b].allowed_miss),
+    )
+
+
+def remeasure(model: pyo.ConcreteModel, candidates: Iterable[Candidate]) -> None:
+    """Put candidates whose rows miss other shares, and are otherwise the same, into a model."""
+    model.candidate = {c.index: c for c in candidates}
+    model.row = {(c.index, k): row for c in candidates for k, row in enumerate(c.rows)}
+    for bound in model.bounds:
+        model.miss[bound].set_value(missed(model, bound))
+
+
+def missed(model: pyo.ConcreteModel, bound: int) -> LinearExpression:
+    """Share of all requests beyond a bound, by the present rows of the candidates."""
+    shares = [
+        model.candidate[c].arrival_rate * row.misses[bound] / model.arrival_rate
+        for (c, _), row in model.row.items()
+    ]
+    return LinearExpression(linear_coefs=shares, linear_vars=list(model.z.values()))
 
 
 def _attach_expressions(model: pyo.ConcreteModel) -> None:

@@ -32,7 +32,7 @@ def shortest_path(
 ) -> ShortestPath:
     """The cheapest path from t_0 to t_m with at most `max_pools` arcs.
 
-    num_breakpoints: m + 1, the number of t_0, ..., t_m.
+    num_breakpoints: M + 1, the number of positions on a path.
     """
     graph = _layered_graph(_cheapest(candidates), num_breakpoints - 1, max_pools)
     try:

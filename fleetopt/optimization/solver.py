@@ -1,7 +1,7 @@
-"""The seam to the solver: HiGHS, kept loaded between solves.
+"""The seam to the solver: a program that is held, with cuts that come and go between solves.
 
-A result has two sides that are never mixed: why the solver stopped, and what is held.
-An infeasible program is a result, not an error.
+A result has two sides that are never mixed: why the solver stopped, and what is held; see
+`fleetopt.optimization.solution`.
 """
 
 from __future__ import annotations
@@ -10,103 +10,24 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
-import highspy
 import pyomo.core as pyo
-from pyomo.common.gc_manager import PauseGC
-from pyomo.contrib.appsi.base import TerminationCondition
-from pyomo.contrib.appsi.solvers.highs import Highs
 from pyomo.core.expr import LinearExpression
 
 from fleetopt.errors import InputError
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.cuts import Cut, Fleet, Index, warm_start
+from fleetopt.optimization.highs import HighsEngine
 from fleetopt.optimization.limits import spare_gpus
-
-GAP_TOLERANCE = 1e-9
-"""Relative gap below which an answer counts as optimal."""
-
-HIGHS_OPTIONS = {"presolve": "off", "mip_heuristic_run_feasibility_jump": False}
-"""The path program is integral almost everywhere: one LP solves it, and presolve, which
-looks for dominated columns, takes twenty times as long as that LP."""
-
-
-class Termination(StrEnum):
-    """Why the solver stopped."""
-
-    OPTIMAL = "optimal"
-    GAP = "gap"
-    TIME_LIMIT = "time_limit"
-    INFEASIBLE = "infeasible"
-    UNBOUNDED = "unbounded"
-    INFEASIBLE_OR_UNBOUNDED = "infeasible_or_unbounded"
-    ERROR = "error"
-
-
-class Holding(StrEnum):
-    """What is held after the solve."""
-
-    OPTIMAL = "optimal"
-    FEASIBLE = "feasible"
-    NONE = "none"
-
-
-_TERMINATION = {
-    TerminationCondition.maxTimeLimit: Termination.TIME_LIMIT,
-    TerminationCondition.infeasible: Termination.INFEASIBLE,
-    TerminationCondition.unbounded: Termination.UNBOUNDED,
-    TerminationCondition.infeasibleOrUnbounded: Termination.INFEASIBLE_OR_UNBOUNDED,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SolveOptions:
-    """When HiGHS may stop, and what makes its run repeatable.
-
-    relative_gap: stop once (objective - bound) / objective is at most this.
-    threads: threads of HiGHS; 0 leaves the number to it.
-    """
-
-    time_limit_s: float = 60.0
-    relative_gap: float = 0.0
-    threads: int = 1
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """What a solve found.
-
-    objective, bound: in the units of the objective; without a fleet the objective is
-        infinite, and so is the bound of a program that is proved infeasible.
-    gap: |objective - bound| / |objective|.
-    chosen: the pools in order of their arcs, each with its row.
-    spare_usd_per_hour: price of the GPUs that whole nodes have to spare.
-    """
-
-    termination: Termination
-    holding: Holding
-    objective: float
-    bound: float
-    gap: float
-    chosen: tuple[tuple[Candidate, Row], ...]
-    seconds: float
-    spare_usd_per_hour: float = 0.0
-
-    @property
-    def usd_per_hour(self) -> float:
-        """Cost of the fleet, whatever the objective was; infinite without a fleet."""
-        if self.holding is Holding.NONE:
-            return math.inf
-        pools = sum(candidate.cost(row) for candidate, row in self.chosen)
-        return pools + self.spare_usd_per_hour
+from fleetopt.optimization.solution import GAP_TOLERANCE, HIGHS, Engine, Stop, relative_gap
+from fleetopt.optimization.solution import Holding as Holding
+from fleetopt.optimization.solution import Solution as Solution
+from fleetopt.optimization.solution import SolveOptions as SolveOptions
+from fleetopt.optimization.solution import Termination as Termination
 
 
 class ProgramSolver:
-    """A program loaded into HiGHS, with cuts that come and go between solves.
+    """A program in the hands of a solver, with cuts that come and go between solves.
 
     The cuts stand in the model as `cuts`. The model must not be changed from outside while
     a ProgramSolver holds it; a new ProgramSolver starts without cuts.
@@ -114,10 +35,8 @@ class ProgramSolver:
 
     def __init__(self, model: pyo.ConcreteModel, options: SolveOptions | None = None) -> None:
         self._model = model
-        self._highs = _highs(options or SolveOptions())
         model.del_component("cuts")  # of a solver that held the model before
-        with PauseGC():
-            self._highs.set_instance(model)
+        self._engine = _engine(model, options or SolveOptions())
         self._cuts: list[Cut] = []
         self._exclusions: list[Cut] = []
         self._z = dict(model.z.items())
@@ -126,15 +45,17 @@ class ProgramSolver:
         self._held: Solution | None = None
         model.cuts = pyo.ConstraintList(doc="refused rows, restrictions and excluded fleets")
 
+    @property
+    def model(self) -> pyo.ConcreteModel:
+        """The model with its present cuts; it must not be changed."""
+        return self._model
+
     def solve(self) -> Solution:
         """The best fleet under the present cuts. Never raises on an infeasible program."""
         began = time.perf_counter()
-        highspy.Highs.resetGlobalScheduler(True)  # another solver may have set other threads
         start = warm_start(self._known, self._cuts, self._model.candidate)
-        self._highs.config.warmstart = start is not None
         self._load(start or frozenset())
-        results = self._highs.solve(self._model)
-        self._held = self._read(results, began)
+        self._held = self._read(self._stop(warm=start is not None), began)
         self._known.update([_fleet(self._held)] if self._held.chosen else [])
         return self._held
 
@@ -143,6 +64,17 @@ class ProgramSolver:
         refused = [k for k, row in enumerate(candidate.rows) if row.replicas <= replicas]
         self._cut(((candidate.index, k) for k in refused), most=0)
         return len(candidate.rows) - len(refused)
+
+    def exclude(self, chosen: Iterable[tuple[Candidate, Row]]) -> None:
+        """Take away the fleet of these pools, and those with fewer replicas in each of them."""
+        pools = tuple(chosen)
+        rows = (
+            (candidate.index, k)
+            for candidate, most in pools
+            for k, row in enumerate(self._model.candidate[candidate.index].rows)
+            if row.replicas <= most.replicas
+        )
+        self._cut(rows, most=len(pools) - 1)
 
     @contextmanager
     def restricted(self, keep: Callable[[Candidate, Row], bool]) -> Iterator[None]:
@@ -155,11 +87,16 @@ class ProgramSolver:
         finally:
             self._lift(cut)
 
-    def next_best(self) -> Solution:
-        """The best fleet other than those found since the last `release`."""
+    def next_best(self, *, other_pools: bool = False) -> Solution:
+        """The best fleet other than those found since the last `release`.
+
+        other_pools: it differs from each of them in more than numbers of replicas.
+        """
         if self._held is not None and self._held.chosen:
-            chosen = _fleet(self._held)
-            self._exclusions.append(self._cut(chosen, most=len(chosen) - 1))
+            chosen, most = _fleet(self._held), len(self._held.chosen) - 1
+            if other_pools:
+                chosen = frozenset(index for c, _ in chosen for index in self._model.rows_of[c])
+            self._exclusions.append(self._cut(chosen, most))
         return self.solve()
 
     def release(self) -> None:
@@ -169,12 +106,12 @@ class ProgramSolver:
         self._exclusions = []
         self._held = None
 
-    def best(self, count: int) -> tuple[Solution, ...]:
+    def best(self, count: int, *, other_pools: bool = False) -> tuple[Solution, ...]:
         """The `count` best fleets in ascending order, fewer if there are no more."""
         found = [self.solve()]
         try:
             while len(found) < count and found[-1].chosen:
-                found.append(self.next_best())
+                found.append(self.next_best(other_pools=other_pools))
         finally:
             self.release()
         return tuple(solution for solution in found if solution.chosen)
@@ -184,12 +121,12 @@ class ProgramSolver:
         variables = [self._z[index] for index in sorted(built)]
         body = LinearExpression(linear_coefs=[1] * len(variables), linear_vars=variables)
         cut = Cut(built, most, self._model.cuts.add(body <= most))
-        self._highs.add_constraints([cut.constraint])
+        self._engine.add(cut.constraint)
         self._cuts.append(cut)
         return cut
 
     def _lift(self, cut: Cut) -> None:
-        self._highs.remove_constraints([cut.constraint])
+        self._engine.remove(cut.constraint)
         del self._model.cuts[cut.constraint.index()]
         self._cuts.remove(cut)
 
@@ -199,21 +136,26 @@ class ProgramSolver:
             self._z[index].set_value(1 if index in fleet else 0, skip_validation=True)
         self._loaded = fleet
 
-    def _read(self, results: Any, began: float) -> Solution:
-        objective, bound = results.best_feasible_objective, results.best_objective_bound
-        found = objective is not None and math.isfinite(objective)
-        objective = objective if found else math.inf
-        bound = -math.inf if bound is None else bound
-        gap = _relative_gap(objective, bound)
-        termination = _termination(results.termination_condition, gap)
-        if not self._model.row:
-            termination = Termination.INFEASIBLE  # HiGHS says nothing of a model without columns
+    def _stop(self, *, warm: bool) -> Stop:
+        if not self._model.row:  # solvers say nothing of a model without columns
+            return Stop(Termination.INFEASIBLE, None, None)
+        return self._engine.solve(warm=warm, search=bool(self._exclusions))
+
+    def _read(self, stop: Stop, began: float) -> Solution:
+        found = stop.objective is not None
+        objective = math.inf if stop.objective is None else stop.objective
+        bound = -math.inf if stop.bound is None else stop.bound
+        if stop.termination is Termination.INFEASIBLE:
+            bound = math.inf
+        gap = relative_gap(objective, bound)
+        optimal = stop.termination is Termination.OPTIMAL
+        termination = Termination.GAP if optimal and gap > GAP_TOLERANCE else stop.termination
         chosen = self._chosen() if found else ()
         return Solution(
             termination=termination,
             holding=_holding(found, termination),
             objective=objective,
-            bound=math.inf if termination is Termination.INFEASIBLE else bound,
+            bound=bound,
             gap=gap,
             chosen=chosen,
             seconds=time.perf_counter() - began,
@@ -232,8 +174,7 @@ class ProgramSolver:
         return sum(prices[gpu] * count for gpu, count in spare.items())
 
     def _chosen(self) -> tuple[tuple[Candidate, Row], ...]:
-        """Load the solution into the model and read the pools in order of their arcs."""
-        self._highs.load_vars()
+        """The pools that the variables say, in order of their arcs."""
         model = self._model
         self._loaded = frozenset(index for index, z in self._z.items() if z.value > 0.5)
         pools = [(model.candidate[c], model.row[c, k]) for c, k in self._loaded]
@@ -241,7 +182,7 @@ class ProgramSolver:
 
 
 def checked(model: pyo.ConcreteModel) -> pyo.ConcreteModel:
-    """A model that a user may have changed, if HiGHS can solve it; raises InputError."""
+    """A model that a user may have changed, if it is linear; raises InputError."""
     objectives = list(model.component_data_objects(pyo.Objective, active=True))
     if len(objectives) != 1:
         raise InputError.single(
@@ -261,34 +202,15 @@ def _fleet(solution: Solution) -> Fleet:
     return frozenset((c.index, c.rows.index(row)) for c, row in solution.chosen)
 
 
-def _highs(options: SolveOptions) -> Highs:
-    highs = Highs()
-    for switch in list(highs.update_config):
-        highs.update_config[switch] = False  # ProgramSolver reports its changes itself
-    highs.config.load_solution = False
-    highs.config.time_limit = options.time_limit_s
-    highs.config.mip_gap = options.relative_gap
-    highs.highs_options = {
-        **HIGHS_OPTIONS,
-        "threads": options.threads,
-        "random_seed": options.seed,
-    }
-    return highs
+def _engine(model: pyo.ConcreteModel, options: SolveOptions) -> Engine:
+    if options.name == HIGHS:
+        return HighsEngine(model, options)
+    from fleetopt.optimization.other import OtherEngine  # Pyomo's plug-ins take a while to load
 
-
-def _termination(condition: TerminationCondition, gap: float) -> Termination:
-    if condition is TerminationCondition.optimal:
-        return Termination.OPTIMAL if gap <= GAP_TOLERANCE else Termination.GAP
-    return _TERMINATION.get(condition, Termination.ERROR)
+    return OtherEngine(model, options)
 
 
 def _holding(found: bool, termination: Termination) -> Holding:
     if not found:
         return Holding.NONE
     return Holding.OPTIMAL if termination is Termination.OPTIMAL else Holding.FEASIBLE
-
-
-def _relative_gap(objective: float, bound: float) -> float:
-    if not math.isfinite(objective):
-        return math.inf
-    return 0.0 if objective == bound else abs(objective - bound) / max(abs(objective), 1e-12)

@@ -28,3 +28,18 @@ class LogisticPower:
         """Draw of one GPU with `batch` active sequences."""
         exponent = -self.steepness * (math.log2(max(1.0, batch)) - self.midpoint_log2)
         return self.idle_w + (self.nominal_w - self.idle_w) / (1.0 + math.exp(exponent))
+
+    def largest_batch(self, watts: float) -> int:
+        """The most sequences that draw at most `watts`; 0 if one draws more.
+
+        The curve solved for n; the nominal draw is never reached, so that from there on any
+        batch does. Raises OverflowError for it.
+        """
+        if self.watts(1) > watts:
+            return 0
+        if watts >= self.nominal_w:
+            raise OverflowError("Expected less than the nominal draw, which no batch reaches.")
+        odds = (self.nominal_w - self.idle_w) / (watts - self.idle_w) - 1.0
+        batch: float = 2.0 ** (self.midpoint_log2 - math.log(odds) / self.steepness)
+        nearest = round(batch)
+        return nearest if nearest >= 1 and self.watts(nearest) <= watts else math.floor(batch)

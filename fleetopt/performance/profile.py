@@ -41,6 +41,11 @@ class IterationTime:
     chunk_tokens: int = 512
     token_budget: int = 0
 
+    def seconds(self, context_tokens: float, prefill_tokens: float = 0.0) -> float:
+        """Time of an iteration with C context tokens that prefills P prompt tokens."""
+        decode_s = self.base_s + self.per_context_token_s * context_tokens
+        return max(decode_s, self.prefill_base_s + self.prefill_per_token_s * prefill_tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:

@@ -7,6 +7,15 @@ from fleetopt.problem.fleet import FleetProblem as FleetProblem
 from fleetopt.problem.fleet import LatencyBound as LatencyBound
 from fleetopt.problem.fleet import SolverOptions as SolverOptions
 from fleetopt.problem.fleet import VerificationOptions as VerificationOptions
+from fleetopt.problem.fleet import bound_keys as bound_keys
+from fleetopt.problem.lengths import MAX_TOKENS as MAX_TOKENS
+from fleetopt.problem.lengths import JointLengths as JointLengths
 from fleetopt.problem.lengths import LengthCdf as LengthCdf
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
+from fleetopt.problem.trace import TraceSource as TraceSource
+from fleetopt.problem.workload import WORKLOAD_SCHEMA as WORKLOAD_SCHEMA
+from fleetopt.problem.workload import ArrivalFigures as ArrivalFigures
+from fleetopt.problem.workload import RateProfile as RateProfile
+from fleetopt.problem.workload import RecordedFile as RecordedFile
+from fleetopt.problem.workload import Workload as Workload

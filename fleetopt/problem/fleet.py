@@ -6,21 +6,25 @@ from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from fleetopt.errors import Fault
 from fleetopt.problem.faults import FaultsError, Stated, faults_of
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, points_faults
 from fleetopt.problem.profile import ProfileSpec
+from fleetopt.problem.trace import TraceSource
 
 Metric = Literal["ttft", "tpot", "e2e"]
 Admission = Literal["reserved", "paged"]
 Method = Literal["fleetopt", "published"]
 Overlong = Literal["clip", "reject"]
+Scope = Literal["pool", "fleet"]
+
+_BOUND = "expected a percentile, a metric and a limit in ms, such as 'p99 ttft 500', got {!r}"
 
 
 class LatencyBound(Stated):
-    """One bound on one percentile of one latency metric."""
+    """One bound on one percentile of one latency metric; as a text, 'p99 ttft 500'."""
 
     metric: Metric = "ttft"
     """Time to first token, time per output token, or end-to-end latency."""
@@ -28,6 +32,11 @@ class LatencyBound(Stated):
     """Which percentile is bounded."""
     limit_ms: float = Field(gt=0)
     """The bound, in milliseconds."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_text(cls, stated: Any) -> Any:
+        return bound_keys(stated)
 
     @property
     def limit_s(self) -> float:
@@ -43,6 +52,24 @@ class LatencyBound(Stated):
     def label(self) -> str:
         """The bound's quantity in words, such as 'P99 TTFT'."""
         return f"P{self.percentile:g} {self.metric.upper()}"
+
+    @property
+    def text(self) -> str:
+        """The bound as a user writes it, such as 'p99 ttft 500'."""
+        return f"p{self.percentile:g} {self.metric} {self.limit_ms:g}"
+
+
+def bound_keys(stated: Any) -> Any:
+    """The keys of a bound that is stated as a text; anything else as it is.
+
+    Raises ValueError for a text that is no percentile, metric and limit.
+    """
+    if not isinstance(stated, str):
+        return stated
+    words = stated.lower().removesuffix("ms").split()
+    if len(words) != 3 or words[0][0] != "p":
+        raise ValueError(_BOUND.format(stated))
+    return {"percentile": words[0][1:], "metric": words[1], "limit_ms": words[2]}
 
 
 class VerificationOptions(Stated):
@@ -61,12 +88,21 @@ class VerificationOptions(Stated):
 
 
 class SolverOptions(Stated):
-    """When the solver may stop."""
+    """Which solver, and when it may stop."""
+
+    name: str = Field(default="highs", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")
+    """HiGHS, or another solver that is installed, by its name in Pyomo."""
 
     time_limit_s: float = Field(default=60.0, gt=0)
     """Seconds for one solve."""
     relative_gap: float = Field(default=0.0, ge=0, lt=1)
     """Relative distance to the bound at which the solver may stop."""
+    node_limit: int | None = Field(default=None, ge=0, le=2_147_483_647)
+    """Most nodes of the search tree in one solve; 0 allows no search at all."""
+    threads: int = Field(default=1, ge=0, le=1024)
+    """Threads of the solver; 0 leaves the number to it."""
+    seed: int = Field(default=0, ge=0, le=2_147_483_647)
+    """Seed of the solver's own random numbers."""
 
 
 def default_slo() -> tuple[LatencyBound, ...]:
@@ -82,9 +118,13 @@ class FleetProblem(Stated):
     cdf: str | LengthCdf = "lmsys"
     """A file, the name of a bundled workload, or the distribution itself."""
     arrival_rate: float = Field(default=100.0, gt=0, le=1e8)
-    """Requests per second."""
+    """Requests per second; if absent, what a workload file or a trace says."""
+    trace: TraceSource | None = None
+    """Recorded traffic to design for; it states the lengths and the rate."""
     slo: tuple[LatencyBound, ...] = Field(default_factory=default_slo, min_length=1)
-    """Bounds on latency percentiles; every pool keeps all of them."""
+    """Bounds on latency percentiles, such as ["p99 ttft 500", "p50 ttft 200"]; all are kept."""
+    slo_scope: Scope = "pool"
+    """Whether each pool keeps the bounds by itself, or the requests of all pools together."""
     gpus: tuple[str, ...] = Field(default=("a10g", "a100", "h100"), min_length=1)
     """Names of the profiles to choose from."""
     profiles: tuple[ProfileSpec, ...] = ()
@@ -99,6 +139,11 @@ class FleetProblem(Stated):
     """Largest context of the fleet, in tokens; the distribution's last point if absent."""
     thresholds: tuple[int, ...] | None = None
     """Fixed split thresholds, in tokens; the program chooses them if absent."""
+    gammas: tuple[Annotated[float, Field(ge=1, le=1000)], ...] = (1.0,)
+    """Compression factors that a split may use: requests of up to gamma times its length are
+    cut to it and served below; 1.0, none, is always among them."""
+    compressible_share: float = Field(default=0.75, gt=0, le=1)
+    """Share of the requests above a split that can be compressed and are."""
     overlong: Overlong | None = None
     """What happens to lengths beyond the largest context."""
     headroom: float = Field(default=0.0, ge=0, le=10)
@@ -119,12 +164,14 @@ class FleetProblem(Stated):
     """GPUs of a node; the GPUs of each type are bought and paid for in whole nodes."""
     min_replicas: int = Field(default=1, ge=1, le=1_000_000)
     """Least replicas of a pool."""
+    availability: float = Field(default=1.0, gt=0, le=1)
+    """Share of the time that a replica is up; spare ones are bought so that enough are up."""
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
     verification: VerificationOptions = VerificationOptions()
     """How the plan is simulated."""
     solver: SolverOptions = SolverOptions()
-    """When the solver may stop."""
+    """Which solver, and when it may stop."""
 
     @property
     def design_rate(self) -> float:
@@ -167,11 +214,24 @@ class FleetProblem(Stated):
             raise ValueError(f"expected each type once, such as h100=8,a100=4, got {stated!r}")
         return stated
 
+    @field_validator("method")
+    @classmethod
+    def _published_of_pools(cls, method: Method, info: ValidationInfo) -> Method:
+        if method == "published" and info.data.get("slo_scope") == "fleet":
+            raise ValueError("the published method sizes each pool by itself, not the fleet")
+        return method
+
     @field_validator("slo")
     @classmethod
     def _bounds_once(cls, slo: tuple[LatencyBound, ...]) -> tuple[LatencyBound, ...]:
         raise_repeated([(b.metric, b.percentile) for b in slo], [b.label for b in slo])
         return slo
+
+    @field_validator("gammas")
+    @classmethod
+    def _gammas_once(cls, gammas: tuple[float, ...]) -> tuple[float, ...]:
+        raise_repeated(gammas, [f"{gamma:g}" for gamma in gammas])
+        return tuple(sorted({1.0, *gammas}))
 
     @field_validator("thresholds")
     @classmethod
@@ -192,6 +252,20 @@ class FleetProblem(Stated):
         if faults:
             raise FaultsError(faults)
         return values
+
+    @model_validator(mode="after")
+    def _lengths_and_rate_once(self) -> FleetProblem:
+        if self.trace is None or self.trace.sha256:
+            return self
+        said = {"cdf": "the lengths", "arrival_rate": "the rate"}
+        faults = [
+            Fault(key, f"the trace states {what}", "leave one of the two out")
+            for key, what in said.items()
+            if key in self.model_fields_set
+        ]
+        if faults:
+            raise FaultsError(faults)
+        return self
 
 
 def raise_repeated(keys: Sequence[Hashable], labels: Sequence[str]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
-from typing import Any
+from bisect import bisect_right
+from itertools import accumulate, pairwise
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +16,21 @@ MAX_TOKENS = 4_194_304
 """Longest total length accepted, in tokens; four times the longest context sold."""
 
 EXPECTED = "expected a list of [tokens, fraction] pairs, or an object with this list as 'cdf'"
+
+
+Tokens = Annotated[int, Field(strict=True, ge=1, le=MAX_TOKENS)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+
+
+class JointLengths(Stated):
+    """How many requests had which prompt and output tokens."""
+
+    binned_above: int | None = Field(default=None, ge=1)
+    """Token counts above this one stand at the mean of their bin; all are exact if absent."""
+    bins_per_doubling: int | None = Field(default=None, ge=1)
+    """Bins between a token count and twice as much."""
+    pairs: tuple[tuple[Tokens, Tokens, Count], ...] = Field(min_length=1)
+    """Triples (prompt tokens, output tokens, requests)."""
 
 
 class LengthCdf(Stated):
@@ -30,6 +46,9 @@ class LengthCdf(Stated):
     """Prompt tokens as a share of total tokens."""
     cdf: tuple[tuple[int, float], ...]
     """Pairs (tokens, share of requests with at most that many tokens), ascending."""
+    joint: JointLengths | None = None
+    """Joint table of prompt and output tokens; it replaces the spread between the points, and
+    the points stay where a fleet may split."""
 
     @model_validator(mode="before")
     @classmethod
@@ -48,6 +67,14 @@ class LengthCdf(Stated):
             raise FaultsError(faults)
         return points
 
+    @model_validator(mode="after")
+    def _joint_fits_points(self) -> LengthCdf:
+        if self.joint is not None:
+            faults = _joint_faults(self.joint, self.cdf)
+            if faults:
+                raise FaultsError(faults)
+        return self
+
     @property
     def max_tokens(self) -> int:
         """Longest total length of the distribution, in tokens."""
@@ -62,6 +89,19 @@ def points_faults(points: Any) -> list[Fault]:
     sound = [(i, *pair) for i, pair in enumerate(points) if not faults[i]]
     last = [_end_faults(*sound[-1])] if not faults[-1] else []
     return [fault for group in (*faults, _order_faults(sound), *last) for fault in group]
+
+
+def _joint_faults(joint: JointLengths, points: tuple[tuple[int, float], ...]) -> list[Fault]:
+    """Points at which the joint table says something else than the distribution."""
+    ordered = sorted((prompt + output, count) for prompt, output, count in joint.pairs)
+    totals = [total for total, _ in ordered]
+    below = [0, *accumulate(count for _, count in ordered)]
+    shares = [below[bisect_right(totals, tokens)] / below[-1] for tokens, _ in points]
+    return [
+        Fault(f"cdf[{i}] fraction", f"the joint table says {share:.6g}, got {fraction:.6g}")
+        for i, ((_, fraction), share) in enumerate(zip(points, shares, strict=True))
+        if abs(share - fraction) > 1e-6
+    ]
 
 
 def _pair_faults(pair: Any, place: str) -> list[Fault]:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetopt.case import Case
-from fleetopt.optimization.design import Design
+from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import HOURS_PER_YEAR, Fleet, Plan
 from fleetopt.problem import FleetProblem
 from fleetopt.study.assembly import fleet_of
 
-_NOT_THE_FLEET = frozenset({"name", "verification", "solver", "alternatives"})
+_NOT_THE_FLEET = frozenset({"name", "trace", "verification", "solver", "alternatives"})
 """Keys that change how an answer is found or checked, not what the tables say."""
 
 
@@ -96,7 +96,7 @@ def _with_profiles(first: Plan, second: Plan, change: dict[str, Any]) -> dict[st
 
 def _optimum(problem: FleetProblem) -> tuple[float, Fleet | None]:
     """Cost per year and fleet of the tables' optimum; infinite and None if there is none."""
-    design = Design(Case.of(problem), grey=False)
+    design = design_of(Case.of(problem), grey=False)
     solution = design.optimum()
     if solution.holding is Holding.NONE:
         return math.inf, None

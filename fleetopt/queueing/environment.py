@@ -185,7 +185,8 @@ class Environment:
     def is_stable(self) -> bool:
         """Whether the levels above c drift down (Neuts 1981, theorem 1.7.1)."""
         rests, longs = (row[0] for row in self.departures(np.array([float(self.full)])))
-        phase = _null_vector(self._down_above(rests, longs) - np.diag(rests + longs))
+        with _one_blas_thread():
+            phase = _null_vector(self._down_above(rests, longs) - np.diag(rests + longs))
         return bool(self.load.arrival_rate < phase @ (rests + longs))
 
     def states(self, plain: Occupancy) -> StateMix:

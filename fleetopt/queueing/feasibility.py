@@ -56,6 +56,12 @@ class OccupancyRow:
         """Which states the latencies are mixed over."""
         return "two-class chain" if self.environment else "occupancy"
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether the pool keeps up with its requests, long ones in a row included."""
+        slow = self.environment
+        return self.occupancy.is_stable and (slow is None or slow.is_stable)
+
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(latency > stretch * limit); 1 if the pool is overloaded."""
         limit_s = stretch * bound.limit_s
@@ -112,6 +118,7 @@ class OccupancyTable(PoolRange):
 
     load: the pool's requests at their arrival rate.
     capacity: batch of one replica; its slots must be at least 1.
+    gammas: compression at the lower and at the upper end of the lengths.
     """
 
     def __init__(
@@ -121,8 +128,10 @@ class OccupancyTable(PoolRange):
         capacity: Capacity,
         lo_tokens: int,
         limits: Limits,
+        gammas: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         self.load = load
+        self.gammas = gammas
         self.profile = profile
         self.capacity = capacity
         self.lo_tokens = lo_tokens
@@ -236,6 +245,10 @@ class OccupancyTable(PoolRange):
         """The bound's percentile on replicas that serve one request at a time, in seconds."""
         return self._alone.percentile_s(bound.metric, bound.percentile)
 
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(latency > stretch * limit) on replicas that serve one request at a time."""
+        return self._alone.exceedance(bound.metric, stretch * bound.limit_s)
+
     @cached_property
     def _alone(self) -> LatencyMix:
         nothing, one = np.zeros(1), np.ones(1)
@@ -256,14 +269,18 @@ class OccupancyTable(PoolRange):
 
     def _at_rate(self, arrival_rate: float) -> OccupancyTable:
         load = replace(self.load, arrival_rate=arrival_rate)
-        return OccupancyTable(load, self.profile, self.capacity, self.lo_tokens, self.limits)
+        return self._with(load, self.capacity)
 
     def _roomier(self) -> OccupancyTable:
         """The same pool with twice the slots and KV blocks."""
         capacity = replace(
             self.capacity, slots=2 * self.capacity.slots, kv_blocks=2 * self.capacity.kv_blocks
         )
-        return OccupancyTable(self.load, self.profile, capacity, self.lo_tokens, self.limits)
+        return self._with(self.load, capacity)
+
+    def _with(self, load: Load, capacity: Capacity) -> OccupancyTable:
+        limits, gammas = self.limits, self.gammas
+        return OccupancyTable(load, self.profile, capacity, self.lo_tokens, limits, gammas)
 
     def _compute(self, replicas: int) -> OccupancyRow:
         occ = occupancy(self.load.offered_work, self._base_s, self._slope_s, replicas, self.slots)

@@ -17,12 +17,11 @@ import numpy as np
 
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy
+from fleetopt.queueing.quantile import quantile
 from fleetopt.workload.lengths import Floats
 
 Metric = Literal["ttft", "tpot", "e2e"]
 _BINS = 48
-_TOLERANCE = 1e-5
-"""Relative width at which the bisection for a percentile stops."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,19 +167,12 @@ class LatencyMix:
         return float(self.load.cells.weights @ share @ self.states.probabilities)
 
     def percentile_s(self, metric: Metric, percentile: float) -> float:
-        """The percentile of a latency, in seconds, by bisection."""
-        allowed = 1.0 - percentile / 100.0
-        high = self._longest_s(metric)
-        while self.exceedance(metric, high) > allowed:
-            high *= 2.0
-        low = 0.0
-        while high - low > _TOLERANCE * high:
-            middle = 0.5 * (low + high)
-            if self.exceedance(metric, middle) > allowed:
-                low = middle
-            else:
-                high = middle
-        return 0.5 * (low + high)
+        """The percentile of a latency, in seconds."""
+        return quantile(
+            lambda limit_s: self.exceedance(metric, limit_s),
+            1.0 - percentile / 100.0,
+            self._longest_s(metric),
+        )
 
     def _longest_s(self, metric: Metric) -> float:
         if metric == "ttft":

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fleetopt.performance.profile import IterationTime
+from fleetopt.queueing.cells import CELLS_PER_BAND, Cells, cells_of, grouping
+from fleetopt.workload.compression import Node, Served
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
 
-CELLS_PER_BAND = 8
-
-
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """Requests of similar length and equal prefill iterations; weights sum to 1.
-
-    prefill_iterations, work: iterations to the end of prefill, and in all.
-    prefill_context_tokens, decode_context_tokens: own mean context in either phase.
-    """
-
-    weights: Floats
-    prefill_iterations: Floats
-    work: Floats
-    prefill_context_tokens: Floats
-    decode_context_tokens: Floats
+_NOTHING = 1e-13
+"""Share of all requests below which a class is empty: what is left of a difference of sums."""
 
 
 class Moments(NamedTuple):
@@ -91,86 +80,191 @@ def load_table(lengths: LengthDistribution, iteration: IterationTime) -> LoadTab
 
 
 class LoadTable:
-    """Loads of every range of lengths of one workload on one iteration time, by prefix sums."""
+    """Loads of every pool of one workload on one iteration time, by prefix sums.
+
+    What a node of a path compresses is summed once, for all pools that begin or end there.
+    """
 
     def __init__(self, lengths: LengthDistribution, iteration: IterationTime) -> None:
         self._lengths = lengths
-        prefill = -(-lengths.prompt_tokens // iteration.chunk_tokens)
-        self._per_request = _per_request(lengths, prefill, iteration.context)
-        work = self._per_request["work"]
-        stacked = np.stack(
-            [
-                np.ones_like(work),
-                work,
-                work**2,
-                self._per_request["context_work"],
-                self._per_request["context2_work"],
-                self._per_request["context3_work"],
-            ]
-        )
-        self._sums = np.concatenate(
-            (np.zeros((6, 1)), np.cumsum(stacked * lengths.weights, axis=1)), axis=1
-        )
-        self._cells, self._cell_tokens = self._build_cells(prefill)
+        self._iteration = iteration
+        self._per_request = _per_request(lengths.prompt_tokens, lengths.output_tokens, iteration)
+        self._sums = _prefix_sums(self._per_request, lengths.weights)
+        self._keys = grouping(lengths, self._per_request["prefill"], self._per_request["work"])
+        self._cells, self._cell_tokens = self._grouped(slice(0, None), lengths.weights)
+        self._given: dict[Node, Floats] = {}
+        self._taken: dict[Node, Floats] = {}
+        self._thinned: dict[tuple[Node, int, float], Floats] = {}
+        self._taken_cells: dict[Node, Floats] = {}
 
-    def between(self, lo_tokens: float, hi_tokens: float, arrival_rate: float) -> Load:
+    def between(self, lo_tokens: int, hi_tokens: int, arrival_rate: float) -> Load:
         """The load of total lengths in (lo, hi] at a rate of their own.
 
         Raises ValueError if the range carries no traffic.
         """
-        edges = [
-            self._lengths.index(t) for t in (lo_tokens, max(lo_tokens, hi_tokens / 2), hi_tokens)
-        ]
-        at = self._sums[:, edges]
-        sums = at[:, 2] - at[:, 0]
-        mass, work, work2 = sums[:3]
+        return self.serving(Served(lo_tokens, hi_tokens), arrival_rate)
+
+    def serving(self, what: Served, arrival_rate: float) -> Load:
+        """The load of a pool's requests at a rate of their own.
+
+        Compressed requests count with their true work, context and prefill. Raises
+        ValueError if there are no requests.
+        """
+        middle = max(what.lo_tokens, what.hi_tokens / 2)
+        whole, rest = self._above(what), self._rest(what, middle)
+        mass, work, work2 = whole[:3]
         if not mass > 0:
-            raise ValueError(f"no requests have a total length in ({lo_tokens}, {hi_tokens}]")
-        whole = _class_load(sums, mass)
+            where = f"({what.lo_tokens}, {what.hi_tokens}]"
+            raise ValueError(f"no requests have a total length in {where}")
+        all_of_it = _class_load(whole, mass)
         return Load(
             arrival_rate=arrival_rate,
-            mean_work=whole.mean_work,
+            mean_work=all_of_it.mean_work,
             cv2_work=float(max(0.0, work2 * mass / work**2 - 1.0)),
-            context=whole.context,
-            classes=(
-                _class_load(at[:, 1] - at[:, 0], mass),
-                _class_load(at[:, 2] - at[:, 1], mass),
-            ),
-            cells=self._cells_between(lo_tokens, hi_tokens),
+            context=all_of_it.context,
+            classes=(_class_load(rest, mass), _class_load(self._long(what, middle), mass)),
+            cells=self._cells_of(what),
         )
 
-    def _cells_between(self, lo_tokens: float, hi_tokens: float) -> Cells:
-        first = int(np.searchsorted(self._cell_tokens, lo_tokens, side="right"))
-        last = int(np.searchsorted(self._cell_tokens, hi_tokens, side="right"))
-        columns = self._cells[:, first:last]
+    def work_sums(self, pools: Sequence[Served]) -> Floats:
+        """Sums of v and of v L over the requests of many pools: two rows, a column for each.
+
+        Weights are shares of all requests.
+        """
+        edges: dict[tuple[Node, float, bool], Floats] = {}
+
+        def edge(node: Node, share: float, upper: bool) -> Floats:
+            """Sums over own lengths up to a node, and what is compressed there."""
+            key = (node, share, upper)
+            if key not in edges:
+                edges[key] = self._sums[:, self._lengths.index(node[0])][[1, 3]]
+                if node[1] > 1.0:
+                    moved = self._taken_at(node) if upper else self._given_by(node)[:, -1]
+                    edges[key] = edges[key] + share * moved[[1, 3]]
+            return edges[key]
+
+        ends = [edge(what.nodes[1], what.compressible_share, True) for what in pools]
+        starts = [edge(what.nodes[0], what.compressible_share, False) for what in pools]
+        sums: Floats = (np.array(ends) - np.array(starts)).T
+        return sums
+
+    def _above(self, what: Served) -> Floats:
+        """Sums over everything that a pool serves."""
+        return self._own(what.lo_tokens, what.hi_tokens) + self._shift(what, math.inf, True)
+
+    def _rest(self, what: Served, middle: float) -> Floats:
+        """Sums over the requests of at most hi / 2 tokens."""
+        return self._own(what.lo_tokens, middle) + self._shift(what, middle, False)
+
+    def _long(self, what: Served, middle: float) -> Floats:
+        """Sums over the requests of more than hi / 2 tokens; compressed ones are as long as hi."""
+        beyond = self._shift(what, math.inf, True) - self._shift(what, middle, False)
+        return self._own(middle, what.hi_tokens) + beyond
+
+    def _own(self, lo_tokens: float, hi_tokens: float) -> Floats:
+        first, last = self._lengths.index(lo_tokens), self._lengths.index(hi_tokens)
+        sums: Floats = self._sums[:, last] - self._sums[:, first]
+        return sums
+
+    def _shift(self, what: Served, hi_tokens: float, takes: bool) -> Floats:
+        """What compression adds to the sums over own lengths of at most `hi_tokens`.
+
+        takes: whether the requests that are compressed into the pool are among them.
+        """
+        shift = np.zeros(len(self._sums))
+        lower, upper = what.nodes
+        if what.gamma_lo > 1.0:
+            sums = self._given_by(lower)
+            last = self._lengths.index(hi_tokens) - self._lengths.index(what.lo_tokens)
+            shift -= what.compressible_share * sums[:, min(last, sums.shape[1] - 1)]
+        if what.gamma_hi > 1.0 and takes:
+            shift += what.compressible_share * self._taken_at(upper)
+        return shift
+
+    def _given_by(self, node: Node) -> Floats:
+        """Prefix sums over the requests above a node that can be compressed to it."""
+        if node not in self._given:
+            part, fits = self._lengths.compressible(*node)
+            weights = np.where(fits, self._lengths.weights[part], 0.0)
+            values = {name: column[part] for name, column in self._per_request.items()}
+            self._given[node] = _prefix_sums(values, weights)
+        return self._given[node]
+
+    def _taken_at(self, node: Node) -> Floats:
+        """Sums over the requests above a node that can be compressed to it, compressed."""
+        if node not in self._taken:
+            outputs, weights = self._lengths.compressed(*node)
+            values = _per_request(node[0] - outputs, outputs, self._iteration)
+            self._taken[node] = _prefix_sums(values, weights)[:, -1]
+        return self._taken[node]
+
+    def _cells_of(self, what: Served) -> Cells:
+        first, last = (
+            int(np.searchsorted(self._cell_tokens, t, side="right"))
+            for t in (what.lo_tokens, what.hi_tokens)
+        )
+        lower, upper = what.nodes
+        if what.gamma_lo > 1.0:
+            until = self._thinned_until(what)
+            middle = int(np.searchsorted(self._cell_tokens, until, side="right"))
+            thinned = self._thinned_cells(lower, until, what.compressible_share)
+            columns = np.concatenate((thinned, self._cells[:, middle:last]), axis=1)
+        else:
+            columns = self._cells[:, first:last]
+        if what.gamma_hi > 1.0:
+            taken = self._cells_taken_at(upper)
+            scale = np.array([what.compressible_share, 1.0, 1.0, 1.0, 1.0])[:, None]
+            columns = np.concatenate((columns, scale * taken), axis=1)
         return Cells(columns[0] / columns[0].sum(), *columns[1:])
 
-    def _build_cells(self, prefill: Ints) -> tuple[Floats, Ints]:
-        """Group the support: bands into equal parts, each part by prefill iterations."""
-        lengths = self._lengths
-        edges = np.searchsorted(lengths.total_tokens, lengths.breakpoints, side="right")
-        band = np.searchsorted(edges[1:], np.arange(prefill.size), side="right")
-        band = np.minimum(band, edges.size - 2)
-        start, width = edges[band], np.maximum(1, np.diff(edges)[band])
-        part = (np.arange(prefill.size) - start) * CELLS_PER_BAND // width
-        fine = _few_kinds(band, prefill, 4 * CELLS_PER_BAND)
-        key = np.stack((np.where(fine, prefill, 0), part, band))
-        order = np.lexsort(key)
-        changed = np.any(np.diff(key[:, order], axis=1) != 0, axis=0)
-        starts = np.concatenate(([0], np.nonzero(changed)[0] + 1))
-        weights = lengths.weights[order]
-        mass = np.add.reduceat(weights, starts)
-        rows = [mass]
-        for name in ("prefill", "work", "prefill_context", "decode_context"):
-            values = self._per_request[name][order]
-            rows.append(np.add.reduceat(values * weights, starts) / mass)
-        return np.stack(rows), np.maximum.reduceat(lengths.total_tokens[order], starts)
+    def _thinned_until(self, what: Served) -> int:
+        """The first breakpoint above the lengths that are compressed below; hi at most."""
+        points = self._lengths.breakpoints
+        return next((t for t in points if t >= what.gives_up_to and t < what.hi_tokens),
+                    what.hi_tokens)  # fmt: skip
+
+    def _thinned_cells(self, node: Node, until: int, share: float) -> Floats:
+        """Cells from a node to `until` without the requests that are compressed below."""
+        key = (node, until, share)
+        if key not in self._thinned:
+            lengths = self._lengths
+            part = slice(lengths.index(node[0]), lengths.index(until))
+            weights = lengths.weights[part].copy()
+            _, fits = lengths.compressible(*node)
+            weights[: fits.size][fits] *= 1.0 - share
+            self._thinned[key] = self._grouped(part, weights)[0]
+        return self._thinned[key]
+
+    def _cells_taken_at(self, node: Node) -> Floats:
+        """Cells of the requests that are compressed to a node."""
+        if node not in self._taken_cells:
+            outputs, weights = self._lengths.compressed(*node)
+            values = _per_request(node[0] - outputs, outputs, self._iteration)
+            part = np.arange(outputs.size) * CELLS_PER_BAND // max(outputs.size, 1)
+            keys = np.stack((values["prefill"].astype(np.int64), part))
+            self._taken_cells[node] = cells_of(values, weights, keys)[0]
+        return self._taken_cells[node]
+
+    def _grouped(self, part: slice, weights: Floats) -> tuple[Floats, Ints]:
+        """Cells of a part of the support, and the longest request of each, in tokens."""
+        values = {name: column[part] for name, column in self._per_request.items()}
+        cells, order, starts = cells_of(values, weights, self._keys[:, part])
+        return cells, np.maximum.reduceat(self._lengths.total_tokens[part][order], starts)
+
+
+def _prefix_sums(per_request: dict[str, Floats], weights: Floats) -> Floats:
+    """Sums of 1, v, v^2, v L, v L^2 and v L^3 before each request, the total at the end."""
+    work = per_request["work"]
+    names = ("context_work", "context2_work", "context3_work")
+    values = np.stack([np.ones_like(work), work, work**2, *(per_request[name] for name in names)])
+    sums = np.cumsum(values * weights, axis=1)
+    return np.concatenate((np.zeros((len(values), 1)), sums), axis=1)
 
 
 def _class_load(sums: Floats, whole_mass: float) -> ClassLoad:
     """A class from its sums of 1, v, v^2, v L, v L^2 and v L^3 over the support."""
     mass, work, _, first, second, third = (float(x) for x in sums)
-    if mass <= 0:
+    if mass <= _NOTHING:
         return ClassLoad(0.0, 0.0, Moments(0.0, 0.0, 0.0))
     mean, square, cube = first / work, second / work, third / work
     central = cube - 3.0 * mean * square + 2.0 * mean**3
@@ -178,13 +272,16 @@ def _class_load(sums: Floats, whole_mass: float) -> ClassLoad:
     return ClassLoad(mass / float(whole_mass), work / mass, moments)
 
 
-def _per_request(lengths: LengthDistribution, prefill: Ints, context: str) -> dict[str, Floats]:
-    """Work and context of every support point; contexts summed over its iterations."""
-    prompt = lengths.prompt_tokens.astype(np.float64)
-    output = lengths.output_tokens.astype(np.float64)
+def _per_request(
+    prompt_tokens: Ints, output_tokens: Ints, iteration: IterationTime
+) -> dict[str, Floats]:
+    """Work and context of requests; contexts summed over their iterations."""
+    prefill = -(-prompt_tokens // iteration.chunk_tokens)
+    prompt = prompt_tokens.astype(np.float64)
+    output = output_tokens.astype(np.float64)
     total = prompt + output
     work = prefill + output
-    if context == "total":
+    if iteration.context == "total":
         return {
             "prefill": prefill.astype(np.float64),
             "work": work,
@@ -204,9 +301,3 @@ def _per_request(lengths: LengthDistribution, prefill: Ints, context: str) -> di
         + output * (prompt**2 + prompt * output + output**2 / 3),
         "context3_work": prefill * prompt**3 / 4 + (total**4 - prompt**4) / 4,
     }
-
-
-def _few_kinds(band: Ints, prefill: Ints, most: int) -> NDArray[np.bool_]:
-    """Whether a support point's band has at most `most` different prefill iterations."""
-    kinds = np.unique(band * (prefill.max() + 1) + prefill) // (prefill.max() + 1)
-    return np.bincount(kinds, minlength=band.max() + 1)[band] <= most

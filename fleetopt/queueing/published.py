@@ -27,6 +27,7 @@ from fleetopt.problem import LatencyBound
 from fleetopt.queueing.erlang import erlang_c
 from fleetopt.queueing.latency import Metric
 from fleetopt.queueing.table import Limits, PoolRange
+from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import LengthDistribution
 
 
@@ -63,7 +64,17 @@ class PublishedLoadTable:
         sums = np.cumsum(values * lengths.weights, axis=1)
         self._sums = np.concatenate((np.zeros((len(values), 1)), sums), axis=1)
 
-    def between(self, lo_tokens: float, hi_tokens: float, arrival_rate: float) -> PublishedLoad:
+    def serving(self, what: Served, arrival_rate: float) -> PublishedLoad:
+        """The load of a pool as the published method counts it.
+
+        Its requests are the own ones that are never compressed: those that are compressed
+        into it are left out, and so are those of the lengths that are compressed below,
+        whether they are or not. Only the arrival rate knows of them. Raises ValueError if
+        no requests are left.
+        """
+        return self.between(what.gives_up_to, what.hi_tokens, arrival_rate)
+
+    def between(self, lo_tokens: int, hi_tokens: int, arrival_rate: float) -> PublishedLoad:
         """The load of total lengths in (lo, hi] at a rate of their own.
 
         Raises ValueError if the range carries no traffic.
@@ -93,6 +104,11 @@ class PublishedRow:
     def method(self) -> str:
         """Which states the latencies are mixed over."""
         return "published"
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether the slots are enough for what is held on average."""
+        return self.utilization < 1.0
 
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(wait > stretch * limit); 1 if the pool is overloaded."""
@@ -129,12 +145,14 @@ class PublishedTable(PoolRange):
         capacity: Capacity,
         lo_tokens: int,
         limits: Limits,
+        gammas: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         for bound in limits.slo:
             if bound.metric != "ttft":
                 expected = f"the published method predicts TTFT only, not {bound.label}"
                 raise InputError.single("method", expected, "use method 'fleetopt'")
         self.load = load
+        self.gammas = gammas
         self.profile = profile
         self.capacity = capacity
         self.lo_tokens = lo_tokens
@@ -227,9 +245,14 @@ class PublishedTable(PoolRange):
         """The reported TTFT without a wait, in seconds; pools are not held to it."""
         return self._prefill_s
 
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """0: the method holds pools to their wait alone, and idle replicas have none."""
+        return 0.0
+
     def _first(self) -> int:
         return math.ceil(self.offered / self.slots) + 1
 
     def _at_rate(self, arrival_rate: float) -> PublishedTable:
         load = replace(self.load, arrival_rate=arrival_rate)
-        return PublishedTable(load, self.profile, self.capacity, self.lo_tokens, self.limits)
+        limits, gammas = self.limits, self.gammas
+        return PublishedTable(load, self.profile, self.capacity, self.lo_tokens, limits, gammas)

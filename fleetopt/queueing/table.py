@@ -27,6 +27,7 @@ class PoolRange:
     """A range of lengths on replicas of one capacity: what every kind of table knows."""
 
     capacity: Capacity
+    gammas: tuple[float, float]
 
     @property
     def hi_tokens(self) -> int:
@@ -57,6 +58,11 @@ class Row(Protocol):
         """How the latencies were computed."""
         ...
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether the pool keeps up with its requests."""
+        ...
+
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(latency > stretch * limit)."""
         ...
@@ -82,6 +88,11 @@ class PoolTable(Protocol):
     @property
     def hi_tokens(self) -> int:
         """Context window of the pool, in tokens."""
+        ...
+
+    @property
+    def gammas(self) -> tuple[float, float]:
+        """Compression at the lower and at the upper end of the lengths."""
         ...
 
     @property
@@ -126,4 +137,8 @@ class PoolTable(Protocol):
 
     def fastest_s(self, bound: LatencyBound) -> float:
         """The bound's percentile on idle replicas, in seconds."""
+        ...
+
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(latency > stretch * limit) on idle replicas."""
         ...

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -17,10 +18,17 @@ from typing import Any
 from fleetopt.errors import InputError
 from fleetopt.plan import Interval, Plan, Pool, PoolPrediction, PoolVerification
 
+_NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+){1,2})\n\s*\]")
+"""Two or three numbers that fill a list; a line break never stands inside a JSON string."""
+
 
 def to_json(data: Any) -> str:
-    """JSON text of plain data; infinite and undefined numbers become null."""
-    return json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """JSON text of plain data, pairs and triples of numbers on one line.
+
+    Infinite and undefined numbers become null.
+    """
+    text = json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -54,14 +62,15 @@ def check_writable(path: str) -> None:
         raise InputError.single(path, f"cannot be written: {error.strerror}") from None
 
 
-def write_whole(path: str, text: str) -> None:
-    """Write a text file whole or not at all. Raises InputError if it cannot be written."""
+def write_whole(path: str, content: str | bytes) -> None:
+    """Write a file whole or not at all. Raises InputError if it cannot be written."""
     target = Path(os.path.realpath(path))
+    written = content.encode("utf-8") if isinstance(content, str) else content
     try:
         if _is_regular_or_absent(target):
-            _replace(target, text)
+            _replace(target, written)
         else:
-            target.write_text(text, encoding="utf-8")
+            target.write_bytes(written)
     except OSError as error:
         raise InputError.single(path, f"cannot be written: {error.strerror}") from None
 
@@ -109,12 +118,12 @@ def _check_replaceable(target: Path) -> None:
         pass
 
 
-def _replace(target: Path, text: str) -> None:
+def _replace(target: Path, content: bytes) -> None:
     """Write a file beside the target and move it over the target."""
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".fleetopt-")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             os.fchmod(file.fileno(), _mode_for(target))
         os.replace(temporary, target)
     finally:

@@ -10,6 +10,7 @@ from rich.table import Table
 from fleetopt.catalog import profiles_of
 from fleetopt.plan import HOURS_PER_YEAR, Alternative, Plan, PoolVerification, RefusedRow
 from fleetopt.report import wording
+from fleetopt.report.attainment import scope_lines, shares_table
 from fleetopt.report.console import columns, first_fitting, line, section
 
 _COMPARED = ("one pool", "one GPU type")
@@ -24,8 +25,12 @@ def plan_report(plan: Plan, width: int) -> Group:
 def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield fleet_table(plan, width)
     yield section("Answer", *(line(text, width, style) for text, style in _answer_lines(plan)))
+    if plan.problem.slo_scope == "fleet":
+        yield section("Whom the SLO is kept for", shares_table(plan))
     if plan.status.refused_rows:
         yield section("Refused by simulation", _refused_table(plan.status.refused_rows))
+    if plan.status.refused_fleets:
+        yield section("Fleets refused by simulation", _refused_fleets(plan))
     compared = [other for other in plan.alternatives if other.kind in _COMPARED]
     if compared:
         yield section("Compared with", _alternatives(compared, plan))
@@ -60,7 +65,7 @@ def _wide_table(plan: Plan, *, close: bool) -> Table:
     )  # fmt: skip
     for i, (pool, cost) in enumerate(zip(plan.fleet.pools, _pool_costs(plan), strict=True)):
         lengths = wording.lengths(pool.lo_tokens, pool.hi_tokens)
-        machines = (pool.gpu, f"{pool.replicas:,}")
+        machines = (pool.gpu, wording.replicas(pool))
         table.add_row(pool.name, lengths, *machines, *_figures(plan, i), cost)
     return table
 
@@ -114,12 +119,14 @@ def _pool_costs(plan: Plan) -> list[str]:
 
 def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     yield _cost_line(plan), "bold"
+    yield from ((text, "") for text in _spare_lines(plan))
     status = plan.status
     reason = status.termination.replace("_", " ")
-    held = "" if status.holding == "optimal" else f"; the plan is {status.holding}"
+    held = "" if status.holding == "optimal" else "; a cheaper fleet may exist"
     yield f"Solver: {reason}, gap {wording.share(status.gap, 2)}{held}.", ""
     if plan.verification is None:
         yield "Verdict: not verified; the table alone vouches for this plan.", "yellow"
+        yield from ((text, "") for text in scope_lines(plan))
         return
     done = plan.verification
     effort = (
@@ -128,20 +135,41 @@ def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     )
     yield f"Verdict: {done.verdict} ({effort}).", _STYLES.get(done.verdict, "red")
     for pool, verified in zip(plan.fleet.pools, done.pools, strict=True):
-        if verified.verdict != "pass":
+        if verified.verdict != "pass" and _decides(verified, plan):
             yield f"{pool.name}: {_trouble(verified)}.", "red"
+    yield from ((text, "") for text in scope_lines(plan))
+
+
+def _decides(pool: PoolVerification, plan: Plan) -> bool:
+    """Whether a pool's verdict is the fleet's too; in scope fleet its attainment is not."""
+    return plan.problem.slo_scope == "pool" or pool.verdict in ("unstable", "too short")
 
 
 def _cost_line(plan: Plan) -> str:
     cost, bound = plan.cost.usd_per_year, plan.status.bound_usd_per_year
     text = f"Cost: {wording.money(cost)} a year; bound {wording.money(bound)}"
-    if not plan.status.refused_rows or bound <= 0:
+    rows, fleets = len(plan.status.refused_rows), len(plan.status.refused_fleets)
+    if not (rows or fleets) or bound <= 0:
         return f"{text}."
-    refused = wording.counted(len(plan.status.refused_rows), "row")
+    counts = ((rows, "row"), (fleets, "fleet"))
+    refused = " and ".join(wording.counted(*count) for count in counts if count[0])
+    source = "the first optimum" if plan.status.holding == "optimal" else "proved by the solver"
     return (
-        f"{text}, the first optimum, before simulation refused {refused}. The verified plan costs "
+        f"{text}, {source}, before simulation refused {refused}. The verified plan costs "
         f"{wording.money(cost - bound)} a year more ({wording.share(cost / bound - 1)})."
     )
+
+
+def _spare_lines(plan: Plan) -> Iterator[str]:
+    """What is bought and what must be up, where the two differ."""
+    if any(pool.spare_replicas for pool in plan.fleet.pools):
+        pools = (
+            f"{pool.name} buys {wording.counted(pool.bought, 'replica')}, of which "
+            f"{pool.replicas:,} must be up"
+            for pool in plan.fleet.pools
+        )
+        up = f"{100 * plan.problem.availability:.6g}{wording.NO_BREAK}%"
+        yield f"Availability: a replica is up {up} of the time; {'; '.join(pools)}."
 
 
 def _trouble(pool: PoolVerification) -> str:
@@ -169,6 +197,19 @@ def _refused_table(rows: Sequence[RefusedRow]) -> Table:
             wording.milliseconds(row.predicted_ms),
             _interval_unless_troubled(row),
             wording.share(row.slo_attainment.estimate, 2),
+        )
+    return table
+
+
+def _refused_fleets(plan: Plan) -> Table:
+    bounds = [f"{b.label}\nattained" for b in plan.problem.slo]
+    table = columns("fleet", "verdict", "$/yr", *bounds, left=2, wrapped="fleet", close=True)
+    for refused in plan.status.refused_fleets:
+        table.add_row(
+            wording.fleet(refused.fleet),
+            refused.verdict,
+            wording.money(refused.usd_per_year),
+            *(wording.share(attained.estimate, 2) for attained in refused.attained),
         )
     return table
 

@@ -54,10 +54,16 @@ def lengths(lo_tokens: int, hi_tokens: int) -> str:
     return f"{lo_tokens:,}–{hi_tokens:,}"
 
 
+def replicas(pool: Pool) -> str:
+    """Replicas that must be up, and the spare ones if there are any, such as '3 + 1'."""
+    spare = f"{NO_BREAK}+{NO_BREAK}{pool.spare_replicas:,}" if pool.spare_replicas else ""
+    return f"{pool.replicas:,}{spare}"
+
+
 def machines(pool: Pool) -> str:
-    """Replicas of a pool and their GPUs, such as '3 h100' or '2 h100 × 8'."""
-    each = pool.gpus // pool.replicas
-    return f"{pool.replicas:,}{NO_BREAK}{pool.gpu}" + (
+    """Replicas of a pool and their GPUs, such as '3 h100', '3 + 1 h100' or '2 h100 × 8'."""
+    each = pool.gpus // pool.bought
+    return f"{replicas(pool)}{NO_BREAK}{pool.gpu}" + (
         f"{NO_BREAK}×{NO_BREAK}{each}" if each > 1 else ""
     )
 
@@ -66,8 +72,18 @@ def fleet(value: Fleet) -> str:
     """A fleet in a few words, such as '1 h100 to 4,096, 3 h100 above'."""
     if len(value.pools) == 1:
         return f"{machines(value.pools[0])} for all lengths"
-    words = [f"{machines(pool)} to{NO_BREAK}{pool.hi_tokens:,}" for pool in value.pools[:-1]]
+    words = [
+        f"{machines(pool)} to{NO_BREAK}{pool.hi_tokens:,}{_compression(pool)}"
+        for pool in value.pools[:-1]
+    ]
     return ", ".join([*words, f"{machines(value.pools[-1])} above"])
+
+
+def _compression(pool: Pool) -> str:
+    """Up to where longer requests are compressed into the pool; empty if none are."""
+    if pool.compression <= 1.0:
+        return ""
+    return f" (compressing up to {pool.hi_tokens * pool.compression:,.0f})"
 
 
 def counted(number: int, word: str) -> str:

@@ -100,6 +100,74 @@ def attainment_bounds(
     return estimate, max(0.0, min(low, estimate - half)), min(1.0, max(high, estimate + half))
 
 
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Replications of one part of a population.
+
+    share: of the population. missed, arrivals: of each replication.
+    """
+
+    share: float
+    missed: Sequence[int]
+    arrivals: Sequence[int]
+
+
+def stratified_bounds(strata: Sequence[Stratum], error: float) -> tuple[float, float, float]:
+    """Share of a population that met a bound: estimate, lower and upper bound, each one-sided.
+
+    The wider of two bounds counts on either side: Student's over replications, its degrees of
+    freedom by Satterthwaite (1946, Biometrics Bulletin 2), and the gamma bounds of Fay and
+    Feuer (1997, Statistics in Medicine 16) for weighted sums of rare counts.
+
+    strata: independent parts whose shares add up to 1.
+    error: probability with which each bound may be wrong.
+    """
+    counts = [(part.share, sum(part.missed), sum(part.arrivals)) for part in strata]
+    if not all(arrivals for _, _, arrivals in counts):
+        return math.nan, 0.0, 1.0
+    weights = [share / arrivals for share, _, arrivals in counts]
+    misses = [missed for _, missed, _ in counts]
+    least, most = _gamma_bounds(misses, weights, error)
+    miss = sum(weight * missed for weight, missed in zip(weights, misses, strict=True))
+    half = _stratified_half(strata, error)
+    low, high = 1.0 - max(most, miss + half), 1.0 - min(least, miss - half)
+    return 1.0 - miss, max(0.0, low), min(1.0, high)
+
+
+def _gamma_bounds(
+    counts: Sequence[int], weights: Sequence[float], error: float
+) -> tuple[float, float]:
+    """One-sided bounds of a weighted sum of Poisson means."""
+    from scipy.special import gammaincinv
+
+    pairs = list(zip(counts, weights, strict=True))
+    mean = sum(weight * count for count, weight in pairs)
+    variance = sum(weight**2 * count for count, weight in pairs)
+    low = 0.0
+    if mean > 0:
+        low = float(gammaincinv(mean**2 / variance, error)) * variance / mean
+    mean, variance = mean + max(weights), variance + max(weights) ** 2
+    high = float(gammaincinv(mean**2 / variance, 1.0 - error)) * variance / mean
+    return low, high
+
+
+def _stratified_half(strata: Sequence[Stratum], error: float) -> float:
+    """Student's distance from the estimate to its bound."""
+    from scipy.special import stdtrit
+
+    variances = []
+    for part in strata:
+        shares = [m / n for m, n in zip(part.missed, part.arrivals, strict=True) if n]
+        if len(shares) < 2:
+            return math.inf
+        variances.append(((part.share * _standard_error(shares)) ** 2, len(shares) - 1))
+    total = sum(variance for variance, _ in variances)
+    if total == 0.0:
+        return 0.0
+    freedom = total**2 / sum(variance**2 / degrees for variance, degrees in variances)
+    return float(stdtrit(freedom, 1.0 - error)) * math.sqrt(total)
+
+
 def student_quantile(count: int, probability: float) -> float:
     """Quantile of Student's t for `count` replications; infinite for one."""
     from scipy.special import stdtrit

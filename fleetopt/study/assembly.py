@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError, near
-from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.limits import spare_gpus
+from fleetopt.optimization.solver import Solution, Termination
 from fleetopt.plan import (
     HOURS_PER_YEAR,
     Alternative,
@@ -23,13 +24,15 @@ from fleetopt.plan import (
     PoolVerification,
     Prediction,
     Provenance,
+    RefusedFleet,
     Status,
     Verification,
 )
 from fleetopt.problem import VerificationOptions
 from fleetopt.queueing.table import PoolTable
 from fleetopt.queueing.table import Row as TableRow
-from fleetopt.verification import Judged, Outcome, overall
+from fleetopt.verification import Judged, Outcome, Together, overall
+from fleetopt.workload.compression import reach
 
 
 def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], command: str) -> Plan:
@@ -37,19 +40,22 @@ def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], comm
     case, solution = design.case, outcome.solution
     verification_part = None
     if outcome.verdicts:
-        verification_part = verification(outcome.verdicts, case.problem.verification)
+        verification_part = verification(
+            outcome.verdicts, case.problem.verification, outcome.together
+        )
     return Plan(
         problem=case.problem,
         status=Status(
             termination=solution.termination.value,
             holding=solution.holding.value,
-            gap=solution.gap,
-            bound_usd_per_year=outcome.first.usd_per_hour * HOURS_PER_YEAR,
+            gap=solution.gap if math.isfinite(solution.gap) else 1.0,
+            bound_usd_per_year=_bound_usd_per_hour(outcome.first) * HOURS_PER_YEAR,
             refused_rows=outcome.refused,
+            refused_fleets=tuple(_refused(design, *pair) for pair in outcome.refused_fleets),
         ),
         fleet=fleet_of(design, solution.chosen),
         cost=Cost.hourly(solution.usd_per_hour),
-        prediction=Prediction(tuple(_prediction(design, *pair) for pair in solution.chosen)),
+        prediction=_predicted(design, solution.chosen),
         verification=verification_part,
         alternatives=others,
         notes=notes(case, solution.chosen),
@@ -72,8 +78,9 @@ def fleet_of(design: Design, chosen: Sequence[Chosen]) -> Fleet:
                 gpus=candidate.gpus(row),
                 slots=design.table(candidate).slots,
                 admission=candidate.admission,
-                compression=1.0,
+                compression=candidate.gamma_hi,
                 arrival_rate=candidate.arrival_rate,
+                spare_replicas=row.spare,
             )
         )
     return Fleet("length", tuple(pools))
@@ -86,6 +93,7 @@ def notes(case: Case, chosen: Sequence[Chosen]) -> tuple[str, ...]:
     if len({profile.serves for profile in profiles.values()}) > 1:
         models = "; ".join(f"{name}: {profile.serves}" for name, profile in profiles.items())
         said.append(f"the profiles of this fleet serve different models ({models})")
+    said += _compressions(case, chosen)
     size = case.problem.node_size
     spare = {gpu: count for gpu, count in spare_gpus(chosen, size).items() if count}
     if spare:
@@ -94,16 +102,32 @@ def notes(case: Case, chosen: Sequence[Chosen]) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _compressions(case: Case, chosen: Sequence[Chosen]) -> list[str]:
+    """Which lengths are compressed into which pool, and which share of them."""
+    share = f"{100 * case.problem.compressible_share:g} %"
+    pools = [candidate for candidate, _ in chosen]
+    return [
+        f"pool-{i} also serves {share} of the requests of {pool.hi_tokens + 1:,} to "
+        f"{reach(pool.hi_tokens, pool.gamma_hi):,} tokens, with prompts compressed to leave "
+        f"{pool.hi_tokens:,} tokens in all; the others stay in pool-{i + 1}"
+        for i, pool in enumerate(pools, start=1)
+        if pool.gamma_hi > 1.0
+    ]
+
+
 def verification(
-    verdicts: Sequence[PoolVerification], options: VerificationOptions
+    verdicts: Sequence[PoolVerification],
+    options: VerificationOptions,
+    together: Together | None = None,
 ) -> Verification:
-    """The verdict over all pools."""
+    """The verdict over all pools, or on their requests together."""
     return Verification(
-        verdict=overall(verdicts),
+        verdict=overall(verdicts) if together is None else together.verdict,
         requests=sum(v.arrivals for v in verdicts),
         replications=max(v.replications for v in verdicts),
         seed=options.seed,
         pools=tuple(verdicts),
+        attained=() if together is None else together.attained,
     )
 
 
@@ -115,20 +139,44 @@ def pools_of(case: Case, plan: Plan) -> list[Judged]:
         for i, p in enumerate(plan.fleet.pools)
         if p.profile not in known
     ]
+    pools = list(zip(plan.fleet.pools, plan.fleet.gammas, strict=True))
     faults += [
         Fault(f"fleet.pools[{i}]", f"no requests are in ({p.lo_tokens}, {p.hi_tokens}] tokens")
-        for i, p in enumerate(plan.fleet.pools)
-        if not case.lengths.share(p.lo_tokens, p.hi_tokens) > 0
+        for i, (p, gammas) in enumerate(pools)
+        if not case.lengths.served_share(case.serves(p.lo_tokens, p.hi_tokens, *gammas)) > 0
     ]
     if faults:
         raise InputError(faults)
     return [
-        Judged(p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate)
-        for p in plan.fleet.pools
+        Judged(p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate, *gammas)
+        for p, gammas in pools
     ]
 
 
-def _prediction(design: Design, candidate: Candidate, row: Row) -> PoolPrediction:
+def _bound_usd_per_hour(first: Solution) -> float:
+    """Cost of the first optimum; where the solver was stopped, what it had proved."""
+    minimized_cost = math.isclose(first.objective, first.usd_per_hour, rel_tol=1e-6)
+    if first.termination is Termination.OPTIMAL or not minimized_cost:
+        return first.usd_per_hour
+    return max(0.0, first.bound)
+
+
+def _refused(design: Design, solution: Solution, said: Together) -> RefusedFleet:
+    return RefusedFleet(
+        fleet=fleet_of(design, solution.chosen),
+        usd_per_year=solution.usd_per_hour * HOURS_PER_YEAR,
+        verdict=said.verdict,
+        attained=said.attained,
+    )
+
+
+def _predicted(design: Design, chosen: Sequence[Chosen]) -> Prediction:
+    pools = [_prediction(design, chosen, i) for i in range(len(chosen))]
+    return Prediction(tuple(pools), design.attained(chosen))
+
+
+def _prediction(design: Design, chosen: Sequence[Chosen], index: int) -> PoolPrediction:
+    candidate, row = chosen[index]
     table = design.table(candidate)
     seen = table.row(row.replicas)
     return PoolPrediction(
@@ -138,7 +186,7 @@ def _prediction(design: Design, candidate: Candidate, row: Row) -> PoolPredictio
         p99_e2e_ms=_ms(seen.percentile_s("e2e", 99.0)),
         method=seen.method,
         grey=row.grey,
-        binds=table.binding(row.replicas),
+        binds=design.binding(chosen, index),
         bounds=tuple(_bounds(table, seen)),
     )
 

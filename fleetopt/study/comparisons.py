@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
+from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import HOURS_PER_YEAR, Alternative, Fleet, Verdict
 from fleetopt.study.assembly import fleet_of
@@ -42,13 +43,17 @@ def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alt
     cheaper = []
     for i, (candidate, row) in enumerate(solution.chosen):
         if row.replicas > 1:
-            fewer = (candidate, Row(row.replicas - 1))
+            fewer = (candidate, design.row(row.replicas - 1))
             chosen = (*solution.chosen[:i], fewer, *solution.chosen[i + 1 :])
             cheaper.append((design.usd_per_hour(chosen), i, chosen))
     cheaper = [option for option in cheaper if option[0] < solution.usd_per_hour]
     if not cheaper:
         return None
     _, i, chosen = max(cheaper, key=lambda option: option[0])
+    if design.case.problem.slo_scope == "fleet":
+        place = f"pool ({chosen[i][0].lo_tokens}, {chosen[i][0].hi_tokens}]"
+        why = f"{place}: {design.binding(solution.chosen, i)}"
+        return _alternative(design, "next cheaper", chosen, "not verified", why)
     verdict, why = _why_not(design, *chosen[i], judge)
     return _alternative(design, "next cheaper", chosen, verdict, why)
 
@@ -85,7 +90,10 @@ def _next_best(design: Design, solution: Solution, judge: Judge | None) -> list[
 
 
 def _verdict_on(other: Solution, judge: Judge) -> Verdict:
-    return overall([judge.verdict(judged(c, row)) for c, row in other.chosen])
+    pools = [judged(c, row) for c, row in other.chosen]
+    if judge.case.problem.slo_scope == "fleet":
+        return judge.together(pools).verdict
+    return overall([judge.verdict(pool) for pool in pools])
 
 
 def trade(design: Design, chosen: Sequence[Chosen], other: Sequence[Chosen]) -> str:
@@ -119,7 +127,7 @@ def paged(design: Design, solution: Solution) -> Alternative | None:
     if problem.admission == "paged" or problem.method == "published":
         return None
     stated = problem.model_copy(update={"admission": "paged"})
-    other = Design(replace(design.case, problem=stated), grey=False, extra_rows=0)
+    other = design_of(replace(design.case, problem=stated), grey=False, extra_rows=0)
     best = other.optimum()
     saved = 1.0 - best.usd_per_hour / solution.usd_per_hour
     if best.holding is Holding.NONE or saved <= 0:

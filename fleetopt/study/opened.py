@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fleetopt.case import Case
-from fleetopt.errors import InfeasibleError, InputError, SolverError
+from fleetopt.errors import InfeasibleError, InputError
 from fleetopt.optimization.design import USERS_ROWS, Design
+from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution, Termination
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem
@@ -43,14 +44,15 @@ def solve_program(
     verify: simulate it, and take pools that fail out until a fleet passes; the model keeps
         these cuts as `cuts` until it is solved again. A fleet of the published method is
         simulated and stays what it is.
-    Raises InputError for a model that cannot be solved, InfeasibleError if it has no fleet.
+    Raises InputError for a model that cannot be solved, InfeasibleError if it has no fleet,
+    and StoppedError if a limit stopped the solver before it found one.
     """
     show = progress or (lambda _: None)
     design = Design.of_program(model)
     show("solving the program")
     solution = design.optimum()
     if solution.holding is Holding.NONE:
-        raise _without_fleet(solution)
+        _raise_without_fleet(solution)
     if not verify:
         return assembly.plan(design, unverified(solution), (), command)
     problem = design.case.problem
@@ -62,12 +64,11 @@ def solve_program(
         return assembly.plan(design, outcome, (), command)
 
 
-def _without_fleet(solution: Solution) -> Exception:
-    """Why the program gave no fleet."""
-    if solution.termination is Termination.INFEASIBLE:
-        return InfeasibleError("no fleet meets the program and the constraints added to it")
+def _raise_without_fleet(solution: Solution) -> NoReturn:
+    """Say why the program gave no fleet."""
     if solution.termination in (Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED):
-        return InputError.single(
+        raise InputError.single(
             "model", "the objective has no bound", "bound the variables that were added"
         )
-    return SolverError(f"the solver stopped without a fleet: {solution.termination.value}")
+    raise_unless_told(solution)
+    raise InfeasibleError("no fleet meets the program and the constraints added to it")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
 from fleetopt.optimization.design import table_maker
 from fleetopt.problem import FleetProblem
-from fleetopt.queueing.table import PoolTable
+from fleetopt.queueing.table import PoolTable, Row
 
 _BEYOND = 3
 """Rows shown above the least admissible number of replicas."""
@@ -19,7 +19,7 @@ _MOST = 16
 class TableRow:
     """One row of a pool's feasibility table.
 
-    miss_probability: P(latency > limit) of the bound that is missed most.
+    miss_probability: P(latency > limit) of the bound that is missed most, beside what it allows.
     max_arrival_rate: requests per second that this many replicas carry within every limit.
     """
 
@@ -47,6 +47,7 @@ def tabulate(
         raise InputError.single("lo, hi", f"expected 0 <= lo < hi, got {lo} and {hi}")
     if not case.lengths.share(lo, hi) > 0:
         raise InputError.single("lo, hi", f"no requests have a total length in ({lo}, {hi}]")
+    case = replace(case, lengths=case.lengths.split_at((lo, hi)))
     profile = case.profiles[0]
     if case.capacity(profile, hi).slots < 1:
         raise InputError.single("hi", f"no replica of {profile.name} holds {hi:,} tokens")
@@ -71,11 +72,16 @@ def _row(table: PoolTable, replicas: int) -> TableRow:
         p99_ttft_ms=_finite_ms(row.percentile_s("ttft", 99.0)),
         p99_tpot_ms=_finite_ms(row.percentile_s("tpot", 99.0)),
         p99_e2e_ms=_finite_ms(row.percentile_s("e2e", 99.0)),
-        miss_probability=max(row.miss(bound) for bound in table.limits.slo),
+        miss_probability=_worst_miss(table, row),
         max_arrival_rate=table.max_arrival_rate(replicas),
         method=row.method,
         admissible=table.is_admissible(replicas),
     )
+
+
+def _worst_miss(table: PoolTable, row: Row) -> float:
+    misses = [(row.miss(bound), bound.allowed_miss) for bound in table.limits.slo]
+    return max(misses, key=lambda pair: pair[0] / pair[1])[0]
 
 
 def _finite_ms(seconds: float | None) -> float | None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TextIO
 
 from fleetopt.case import Case
+from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.design import Design
+from fleetopt.optimization.lazily import design_of
+from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
-from fleetopt.study.infeasible import explained
+from fleetopt.study.infeasible import explained, unverifiable
 from fleetopt.study.judging import judge_of, unverified, verified_once
-from fleetopt.verification import accept
+from fleetopt.verification import AFRESH, Judge, Outcome, accept
 
 Progress = Callable[[str], None]
 
@@ -27,30 +32,55 @@ def solve(
     command: str = "",
     progress: Progress | None = None,
     executor: Executor | None = None,
+    log: TextIO | None = None,
+    on_program: Callable[[Any], None] | None = None,
 ) -> Plan:
     """The cheapest fleet that meets the SLO, verified by simulation.
 
     beside: folder in which relative files of the problem are looked up first.
     executor: where replications run; threads of this process if absent.
-    Raises InputError for wrong input and InfeasibleError if no fleet meets the problem.
+    log: where the solver's own log goes; nowhere if absent.
+    on_program: called with the `pyomo.ConcreteModel` as it was solved last, whether or not
+        it has a fleet; rows that simulation refused are taken out by its `cuts`.
+    Raises InputError for wrong input, InfeasibleError if no fleet meets the problem, and
+    StoppedError if a limit stops the solver before it finds one.
     """
     show = progress or (lambda _: None)
     case = Case.of(problem, beside)
     options = problem.verification
     cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")
-    design = Design(case, grey=cutting)
-    show("solving the program")
-    first = design.optimum()
-    if first.holding is Holding.NONE:
-        raise explained(design)
-    if not options.enabled:
-        outcome, others = unverified(first), comparisons.beside(design, first, None)
-        return assembly.plan(design, outcome, others, command)
-    with judge_of(case, options, show, executor) as judge:
-        outcome = accept(design, judge) if cutting else verified_once(first, judge)
-        others = comparisons.beside(design, outcome.solution, judge)
-        return assembly.plan(design, outcome, others, command)
+    design = design_of(case, grey=cutting, log=log, whole=on_program is not None)
+    with _shown_at_the_end(design, on_program):
+        show("solving the program")
+        first = design.optimum()
+        if first.holding is Holding.NONE:
+            raise_unless_told(first)
+            raise explained(design)
+        if not options.enabled:
+            outcome, others = unverified(first), comparisons.beside(design, first, None)
+            return assembly.plan(design, outcome, others, command)
+        with judge_of(case, options, show, executor) as judge:
+            outcome = _accepted(design, judge) if cutting else verified_once(first, judge)
+            others = comparisons.beside(design, outcome.solution, judge)
+            return assembly.plan(design, outcome, others, command)
+
+
+def _accepted(design: Design, judge: Judge) -> Outcome:
+    try:
+        return accept(design, judge)
+    except InfeasibleError as error:
+        raise unverifiable(design.case, error) from None
+
+
+@contextmanager
+def _shown_at_the_end(design: Design, on_program: Callable[[Any], None] | None) -> Iterator[None]:
+    """Hand the program over once it is done with, or has turned out to have no fleet."""
+    try:
+        yield
+    finally:
+        if on_program is not None:
+            on_program(design.program)
 
 
 def verify(
@@ -66,5 +96,10 @@ def verify(
     """
     case = Case.of(plan.problem)
     with judge_of(case, options, progress or (lambda _: None), executor) as judge:
-        verdicts = [judge.afresh(pool) for pool in assembly.pools_of(case, plan)]
-    return replace(plan, verification=assembly.verification(verdicts, options))
+        pools = assembly.pools_of(case, plan)
+        if case.problem.slo_scope == "fleet":
+            said = judge.together(pools, AFRESH)
+            done = assembly.verification(said.pools, options, said)
+        else:
+            done = assembly.verification([judge.afresh(pool) for pool in pools], options)
+    return replace(plan, verification=done)

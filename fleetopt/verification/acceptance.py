@@ -6,92 +6,57 @@ is solved again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fleetopt.errors import InfeasibleError
-from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Design
+from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import PoolVerification, RefusedRow
-from fleetopt.verification.judge import FRESH, Judge, Judged
+from fleetopt.verification.judge import FRESH, Judge
+from fleetopt.verification.outcome import MOST_REFUSALS, Outcome, judged, refused_row
+from fleetopt.verification.together import accept_together
 
-MOST_REFUSALS = 300
-"""Refused rows after which the simulator and the table are taken to disagree for good."""
-_REFUSED = ("fail", "unstable", "inconclusive")
+REFUSED = ("fail", "unstable", "inconclusive")
 """Verdicts that take a row out; a run that is too short says nothing against it."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A fleet of the program with its verdicts.
-
-    first: the optimum before any row was refused.
-    """
-
-    solution: Solution
-    first: Solution
-    verdicts: tuple[PoolVerification, ...]
-    refused: tuple[RefusedRow, ...]
 
 
 def accept(design: Design, judge: Judge) -> Outcome:
     """The cheapest fleet that the simulator accepts, twice, the second time on fresh seeds.
 
-    Raises InfeasibleError if the program runs out of fleets.
+    Raises InfeasibleError if the program runs out of fleets, and StoppedError if a limit
+    stops the solver before it finds one.
     """
+    if design.case.problem.slo_scope == "fleet":
+        return accept_together(design, judge)
+    return _accept_pools(design, judge)
+
+
+def _accept_pools(design: Design, judge: Judge) -> Outcome:
     first = solution = design.optimum()
     refused: list[RefusedRow] = []
     while solution.holding is not Holding.NONE and len(refused) < MOST_REFUSALS:
-        verdicts = _verdicts(judge, solution)
+        verdicts = verdicts_on(judge, solution)
         bad = [
             (*chosen, said)
             for chosen, said in zip(solution.chosen, verdicts, strict=True)
-            if said.verdict in _REFUSED
+            if said.verdict in REFUSED
         ]
         if not bad:
             return Outcome(solution, first, tuple(verdicts), tuple(refused))
         for candidate, row, said in bad:
-            refused.append(_refused(design, candidate, row, said))
+            refused.append(refused_row(design, candidate, row, said))
             design.refuse(candidate, row.replicas)
         solution = design.optimum()
+    raise_unless_told(solution)
     raise InfeasibleError(
         f"no fleet passed the simulator: it refused {len(refused)} pools that the table would "
         "build; a longer SLO, more pools, looser limits or paged admission may help"
     )
 
 
-def _verdicts(judge: Judge, solution: Solution) -> list[PoolVerification]:
+def verdicts_on(judge: Judge, solution: Solution) -> list[PoolVerification]:
     """First verdicts on the pools; if all pass, the verdicts on fresh seeds."""
     pools = [judged(candidate, row) for candidate, row in solution.chosen]
     first = [judge.verdict(pool) for pool in pools]
     if any(said.verdict != "pass" for said in first):
         return first
     return [judge.verdict(pool, FRESH) for pool in pools]
-
-
-def judged(candidate: Candidate, row: Row) -> Judged:
-    """A chosen row as a pool to be judged."""
-    return Judged(
-        candidate.lo_tokens,
-        candidate.hi_tokens,
-        candidate.profile,
-        row.replicas,
-        candidate.arrival_rate,
-    )
-
-
-def _refused(design: Design, candidate: Candidate, row: Row, said: PoolVerification) -> RefusedRow:
-    bound = design.case.problem.slo[0]
-    predicted = (
-        design.table(candidate).row(row.replicas).percentile_s(bound.metric, bound.percentile)
-    )
-    return RefusedRow(
-        candidate.lo_tokens,
-        candidate.hi_tokens,
-        candidate.profile,
-        row.replicas,
-        1000.0 * (predicted or 0.0),
-        said.verdict,
-        said.p99_ttft_ms,
-        said.slo_attainment,
-    )

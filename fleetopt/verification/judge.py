@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from fleetopt.case import Case
-from fleetopt.plan import PoolVerification, Verdict
+from fleetopt.plan import Interval, PoolVerification, Verdict
 from fleetopt.problem import VerificationOptions
 from fleetopt.simulation import statistics
 from fleetopt.simulation.pool import Horizon, PoolModel, Replication, replicate
-from fleetopt.verification.verdicts import report, too_short_note, verdict_on
+from fleetopt.verification.verdicts import (
+    intervals_together,
+    report,
+    too_short_note,
+    verdict_on,
+    verdict_together,
+)
 from fleetopt.workload.arrivals import Poisson
 
 MOST_REQUESTS = 250_000
@@ -29,13 +35,45 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A pool to be judged: the requests in (lo, hi] on n replicas of a profile."""
+    """A pool to be judged: the requests in (lo, hi] on n replicas of a profile.
+
+    gamma_lo, gamma_hi: what is compressed into the pool below, and into this one.
+    """
 
     lo_tokens: int
     hi_tokens: int
     profile: str
     replicas: int
     arrival_rate: float
+    gamma_lo: float = 1.0
+    gamma_hi: float = 1.0
+
+
+@dataclass
+class Trial:
+    """A pool in the simulator with the replications that were run so far.
+
+    parts: of how many equal slices of the pool `model` is one.
+    too_short: why runs say nothing of the steady state; empty if they do.
+    """
+
+    model: PoolModel
+    parts: int
+    horizon: Horizon
+    too_short: str
+    runs: list[Replication] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Together:
+    """What the simulator says of the requests of all pools together.
+
+    attained: share of them within each bound. pools: each by itself.
+    """
+
+    verdict: Verdict
+    attained: tuple[Interval, ...]
+    pools: tuple[PoolVerification, ...]
 
 
 @dataclass
@@ -47,12 +85,12 @@ class Judge:
     executor: Executor
     progress: Progress
     _known: dict[tuple[Judged, int], PoolVerification] = field(default_factory=dict)
+    _trials: dict[tuple[Judged, int], Trial] = field(default_factory=dict)
 
     def verdict(self, pool: Judged, seed_round: int = FIRST) -> PoolVerification:
         """What the simulator says of a pool."""
         key = (pool, seed_round)
         if key not in self._known:
-            self.progress(f"simulating {_named(pool)}")
             self._known[key] = self._judge(pool, seed_round)
         return self._known[key]
 
@@ -64,40 +102,96 @@ class Judge:
         """A verdict given before, if there is one."""
         return self._known.get((pool, FIRST))
 
-    def _judge(self, pool: Judged, seed_round: int) -> PoolVerification:
-        whole = self._model(pool)
-        horizon = Horizon.by_law(whole, self.options.requests)
-        model, parts = _slice(whole, horizon)
-        too_short = too_short_note(model, horizon)
+    def together(self, pools: Sequence[Judged], seed_round: int = FIRST) -> Together:
+        """What the simulator says of a fleet by the requests of all its pools.
+
+        A pool that is unstable, or whose run is too short, decides for the fleet.
+        """
         slo = self.case.problem.slo
-        runs: list[Replication] = []
-        verdict: Verdict = "inconclusive"
+        rate = sum(pool.arrival_rate for pool in pools)
+        trials = [self._trial(pool, seed_round) for pool in pools]
         for stage in range(statistics.STAGES):
-            count = self.options.replications * 2**stage
-            seeds = [
-                np.random.SeedSequence(
-                    self.options.seed, spawn_key=(seed_round, pool.lo_tokens, pool.hi_tokens, i)
-                )
-                for i in range(len(runs), count)
-            ]
-            runs += replicate(model, horizon, slo, seeds, self.executor)
-            verdict = verdict_on(runs, slo, horizon, model.replicas)
-            if verdict != "inconclusive" or too_short:
+            runs = [self._runs(pool, seed_round, stage) for pool in pools]
+            own = [self._verdict(*pair) for pair in zip(trials, runs, strict=True)]
+            shares = [(p.arrival_rate / rate, seen) for p, seen in zip(pools, runs, strict=True)]
+            verdict = _deciding(own) or verdict_together(shares, slo)
+            if verdict != "inconclusive":
                 break
-        if too_short and verdict != "unstable":
-            verdict = "too short"
-        reason = too_short if verdict == "too short" else _slice_note(parts, model)
-        return report(slo, verdict, runs, horizon, model, reason)
+        said = tuple(self._report(*parts) for parts in zip(trials, runs, own, strict=True))
+        return Together(verdict, intervals_together(shares, len(slo)), said)
+
+    def misses(self, pool: Judged) -> tuple[float, ...]:
+        """Share of a pool's requests beyond each bound, over everything simulated of it."""
+        trials = [trial for (known, _), trial in self._trials.items() if known == pool]
+        runs = [run for trial in trials for run in trial.runs]
+        arrivals = sum(run.arrivals for run in runs)
+        bounds = range(len(self.case.problem.slo))
+        return tuple(sum(run.missed[i] for run in runs) / arrivals for i in bounds)
+
+    def _judge(self, pool: Judged, seed_round: int) -> PoolVerification:
+        trial = self._trial(pool, seed_round)
+        for stage in range(statistics.STAGES):
+            runs = self._runs(pool, seed_round, stage)
+            verdict = self._verdict(trial, runs)
+            if verdict != "inconclusive":
+                break
+        return self._report(trial, runs, verdict)
+
+    def _verdict(self, trial: Trial, runs: Sequence[Replication]) -> Verdict:
+        """The verdict on a pool by itself."""
+        verdict = verdict_on(runs, self.case.problem.slo, trial.horizon, trial.model.replicas)
+        return "too short" if trial.too_short and verdict != "unstable" else verdict
+
+    def _report(
+        self, trial: Trial, runs: Sequence[Replication], verdict: Verdict
+    ) -> PoolVerification:
+        note = _slice_note(trial.parts, trial.model)
+        reason = trial.too_short if verdict == "too short" else note
+        slo = self.case.problem.slo
+        return report(slo, verdict, runs, trial.horizon, trial.model, reason)
+
+    def _trial(self, pool: Judged, seed_round: int) -> Trial:
+        key = (pool, seed_round)
+        if key not in self._trials:
+            whole = self._model(pool)
+            horizon = Horizon.by_law(whole, self.options.requests)
+            model, parts = _slice(whole, horizon)
+            self._trials[key] = Trial(model, parts, horizon, too_short_note(model, horizon))
+        return self._trials[key]
+
+    def _runs(self, pool: Judged, seed_round: int, stage: int) -> list[Replication]:
+        """The replications of a pool up to a stage."""
+        trial = self._trial(pool, seed_round)
+        count = self.options.replications * 2**stage
+        if not trial.runs:
+            self.progress(f"simulating {_named(pool)}")
+        seeds = [
+            np.random.SeedSequence(
+                self.options.seed, spawn_key=(seed_round, pool.lo_tokens, pool.hi_tokens, i)
+            )
+            for i in range(len(trial.runs), count)
+        ]
+        slo = self.case.problem.slo
+        trial.runs += replicate(trial.model, trial.horizon, slo, seeds, self.executor)
+        return trial.runs[:count]
 
     def _model(self, pool: Judged) -> PoolModel:
         profile = self.case.profile(pool.profile)
+        ends = (pool.lo_tokens, pool.hi_tokens)
+        what = self.case.serves(*ends, pool.gamma_lo, pool.gamma_hi)
         return PoolModel(
             profile.iteration,
             self.case.capacity(profile, pool.hi_tokens),
             pool.replicas,
-            self.case.lengths.within(pool.lo_tokens, pool.hi_tokens),
+            self.case.lengths.served(what)[0],
             Poisson(pool.arrival_rate),
         )
+
+
+def _deciding(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The verdict of a pool that decides for the fleet; None if there is none."""
+    order: tuple[Verdict, ...] = ("unstable", "too short")
+    return next((verdict for verdict in order if verdict in verdicts), None)
 
 
 def _slice(model: PoolModel, horizon: Horizon) -> tuple[PoolModel, int]:

@@ -19,6 +19,8 @@ from fleetopt.simulation.pool import METRICS, Horizon, PoolModel, Replication
 
 SHORTEST_RESIDENCES = 5.0
 """Measured longest residences below which a run says nothing of the steady state."""
+_SPREAD = (1.0 - statistics.CONFIDENCE) / 2
+"""Error probability on each side of a reported interval."""
 SATURATED = 0.95
 """Share of replicas with requests waiting, from which growth counts as instability."""
 
@@ -45,6 +47,39 @@ def verdict_on(
     if any(highs):
         return "fail"
     return "pass" if all(lows) else "inconclusive"
+
+
+def verdict_together(
+    pools: Sequence[tuple[float, Sequence[Replication]]], slo: Sequence[LatencyBound]
+) -> Verdict:
+    """The verdict on stable pools by all their requests, each with its share of them."""
+    error = (1.0 - statistics.CONFIDENCE) / statistics.STAGES
+    lows, highs = [], []
+    for i, bound in enumerate(slo):
+        _, low, high = attainment_together(pools, i, error)
+        lows.append(low >= bound.percentile / 100.0)
+        highs.append(high < bound.percentile / 100.0)
+    if any(highs):
+        return "fail"
+    return "pass" if all(lows) else "inconclusive"
+
+
+def attainment_together(
+    pools: Sequence[tuple[float, Sequence[Replication]]], bound: int, error: float
+) -> tuple[float, float, float]:
+    """Share of all requests within a bound, and its one-sided bounds with this error each."""
+    strata = [
+        statistics.Stratum(share, [r.missed[bound] for r in runs], [r.arrivals for r in runs])
+        for share, runs in pools
+    ]
+    return statistics.stratified_bounds(strata, error)
+
+
+def intervals_together(
+    pools: Sequence[tuple[float, Sequence[Replication]]], bounds: int
+) -> tuple[Interval, ...]:
+    """Share of all requests within each of so many bounds, with 95 % intervals."""
+    return tuple(Interval(*attainment_together(pools, i, _SPREAD)) for i in range(bounds))
 
 
 def attainment(runs: Sequence[Replication], bound: int, error: float) -> tuple[float, float, float]:
@@ -89,9 +124,10 @@ def report(
         Interval(None, None, None) if verdict == "unstable" else _percentile(runs, metric)
         for metric in METRICS
     ]
-    spread = (1.0 - statistics.CONFIDENCE) / 2
-    shares = [attainment(runs, i, spread) for i in range(len(slo))]
-    worst = min(shares, key=lambda share: share[0])
+    shares = [attainment(runs, i, _SPREAD) for i in range(len(slo))]
+    worst, _ = max(
+        zip(shares, slo, strict=True), key=lambda pair: (1.0 - pair[0][0]) / pair[1].allowed_miss
+    )
     return PoolVerification(
         verdict=verdict,
         p99_ttft_ms=latencies[0],
@@ -107,6 +143,7 @@ def report(
         horizon_s=horizon.measured_s,
         backlog_per_s=growth(runs, horizon, model.replicas) if verdict == "unstable" else None,
         reason=reason,
+        attained=tuple(Interval(*share) for share in shares),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleetopt.problem import LengthCdf
+from fleetopt.workload.compression import Node, Served, reach
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,8 +20,8 @@ Ints = NDArray[np.int64]
 class LengthDistribution:
     """A finite distribution of requests over (prompt, output) token counts.
 
-    Every integer length that carries mass is one support point, in ascending order of
-    total length; sums over the support are exact.
+    Support points are in ascending order of total length, of which several points may have
+    the same; sums over the support are exact.
 
     total_tokens, prompt_tokens, output_tokens: arrays of the support, in tokens.
     weights: probability of each support point; they sum to 1.
@@ -36,7 +37,13 @@ class LengthDistribution:
 
     @classmethod
     def from_cdf(cls, lengths: LengthCdf) -> LengthDistribution:
-        """The distribution of a CDF file: mass is uniform between its points."""
+        """The distribution of a length file.
+
+        Mass is uniform between its points, unless a joint table says where it is.
+        """
+        if lengths.joint is not None:
+            prompt, output, counts = np.array(lengths.joint.pairs, dtype=np.int64).T
+            return cls.from_pairs(prompt, output, counts, (0, *(t for t, _ in lengths.cdf)))
         tokens = np.array([0, *(t for t, _ in lengths.cdf)], dtype=np.int64)
         fractions = np.array([0.0, *(f for _, f in lengths.cdf)])
         fractions[-1] = 1.0
@@ -57,6 +64,15 @@ class LengthDistribution:
         output = np.maximum(1, total - prompt)
         return cls(prompt + output, prompt, output, weights / weights.sum(), breakpoints)
 
+    @classmethod
+    def from_pairs(
+        cls, prompt: Ints, output: Ints, counts: Ints | Floats, breakpoints: tuple[int, ...]
+    ) -> LengthDistribution:
+        """Requests counted by prompt and output tokens; several pairs may share a total length."""
+        order = np.lexsort((prompt, prompt + output))
+        prompt, output, weights = prompt[order], output[order], counts[order] / counts.sum()
+        return cls(prompt + output, prompt, output, weights, breakpoints)
+
     @cached_property
     def cumulative(self) -> Floats:
         """Sums of weights before each support point, with the total at the end."""
@@ -74,24 +90,73 @@ class LengthDistribution:
         """Expectation of a function given by its values on the support."""
         return float(self.weights @ values)
 
-    def within(self, lo: float, hi: float) -> LengthDistribution:
+    def within(self, lo: int, hi: int) -> LengthDistribution:
         """The distribution of requests with total length in (lo, hi], renormalized.
 
         Raises ValueError if there are none.
         """
-        first, last = self.index(lo), self.index(hi)
-        weights = self.weights[first:last]
-        if not weights.sum() > 0:
-            raise ValueError(f"no requests have a total length in ({lo}, {hi}]")
-        part = slice(first, last)
-        inner = tuple(t for t in self.breakpoints if lo <= t <= hi)
+        return self.served(Served(lo, hi))[0]
+
+    def compressible(self, to_tokens: int, gamma: float) -> tuple[slice, NDArray[np.bool_]]:
+        """Support points in (t, gamma t], and which of them can be cut to t tokens.
+
+        A request can be cut if its output leaves room for a token of the prompt.
+        """
+        part = slice(self.index(to_tokens), self.index(reach(to_tokens, gamma)))
+        return part, self.output_tokens[part] < to_tokens
+
+    def compressed(self, to_tokens: int, gamma: float) -> tuple[Ints, Floats]:
+        """Outputs of the requests in (t, gamma t] that can be cut to t, and their weights."""
+        part, fits = self.compressible(to_tokens, gamma)
+        outputs, kinds = np.unique(self.output_tokens[part][fits], return_inverse=True)
+        weights = np.bincount(kinds, self.weights[part][fits], outputs.size)
+        return outputs, weights.astype(np.float64)
+
+    def served(self, what: Served) -> tuple[LengthDistribution, float]:
+        """The distribution of a pool's requests, and their share of all requests.
+
+        Compressed requests count with what is left of them: the total length of the pool's
+        upper end, their own output. Raises ValueError if there are no requests.
+        """
+        own = slice(self.index(what.lo_tokens), self.index(what.hi_tokens))
+        kept = self.weights[own].copy()
+        _, leaves = self.compressible(what.lo_tokens, what.gamma_lo)
+        kept[: leaves.size][leaves] *= 1.0 - what.compressible_share
+        outputs, weights = self.compressed(what.hi_tokens, what.gamma_hi)
+        output = np.concatenate((self.output_tokens[own], outputs))
+        prompt = np.concatenate((self.prompt_tokens[own], what.hi_tokens - outputs))
+        weights = np.concatenate((kept, what.compressible_share * weights))
+        share = float(weights.sum())
+        if not share > 0:
+            where = f"({what.lo_tokens}, {what.hi_tokens}]"
+            raise ValueError(f"no requests have a total length in {where}")
+        there = weights > 0
+        inner = tuple(t for t in self.breakpoints if what.lo_tokens <= t <= what.hi_tokens)
         return LengthDistribution(
-            self.total_tokens[part],
-            self.prompt_tokens[part],
-            self.output_tokens[part],
-            weights / weights.sum(),
+            (prompt + output)[there],
+            prompt[there],
+            output[there],
+            weights[there] / share,
             inner,
-        )
+        ), share
+
+    def served_share(self, what: Served) -> float:
+        """The share of all requests that a pool serves."""
+        (below_lo, moves_lo), (below_hi, moves_hi) = (self._shares_at(n) for n in what.nodes)
+        return below_hi - below_lo + what.compressible_share * (moves_hi - moves_lo)
+
+    def _shares_at(self, node: Node) -> tuple[float, float]:
+        """Shares of all requests: those below a node, and those that can be compressed to it."""
+        known = self._known_shares
+        if node not in known:
+            part, fits = self.compressible(*node)
+            below = float(self.cumulative[self.index(node[0])])
+            known[node] = below, float(self.weights[part][fits].sum())
+        return known[node]
+
+    @cached_property
+    def _known_shares(self) -> dict[Node, tuple[float, float]]:
+        return {}
 
     def clipped(self, max_context: int) -> LengthDistribution:
         """Lengths beyond `max_context` cut to it, their prompt share kept."""
@@ -117,14 +182,11 @@ class LengthDistribution:
     def with_last_breakpoint(self, max_context: int) -> LengthDistribution:
         """The same requests with the breakpoints ending at `max_context`."""
         inner = tuple(t for t in self.breakpoints if t < max_context)
-        return LengthDistribution(
-            self.total_tokens,
-            self.prompt_tokens,
-            self.output_tokens,
-            self.weights,
-            (*inner, max_context),
-            self.clipped_share,
-        )
+        return replace(self, breakpoints=(*inner, max_context))
+
+    def split_at(self, tokens: Sequence[int]) -> LengthDistribution:
+        """The same requests with these breakpoints as well."""
+        return replace(self, breakpoints=tuple(sorted({*self.breakpoints, *tokens})))
 
     def sample(self, rng: np.random.Generator, size: int) -> Ints:
         """Indices of `size` support points drawn at random."""

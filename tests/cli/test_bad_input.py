@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,31 @@ def refusal(*arguments):
         ("--slo 0", "Error: --slo: must be greater than 0, got 0"),
         ("--slo-tpot -1", "Error: --slo-tpot: must be greater than 0, got -1"),
         ("--slo-e2e inf", "Error: --slo-e2e: expected a finite number, got inf"),
+        # bounds in one text: too few words, a wrong metric, percentile and limit, one twice
+        (
+            "--bound 'p99 ttft'",
+            "Error: --bound: expected a percentile, a metric and a limit in ms, such as "
+            "'p99 ttft 500', got 'p99 ttft'",
+        ),
+        ("--bound '99 ttft 500'", "such as 'p99 ttft 500', got '99 ttft 500'"),
+        (
+            "--bound 'p99 ttf 500'",
+            "Error: --bound: expected 'ttft', 'tpot' or 'e2e', got 'ttf' (did you mean 'ttft'?)",
+        ),
+        ("--bound 'p100 ttft 500'", "Error: --bound: must be less than 100, got '100'"),
+        ("--bound 'p99 ttft soon'", "Error: --bound: expected a number, got 'soon'"),
+        ("--bound 'p99 ttft -1'", "Error: --bound: must be greater than 0, got '-1'"),
+        ("--bound 'p99 ttft 500' --bound 'p99 ttft 300'", "--bound: P99 TTFT is stated twice"),
+        (
+            "--bound 'p99 ttft 500' --slo 300",
+            "Error: --bound: cannot stand beside --slo (state every bound with --bound)",
+        ),
+        # scopes, and a method that knows one only
+        ("--slo-scope fleat", "expected 'pool' or 'fleet', got 'fleat' (did you mean 'fleet'?)"),
+        (
+            "--slo-scope fleet --method published",
+            "Error: --method: the published method sizes each pool by itself, not the fleet",
+        ),
         # percentiles lie in (0, 100) and are no shares
         ("--percentile 100", "Error: --percentile: must be less than 100, got 100"),
         ("--percentile 0", "Error: --percentile: must be greater than 0, got 0"),
@@ -64,6 +90,15 @@ def refusal(*arguments):
         ("--max-pools 0", "Error: --max-pools: must be at least 1, got 0"),
         ("--max-pools 2.5", "Error: --max-pools: expected a whole number, got 2.5"),
         ("--long-max-ctx 0", "Error: --long-max-ctx: must be greater than 0, got 0"),
+        # compression: factors below 1, repeated, no numbers; shares that are none
+        ("--gammas 0.9", "Error: --gammas: must be at least 1, got 0.9"),
+        ("--gammas 1.5,0.5", "Error: --gammas: must be at least 1, got 0.5"),
+        ("--gammas 1.5,1.5", "Error: --gammas: 1.5 is stated twice"),
+        ("--gammas nan", "Error: --gammas: expected a finite number, got nan"),
+        ("--gammas 1.5,", "Error: --gammas: expected a number, got ''"),
+        ("--gammas much", "Error: --gammas: expected a number, got 'much'"),
+        ("--p-c 0", "Error: --p-c: must be greater than 0, got 0"),
+        ("--p-c 120%", "Error: --p-c: must be at most 1, got 1.2"),
         # side constraints: unknown and repeated types, negative and empty caps
         ("--inventory h10=8", "Error: --inventory: unknown GPU type 'h10' (did you mean 'h100'?)"),
         ("--inventory h100=-1", "Error: --inventory: must be at least 0, got -1"),
@@ -78,6 +113,11 @@ def refusal(*arguments):
         ("--budget nan", "Error: --budget: expected a finite number, got nan"),
         ("--node-size 0", "Error: --node-size: must be at least 1, got 0"),
         ("--min-replicas 0", "Error: --min-replicas: must be at least 1, got 0"),
+        ("--availability 0", "Error: --availability: must be greater than 0, got 0"),
+        ("--availability -0.5", "Error: --availability: must be greater than 0, got -0.5"),
+        ("--availability 101%", "Error: --availability: must be at most 1, got 1.01"),
+        ("--availability often", "Error: --availability: expected a number, got 'often'"),
+        ("--availability nan", "Error: --availability: expected a finite number, got nan"),
         # words with a near one
         ("--admission page", "expected 'reserved' or 'paged', got 'page' (did you mean 'paged'?)"),
         ("--method publish", "(did you mean 'published'?)"),
@@ -87,6 +127,17 @@ def refusal(*arguments):
         ("--headroom -20%", "Error: --headroom: must be at least 0, got -0.2"),
         ("--gap 100%", "Error: --gap: must be less than 1, got 1"),
         # effort
+        ("--node-limit -1", "Error: --node-limit: must be at least 0, got -1"),
+        ("--node-limit 2.5", "Error: --node-limit: expected a whole number, got 2.5"),
+        ("--threads -1", "Error: --threads: must be at least 0, got -1"),
+        ("--solver c:bc", "Error: --solver: expected letters, digits"),
+        ("--solver nope", "Error: --solver: the solver 'nope' is not installed, or not known"),
+        ("--save-lp p.txt", "Error: --save-lp: expected a file in .lp or .mps, got 'p.txt'"),
+        ("--save-lp no/p.lp", "Error: --save-lp no/p.lp: cannot be written: there is no folder"),
+        ("--solver-log no/log", "Error: --solver-log no/log: cannot be written: there is no"),
+        ("--solver-log .", "Error: --solver-log '.': expected a file, this is a directory"),
+        ("--save-lp a.lp --solver-log a.lp", "Error: --save-lp: this is the file of --solver-log"),
+        ("--solver-log plan.json", "Error: --solver-log: this is the file of --output"),
         ("--time-limit 0", "Error: --time-limit: must be greater than 0, got 0"),
         ("--verify-top 0", "Error: --verify-top: must be at least 1, got 0"),
         ("--requests 5", "Error: --requests: must be at least 100, got 5"),
@@ -98,7 +149,7 @@ def refusal(*arguments):
     ],
 )
 def test_wrong_options_of_solve(options, expected, folder):
-    assert expected in refusal("solve", *options.split(), "--output", "plan.json")
+    assert expected in refusal("solve", *shlex.split(options), "--output", "plan.json")
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,18 @@ def test_help_shows_the_problems_defaults():
     assert "[default: a10g,a100,h100]" in help_text
     assert "Bound on TTFT, in ms.  [default: 500]" in help_text
     assert "--slo-tpot MS" in help_text
+
+
+def test_bounds_in_one_text_each_replace_those_of_the_file(tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_text('slo = ["p95 e2e 9000", "p50 TTFT 200ms"]\nslo_scope = "fleet"\n')
+    from_file = problem_of(file=str(path))
+    assert [b.text for b in from_file.slo] == ["p95 e2e 9000", "p50 ttft 200"]
+    assert from_file.slo_scope == "fleet"
+    changed = problem_of("--slo", "300", file=str(path))
+    assert [b.text for b in changed.slo] == ["p95 e2e 9000", "p50 ttft 300"]
+    bounds = ("p99 ttft 500", "p50 ttft 200", "p95 tpot 40.5", "p99.9 e2e 30000")
+    options = [word for bound in bounds for word in ("--bound", bound)]
+    stated = problem_of(*options, "--slo-scope", "pool", file=str(path))
+    assert tuple(b.text for b in stated.slo) == bounds
+    assert stated.slo_scope == "pool"

@@ -11,7 +11,18 @@ import pytest
 
 from fleetopt.cli import main
 from fleetopt.plan import Interval, Plan, Pool, PoolPrediction, PoolVerification, RefusedRow, Status
-from fleetopt.problem import FleetProblem, LatencyBound, LengthCdf, PowerCurve, ProfileSpec
+from fleetopt.problem import (
+    ArrivalFigures,
+    FleetProblem,
+    JointLengths,
+    LatencyBound,
+    LengthCdf,
+    PowerCurve,
+    ProfileSpec,
+    RateProfile,
+    RecordedFile,
+    TraceSource,
+)
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 sys.path.insert(0, str(DOCS / "hooks"))
@@ -23,12 +34,23 @@ import pages  # noqa: E402
 import schemas  # noqa: E402
 
 
-@pytest.mark.parametrize("name", main.COMMANDS)
-def test_every_option_is_in_the_command_reference(name: str) -> None:
+def commands_of(group: click.Group, place: str) -> list[tuple[str, click.Command]]:
+    """Every command below a group that is no group itself, with the words that call it."""
+    context = click.Context(group)
+    found = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        words = f"{place} {name}"
+        inner = commands_of(command, words) if isinstance(command, click.Group) else None
+        found += inner if inner is not None else [(words, command)]
+    return found
+
+
+@pytest.mark.parametrize(("words", "command"), commands_of(main.cli, "fleetopt"))
+def test_every_option_is_in_the_command_reference(words: str, command: click.Command) -> None:
     page = commands.all_commands()
-    section = page.split(f"## fleetopt {name}\n", 1)[1].split("\n## ", 1)[0]
-    command = main.cli.get_command(click.Context(main.cli), name)
-    assert command is not None
+    section = page.split(f"## {words}\n", 1)[1].split("\n## ", 1)[0]
     for option in command.params:
         if isinstance(option, click.Option):
             assert all(spelling in section for spelling in option.opts)
@@ -47,7 +69,12 @@ def test_every_exit_code_is_explained() -> None:
     [
         (FleetProblem, schemas.problem_keys),
         (LatencyBound, schemas.problem_keys),
+        (TraceSource, schemas.problem_keys),
         (LengthCdf, schemas.length_keys),
+        (JointLengths, schemas.length_keys),
+        (ArrivalFigures, schemas.workload_keys),
+        (RateProfile, schemas.workload_keys),
+        (RecordedFile, schemas.workload_keys),
         (ProfileSpec, schemas.profile_keys),
         (PowerCurve, schemas.profile_keys),
     ],

@@ -3,22 +3,26 @@
 Breakpoints 0, 4096, 8192 and GPU types a (1 USD/h, 400 W) and b (3 USD/h and 1000 W, two
 GPUs a replica):
 
-    candidate  arc             type  replicas
-    0          (0, 4096]       a     2, 3
-    1          (4096, 8192]    a     5, 6
-    2          (4096, 8192]    b     1, 2
-    3          (0, 8192]       b     2, 3
+    candidate  arc             type  replicas  beyond the P99 bound, and the P90 bound, in %
+    0          (0, 4096]       a     2, 3      1, 0       12, 4
+    1          (4096, 8192]    a     5, 6      2, 0       20, 5
+    2          (4096, 8192]    b     1, 2      4, 1       30, 5
+    3          (0, 8192]       b     2, 3      2, 0       9, 0
 
 The best fleets cost 5 (0 and 2), 6 (0 with 3 and 2; 3 alone) and 7 USD/h (0 and 1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pyomo.core as pyo
 
 from fleetopt.optimization.candidates import Candidate, Row
-from fleetopt.optimization.limits import NONE, SideConstraints
+from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.optimization.program import build
+from fleetopt.problem import LatencyBound
 
 TOKENS = (0, 4096, 8192)
 PRICES = {"a": 1.0, "b": 3.0}
@@ -26,8 +30,17 @@ WATTS = {"a": 400.0, "b": 1000.0}
 RATES = {(0, 1): 80.0, (1, 2): 20.0, (0, 2): 100.0}
 
 
-def candidate(index: int, start: int, end: int, gpu: str, replicas: tuple[int, ...]) -> Candidate:
-    """A candidate of the small fleet."""
+SLO = (
+    LatencyBound(metric="ttft", percentile=99.0, limit_ms=500.0),
+    LatencyBound(metric="ttft", percentile=90.0, limit_ms=200.0),
+)
+FLEET_SLO = FleetSlo(SLO, RATES[0, 2])
+
+
+def candidate(
+    index: int, start: int, end: int, gpu: str, rows: dict[int, tuple[float, float]]
+) -> Candidate:
+    """A candidate of the small fleet; rows: what each number of replicas misses."""
     return Candidate(
         index=index,
         start=start,
@@ -40,19 +53,31 @@ def candidate(index: int, start: int, end: int, gpu: str, replicas: tuple[int, .
         usd_per_hour=PRICES[gpu],
         gpus_per_replica=1 if gpu == "a" else 2,
         arrival_rate=RATES[start, end],
-        rows=tuple(Row(n) for n in replicas),
+        rows=tuple(Row(n, misses=misses) for n, misses in rows.items()),
         watts=WATTS[gpu],
     )
 
 
 CANDIDATES = (
-    candidate(0, 0, 1, "a", (2, 3)),
-    candidate(1, 1, 2, "a", (5, 6)),
-    candidate(2, 1, 2, "b", (1, 2)),
-    candidate(3, 0, 2, "b", (2, 3)),
+    candidate(0, 0, 1, "a", {2: (0.01, 0.12), 3: (0.0, 0.04)}),
+    candidate(1, 1, 2, "a", {5: (0.02, 0.20), 6: (0.0, 0.05)}),
+    candidate(2, 1, 2, "b", {1: (0.04, 0.30), 2: (0.01, 0.05)}),
+    candidate(3, 0, 2, "b", {2: (0.02, 0.09), 3: (0.0, 0.0)}),
 )
 
 
-def model(max_pools: int = 2, side: SideConstraints = NONE) -> pyo.ConcreteModel:
+def spared(spare: Mapping[int, int]) -> tuple[Candidate, ...]:
+    """The candidates, every row of some with spare replicas."""
+    return tuple(
+        replace(c, rows=tuple(replace(row, spare=spare.get(c.index, 0)) for row in c.rows))
+        for c in CANDIDATES
+    )
+
+
+def model(
+    max_pools: int = 2,
+    side: SideConstraints = NONE,
+    candidates: tuple[Candidate, ...] = CANDIDATES,
+) -> pyo.ConcreteModel:
     """The program of the small fleet."""
-    return build(CANDIDATES, len(TOKENS), max_pools, side)
+    return build(candidates, len(TOKENS), max_pools, side)

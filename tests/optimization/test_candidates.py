@@ -38,6 +38,7 @@ class FluidTable:
     floor_s: float = 0.0
     profile: CalibratedProfile = PROFILE
     admission: str = "paged"
+    gammas: tuple[float, float] = (1.0, 1.0)
     slots: int = 16
     arrival_rate: float = 7.0
     evaluations: list[int] = field(default_factory=list)
@@ -96,6 +97,24 @@ def test_rows_below_the_least_replicas_are_left_out() -> None:
     assert rows == [(21, True), (22, False), (23, False)]
     assert rows_of(table, grey=True, extra_rows=1, min_replicas=30) == [(30, False), (31, False)]
     assert rows_of(table, extra_rows=1, min_replicas=5) == [(22, False), (23, False)]
+
+
+def test_rows_have_the_spare_replicas_that_an_availability_asks_for() -> None:
+    """Of 4, 5, 6 replicas 80 % are up on average: 5, 7 and 8 are bought, paid for and powered."""
+    (candidate,) = enumerate_candidates(
+        [FluidTable(0, 1024, 4.0)], (0, 1024), extra_rows=2, availability=0.8
+    )
+    rows = candidate.rows
+    assert [(row.replicas, row.spare, row.bought) for row in rows] == [
+        (4, 1, 5),
+        (5, 2, 7),
+        (6, 2, 8),
+    ]
+    assert candidate.watts is not None
+    for row in rows:
+        assert candidate.cost(row) == pytest.approx(row.bought * PROFILE.usd_per_hour)
+        assert candidate.gpus(row) == row.bought * PROFILE.gpus_per_replica
+        assert candidate.kilowatts(row) == pytest.approx(row.bought * candidate.watts / 1000)
 
 
 def test_many_grey_rows_are_spread() -> None:

@@ -12,7 +12,7 @@ import small_fleet
 from pyomo.repn.plugins.lp_writer import LPWriter
 
 from fleetopt.optimization import constraints
-from fleetopt.optimization.limits import NONE, SideConstraints
+from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.optimization.solver import ProgramSolver
 
 GOLDEN = Path(__file__).parent / "lp"
@@ -31,13 +31,18 @@ STATED = {
     "budget": SideConstraints(budget_usd_per_year=8760.0 * 6),
     "whole_nodes": SideConstraints(node_size=4),
     "least_replicas": SideConstraints(min_replicas=3),
+    "availability": SideConstraints(availability=0.75),
+    "fleet_attainment": SideConstraints(slo=small_fleet.FLEET_SLO),
 }
 """What makes the program state each side constraint."""
+SPARED = small_fleet.spared({0: 1, 1: 1, 2: 1})
+"""One spare replica for each pool but that of all lengths."""
 
 
 def model_of(name: str) -> pyo.ConcreteModel:
     """The small fleet with what this constraint needs."""
-    return small_fleet.model(side=STATED.get(name, NONE))
+    candidates = SPARED if name == "availability" else small_fleet.CANDIDATES
+    return small_fleet.model(side=STATED.get(name, NONE), candidates=candidates)
 
 
 def lp_of(name: str) -> str:
@@ -104,6 +109,16 @@ def test_side_constraint_is_there_only_where_it_is_stated(name: str) -> None:
         (SideConstraints(node_size=7), [(0, 2), (1, 5)], 7.0),
         # of three replicas or more: 0 with three and 1, or 3
         (SideConstraints(min_replicas=3), [(0, 3), (1, 5)], 8.0),
+        # 5: 0.8 x 1 % + 0.2 x 4 % beyond P99; 0 with three, and 2: 0.8 %; 3: 2 %
+        (SideConstraints(slo=FleetSlo(small_fleet.SLO[:1], 100.0)), [(0, 3), (2, 1)], 6.0),
+        # 0.8 x 4 % + 0.2 x 30 % beyond P90; 5: 15.6 %
+        (SideConstraints(slo=small_fleet.FLEET_SLO), [(0, 3), (2, 1)], 6.0),
+        # without b: 0 with two and 1 with five miss 1.2 % and 13.6 %, with six 10.6 % of P90
+        (
+            SideConstraints(slo=small_fleet.FLEET_SLO, inventory={"b": 1}),
+            [(0, 3), (1, 5)],
+            8.0,
+        ),
         # whole nodes count against the inventory
         (SideConstraints(node_size=8, inventory={"a": 7}), [(3, 2)], 12.0),
     ],
@@ -113,6 +128,35 @@ def test_what_each_side_constraint_leaves(
 ) -> None:
     """The best fleet under each, worked out by hand."""
     solution = ProgramSolver(small_fleet.model(side=side)).solve()
+    assert [(c.index, row.replicas) for c, row in solution.chosen] == fleet
+    assert solution.usd_per_hour == pytest.approx(usd_per_hour)
+    assert solution.objective == pytest.approx(usd_per_hour)
+
+
+@pytest.mark.parametrize(
+    ("side", "fleet", "usd_per_hour"),
+    [
+        # spare replicas are paid for: without them 3 alone is the cheapest
+        (NONE, [(3, 2)], 6.0),
+        # 2 of 3 and 1 of 2 are up on average, 2 of 2 in candidate 3 are not: 3 + 6 USD/h
+        (SideConstraints(availability=0.75), [(0, 2), (2, 1)], 9.0),
+        # 5 of 6 are not enough of candidate 1, whose GPUs are the only ones left
+        (SideConstraints(availability=0.75, inventory={"b": 3}), [], float("inf")),
+        # at 0.84 they are: 3 + 6 GPUs of type a
+        (SideConstraints(availability=0.84, inventory={"b": 3}), [(0, 2), (1, 5)], 9.0),
+        # spare replicas draw power: 3 * 0.4 + 2 * 1 kW
+        (SideConstraints(availability=0.75, power_kw=3.2), [(0, 2), (2, 1)], 9.0),
+        (SideConstraints(availability=0.75, power_kw=3.1), [], float("inf")),
+        # and take GPUs: 3 + 4
+        (SideConstraints(availability=0.75, max_gpus=7), [(0, 2), (2, 1)], 9.0),
+        (SideConstraints(availability=0.75, max_gpus=6), [], float("inf")),
+    ],
+)
+def test_what_availability_leaves(
+    side: SideConstraints, fleet: list[tuple[int, int]], usd_per_hour: float
+) -> None:
+    """The best fleet with spare replicas, worked out by hand."""
+    solution = ProgramSolver(small_fleet.model(side=side, candidates=SPARED)).solve()
     assert [(c.index, row.replicas) for c, row in solution.chosen] == fleet
     assert solution.usd_per_hour == pytest.approx(usd_per_hour)
     assert solution.objective == pytest.approx(usd_per_hour)

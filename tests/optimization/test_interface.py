@@ -31,6 +31,8 @@ EVERY_LIMIT = {
     "budget_usd_per_year": 1e6,
     "node_size": 4,
     "min_replicas": 2,
+    "availability": 0.9,
+    "slo_scope": "fleet",
 }
 
 
@@ -75,6 +77,7 @@ def _index(model: Any, thing: Any) -> str:
     sets = {"c": model.candidates, "i": model.breakpoints, "c, k": model.rows}
     known = {index: set(members) for index, members in sets.items()}
     known["type"] = set(model.gpu_types)
+    known["b"] = set(model.bounds)
     return next((index for index, members in known.items() if keys == members), "")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyomo.core as pyo
 import pytest
 import small_fleet
@@ -150,9 +152,6 @@ def test_breakpoint_without_arcs_is_infeasible() -> None:
 
 def test_pools_come_in_order_of_their_arcs() -> None:
     """The short pool is read first, whatever the candidates' order."""
-    reversed_order = tuple(
-        small_fleet.candidate(9 - c.index, c.start, c.end, c.gpu, tuple(r.replicas for r in c.rows))
-        for c in reversed(small_fleet.CANDIDATES)
-    )
+    reversed_order = tuple(replace(c, index=9 - c.index) for c in reversed(small_fleet.CANDIDATES))
     solution = ProgramSolver(build(reversed_order, 3, 2)).solve()
     assert [c.start for c, _ in solution.chosen] == [0, 1]

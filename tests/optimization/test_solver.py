@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import random
 
@@ -9,12 +10,17 @@ import pyomo.core as pyo
 import pytest
 import small_fleet
 
+from fleetopt.case import Case
+from fleetopt.errors import StoppedError
+from fleetopt.optimization.design import Design
+from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import (
     Holding,
     ProgramSolver,
     SolveOptions,
     Termination,
 )
+from fleetopt.problem import FleetProblem
 
 
 def test_optimal() -> None:
@@ -73,6 +79,39 @@ def test_time_limit_holds_what_was_found_so_far() -> None:
         assert solution.chosen
         assert solution.bound < solution.objective < math.inf
         assert 0.1 < solution.seconds < 2.0
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_node_limit_holds_what_was_found_so_far(limit: int) -> None:
+    """Limits on GPUs and power make whole nodes a puzzle; the bound stays below what is held."""
+    stated = FleetProblem(arrival_rate=3000.0, power_kw=60.0, max_gpus=110, max_pools=6)
+    model = Design(Case.of(stated), grey=False).opened()
+    optimum = ProgramSolver(model).solve()
+    assert optimum.termination is Termination.OPTIMAL
+    stopped = ProgramSolver(model, SolveOptions(node_limit=limit)).solve()
+    assert stopped.termination is Termination.NODE_LIMIT
+    assert stopped.holding is Holding.FEASIBLE
+    assert stopped.bound < optimum.objective <= stopped.objective + 1e-6
+    assert stopped.gap == pytest.approx(1 - stopped.bound / stopped.objective)
+
+
+def test_a_limit_without_a_fleet_is_told_as_such() -> None:
+    """An infeasible program that needs a search: nothing is held, nothing is proved."""
+    model = market_split_model()
+    model.exactly = pyo.Constraint(expr=sum(model.slack.values()) == 0)
+    solution = ProgramSolver(model, SolveOptions(node_limit=1)).solve()
+    assert (solution.termination, solution.holding) == (Termination.NODE_LIMIT, Holding.NONE)
+    assert solution.bound == pytest.approx(5.0)
+    with pytest.raises(StoppedError, match=r"node limit before .* bound on the objective is 5;"):
+        raise_unless_told(solution)
+
+
+def test_the_log_goes_where_it_is_sent(capfd: pytest.CaptureFixture[str]) -> None:
+    """To a stream, and not to standard output."""
+    log = io.StringIO()
+    ProgramSolver(small_fleet.model(), SolveOptions(log=log)).solve()
+    assert "HiGHS" in log.getvalue()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_gap() -> None:

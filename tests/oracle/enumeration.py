@@ -41,7 +41,7 @@ def fleets(problem: Problem) -> list[Pools]:
 
 def cost(pools: Pools) -> float:
     """USD per hour of a fleet."""
-    return sum(candidate.usd_per_hour * row.replicas for candidate, row in pools)
+    return sum(candidate.usd_per_hour * (row.replicas + row.spare) for candidate, row in pools)
 
 
 def _fleets(problem: Problem, start: int, pools_left: int) -> Iterator[Pools]:

@@ -6,10 +6,12 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from enumeration import Pools, Problem, random_problem
 
+from fleetopt.optimization.candidates import Row
 from fleetopt.optimization.limits import SideConstraints
 
 NAMES = (
@@ -19,24 +21,42 @@ NAMES = (
     "budget_usd_per_year",
     "node_size",
     "min_replicas",
+    "availability",
 )
 
 
 def random_hardware(seed: int) -> Problem:
-    """A random small problem whose replicas have one to four GPUs and draw power."""
+    """A random small problem whose replicas have one to four GPUs and draw power.
+
+    Most rows come with several numbers of spare replicas.
+    """
     rng = random.Random(f"hardware {seed}")
     gpus = {gpu: rng.randint(1, 4) for gpu in "ab"}
     watts = {gpu: rng.uniform(200.0, 3000.0) for gpu in "ab"}
     problem = random_problem(seed)
     candidates = tuple(
-        replace(c, gpus_per_replica=gpus[c.gpu], watts=watts[c.gpu]) for c in problem.candidates
+        replace(c, gpus_per_replica=gpus[c.gpu], watts=watts[c.gpu], rows=_spared(rng, c.rows))
+        for c in problem.candidates
     )
     return replace(problem, candidates=candidates)
+
+
+def _spared(rng: random.Random, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Each row with a number of spare replicas, the first of some candidates with two."""
+    both = rng.random() < 0.4
+    return tuple(
+        replace(row, spare=spare)
+        for k, row in enumerate(rows)
+        for spare in sorted(rng.sample((0, 1, 2, 5), 2 if both and k == 0 else 1))
+    )
 
 
 def random_side(names: Sequence[str], every: Sequence[Pools], seed: int) -> SideConstraints:
     """Limits between the least that a fleet can use and a little more than the cheapest does."""
     rng = random.Random(f"{names} {seed}")
+    share_up = rng.choice((0.5, 0.75, 0.8, 0.9, rng.uniform(0.6, 1.0)))
+    if "availability" in names:  # the other limits shall bind beside it
+        every = [p for p in every if all(enough_up(row, share_up) for _, row in p)] or every
     types = sorted({candidate.gpu for pools in every for candidate, _ in pools})
     limits: dict[str, Any] = {
         "inventory": {
@@ -49,6 +69,7 @@ def random_side(names: Sequence[str], every: Sequence[Pools], seed: int) -> Side
         "budget_usd_per_year": 8760.0 * _between(rng, [hourly(pools, 1) for pools in every]),
         "node_size": rng.choice((2, 3, 4, 8)),
         "min_replicas": rng.randint(2, 6),
+        "availability": share_up,
     }
     return SideConstraints(**{name: limits[name] for name in names})
 
@@ -73,20 +94,28 @@ def within(pools: Pools, side: SideConstraints) -> bool:
             or 8760.0 * hourly(pools, side.node_size) <= side.budget_usd_per_year
         )
         and all(row.replicas >= side.min_replicas for _, row in pools)
+        and all(enough_up(row, side.availability) for _, row in pools)
     )
+
+
+def enough_up(row: Row, availability: float) -> bool:
+    """Whether as many as must be up are up on average, in exact arithmetic of decimals."""
+    up = Fraction(repr(availability)) * (row.replicas + row.spare)
+    return up >= row.replicas
 
 
 def gpus_of(pools: Pools, node_size: int = 1) -> Counter[str]:
     """GPUs of each type, in whole nodes."""
     used = Counter[str]()
     for candidate, row in pools:
-        used[candidate.gpu] += candidate.gpus_per_replica * row.replicas
+        used[candidate.gpu] += candidate.gpus_per_replica * (row.replicas + row.spare)
     return Counter({gpu: -(-count // node_size) * node_size for gpu, count in used.items()})
 
 
 def kilowatts(pools: Pools) -> float:
     """Power of a fleet with every slot busy."""
-    return sum((candidate.watts or 0.0) * row.replicas for candidate, row in pools) / 1000.0
+    draw = ((candidate.watts or 0.0) * (row.replicas + row.spare) for candidate, row in pools)
+    return sum(draw) / 1000.0
 
 
 def hourly(pools: Pools, node_size: int) -> float:

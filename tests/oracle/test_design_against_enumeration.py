@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from enumeration import Problem, cost, fleets
@@ -35,6 +38,24 @@ def random_case(seed: int) -> Case:
         for profile in case.profiles
     ]
     return Case.of(stated.model_copy(update={"profiles": tuple(specs)}))
+
+
+@pytest.mark.parametrize("seed", range(0, 200, 4))
+def test_the_optimum_with_spare_replicas(seed: int) -> None:
+    """The cheapest of all fleets when the cost of each is counted anew with ceil(n / A)."""
+    case = random_case(seed)
+    share = random.Random(f"availability {seed}").uniform(0.6, 0.999)
+    points, most = len(case.breakpoints), case.problem.max_pools
+    plain = Design(case, grey=False, extra_rows=0)
+    costs = [
+        sum(c.usd_per_hour * math.ceil(row.replicas / Fraction(share)) for c, row in pools)
+        for pools in fleets(Problem(plain.candidates, points, most))
+    ]
+    stated = case.problem.model_copy(update={"availability": share})
+    solution = Design(replace(case, problem=stated), grey=False).optimum()
+    assert solution.usd_per_hour == pytest.approx(min(costs, default=math.inf))
+    for _, row in solution.chosen:
+        assert row.bought == math.ceil(row.replicas / Fraction(share))
 
 
 @pytest.mark.parametrize("seed", range(200))

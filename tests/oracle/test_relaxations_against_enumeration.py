@@ -10,10 +10,19 @@ from itertools import islice
 
 import pytest
 from enumeration import Pools, Problem, fleets
-from side_constraints import NAMES, random_hardware, random_side, within
+from side_constraints import (
+    NAMES,
+    gpus_of,
+    hourly,
+    kilowatts,
+    random_hardware,
+    random_side,
+    within,
+)
 
-from fleetopt.optimization.elastic import Conflict, conflict
+from fleetopt.optimization.conflict import Conflict, conflict
 from fleetopt.optimization.limits import SideConstraints
+from fleetopt.optimization.nearest import nearest
 from fleetopt.optimization.program import build
 
 SLIGHTLY = 1e-4
@@ -29,6 +38,8 @@ def infeasible_problems() -> Iterator[tuple[Problem, SideConstraints, list[Pools
         rng = random.Random(f"names {seed}")
         names = NAMES if seed % 2 else rng.sample(NAMES, 3)
         side = random_side(names, fleets(problem), seed)
+        fact = SideConstraints(availability=side.availability)  # no limit that could give
+        every = [pools for pools in every if within(pools, fact)]
         if every and not kept(problem, side, every, {}):
             yield problem, side, every
 
@@ -130,6 +141,45 @@ def test_the_limits_that_are_named_exclude_each_other(number: int) -> None:
     assert not kept(problem, side, every, without)
     for key in named:
         assert kept(problem, side, every, {**without, key: None})
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_the_nearest_fleet_relaxes_least_and_is_the_cheapest_of_those(number: int) -> None:
+    """It keeps every limit but those that it names, and each of these it uses as stated."""
+    problem, side, every = CASES[number]
+    points, most = problem.num_breakpoints, problem.max_pools
+    model = build(problem.candidates, points, most, side)
+    found = nearest(model, side.min_replicas)
+    assert found is not None
+    least = min(excess(problem, side, pools) for pools in every)
+    assert found.excess == pytest.approx(least, abs=1e-6)
+    chosen = found.solution.chosen
+    assert excess(problem, side, chosen) == pytest.approx(least, abs=1e-6)
+    alike = [pools for pools in every if excess(problem, side, pools) < least + 1e-7]
+    cheapest = min(hourly(pools, side.node_size) for pools in alike)
+    assert found.solution.usd_per_hour == pytest.approx(cheapest)
+    named = {limit.key: limit.needed for limit in found.relaxation}
+    changed = {key: eased(key, value or 0.0, 0.01) for key, value in named.items()}
+    whole = {key: round(v) if key.split(".")[0] in WHOLE else v for key, v in changed.items()}
+    assert kept(problem, side, [chosen], whole)
+    for key in named:
+        assert not kept(problem, side, [chosen], {k: v for k, v in whole.items() if k != key})
+
+
+def excess(problem: Problem, side: SideConstraints, pools: Pools) -> float:
+    """What a fleet uses beyond each limit, relative to it, summed up; 0 counts as 1."""
+    bought = gpus_of(pools, side.node_size)
+    uses = [(len(pools), problem.max_pools)]
+    uses += [(bought[gpu], count) for gpu, count in side.inventory.items()]
+    if side.max_gpus is not None:
+        uses.append((bought.total(), side.max_gpus))
+    if side.power_kw is not None:
+        uses.append((kilowatts(pools), side.power_kw))
+    if side.budget_usd_per_year is not None:
+        uses.append((8760.0 * hourly(pools, side.node_size), side.budget_usd_per_year))
+    over = sum(max(0.0, used - stated) / (stated or 1.0) for used, stated in uses)
+    fewest = min(row.replicas for _, row in pools)
+    return over + max(0.0, side.min_replicas - fewest) / side.min_replicas
 
 
 def test_a_feasible_program_has_no_conflict_to_tell() -> None:

@@ -95,3 +95,53 @@ def test_cells_keep_the_means_of_every_arc(name: str, context: Literal["total", 
         assert cells.weights @ cells.work == pytest.approx(load.mean_work)
         assert cells.weights @ cells.prefill_iterations == pytest.approx(part.mean(prefill))
         assert cells.weights.size <= 600
+
+
+def joint_lengths() -> LengthDistribution:
+    """Requests whose work does not grow with their length; many share a total length."""
+    rng = np.random.default_rng(12)
+    prompt = np.minimum(1 + rng.lognormal(5.0, 0.9, 6000).astype(np.int64), 900)
+    output = np.minimum(1 + rng.lognormal(3.0, 1.2, 6000).astype(np.int64), 900)
+    counts = rng.integers(1, 4, 6000)
+    return LengthDistribution.from_pairs(prompt, output, counts, (0, 128, 256, 512, 1800))
+
+
+JOINT = joint_lengths()
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 900), st.integers(50, 900))
+def test_prefix_sums_of_a_joint_table(lo: int, width: int) -> None:
+    """Sums over arcs that cut between requests of any total length."""
+    assert (np.diff(JOINT.total_tokens) == 0).any()
+    time, hi = iteration("total"), lo + width
+    expected = sums(JOINT, time, lo, hi)
+    load = LoadTable(JOINT, time).between(lo, hi, 3.0)
+    assert load.mean_work == pytest.approx(expected["work"] / expected["mass"])
+    assert load.context.mean == pytest.approx(expected["c1"] / expected["work"])
+    assert JOINT.share(lo, hi) == pytest.approx(expected["mass"])
+
+
+@pytest.mark.parametrize(("lo", "hi"), [(0, 1800), (0, 128), (128, 512), (512, 1800)])
+def test_cells_of_a_joint_table_keep_the_tail_of_its_work(lo: int, hi: int) -> None:
+    """Masses and means are exact; the 99th percentile of work is that of the requests."""
+    time = iteration("total")
+    cells = LoadTable(JOINT, time).between(lo, hi, 3.0).cells
+    part = JOINT.within(lo, hi)
+    work = -(-part.prompt_tokens // time.chunk_tokens) + part.output_tokens
+    assert cells.weights.sum() == pytest.approx(1.0)
+    assert cells.weights @ cells.work == pytest.approx(part.weights @ work)
+    for share, near in ((0.5, 0.15), (0.9, 0.1), (0.99, 0.06)):
+        exact = quantile(work.astype(np.float64), part.weights, share)
+        assert quantile(cells.work, cells.weights, share) == pytest.approx(exact, rel=near)
+    for least in range(1, 12):
+        exact_share = part.weights[part.prompt_tokens > (least - 1) * time.chunk_tokens].sum()
+        assert cells.weights[cells.prefill_iterations > least - 0.5].sum() == pytest.approx(
+            exact_share
+        )
+
+
+def quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, share * below[-1])])

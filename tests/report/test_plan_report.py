@@ -106,7 +106,7 @@ def test_a_plan_without_verification_says_so(plan):
 
 def test_a_stopped_solver_states_its_gap_and_what_it_holds(plan):
     status = replace(plan.status, termination="time_limit", holding="feasible", gap=0.0312)
-    assert "Solver: time limit, gap 3.12 %; the plan is feasible." in text_of(
+    assert "Solver: time limit, gap 3.12 %; a cheaper fleet may exist." in text_of(
         replace(plan, status=status)
     )
 

@@ -65,7 +65,7 @@ def test_each_named_limit_is_enough_alone_and_not_less(
 def test_several_that_have_to_give_together() -> None:
     """Neither GPUs nor power alone; both with the stated values."""
     said = refusal(max_gpus=3, power_kw=1.0)
-    stated = re.search(r"would do: max_gpus = (\d+) and power_kw = ([\d.]+)$", said)
+    stated = re.search(r"would do: max_gpus = (\d+) and power_kw = ([\d.]+)$", said, re.M)
     assert stated is not None
     gpus, power = int(stated[1]), float(stated[2])
     assert "instead of max_gpus = 3 and power_kw = 1" in said

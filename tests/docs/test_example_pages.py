@@ -1,4 +1,4 @@
-"""The page of own constraints works: its code, in order, prints what the page shows."""
+"""Pages with Python examples work: their code, in order, prints what the page shows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "program.md"
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```\n", flags=re.M | re.S)
 
 
-def test_the_example_prints_what_the_page_shows() -> None:
+@pytest.mark.parametrize(("page", "examples"), [("program.md", 2), ("frontier.md", 1)])
+def test_the_example_prints_what_the_page_shows(page: str, examples: int) -> None:
     """Every block of code is followed by its output."""
-    blocks = BLOCK.findall(PAGE.read_text())
-    assert len(blocks) == PAGE.read_text().count("```python") == 2
+    text = (DOCS / page).read_text()
+    blocks = BLOCK.findall(text)
+    assert len(blocks) == text.count("```python") == examples
     names: dict[str, object] = {}
     for code, shown in blocks:
         printed = StringIO()

@@ -1,0 +1,65 @@
+"""What a cut loop ends with, and what it notes on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.design import Design
+from fleetopt.optimization.solver import Solution
+from fleetopt.plan import PoolVerification, RefusedRow
+from fleetopt.verification.judge import Judged, Together
+
+MOST_REFUSALS = 300
+"""Refusals after which the simulator and the table are taken to disagree for good."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fleet of the program with its verdicts.
+
+    first: the optimum before any row was refused.
+    together: in scope fleet, the verdict on all requests; refused_fleets: fleets that were
+        chosen before and did not pass.
+    """
+
+    solution: Solution
+    first: Solution
+    verdicts: tuple[PoolVerification, ...]
+    refused: tuple[RefusedRow, ...]
+    together: Together | None = None
+    refused_fleets: tuple[tuple[Solution, Together], ...] = ()
+
+
+def judged(candidate: Candidate, row: Row) -> Judged:
+    """A chosen row as a pool to be judged."""
+    return Judged(
+        candidate.lo_tokens,
+        candidate.hi_tokens,
+        candidate.profile,
+        row.replicas,
+        candidate.arrival_rate,
+        candidate.gamma_lo,
+        candidate.gamma_hi,
+    )
+
+
+def refused_row(
+    design: Design, candidate: Candidate, row: Row, said: PoolVerification
+) -> RefusedRow:
+    """A row that the simulator refused, with what the table had said of it."""
+    bound = design.case.problem.slo[0]
+    predicted = (
+        design.table(candidate).row(row.replicas).percentile_s(bound.metric, bound.percentile)
+    )
+    return RefusedRow(
+        candidate.lo_tokens,
+        candidate.hi_tokens,
+        candidate.profile,
+        row.replicas,
+        1000.0 * (predicted or 0.0),
+        said.verdict,
+        said.p99_ttft_ms,
+        said.slo_attainment,
+        candidate.gamma_hi,
+    )

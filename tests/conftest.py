@@ -1,0 +1,18 @@
+"""What tests of several folders need."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def cbc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put CBC on the path, as somebody who owns it has it."""
+    pulp = pytest.importorskip("pulp")
+    program = Path(pulp.PULP_CBC_CMD.pulp_cbc_path)
+    if not os.access(program, os.X_OK):
+        pytest.skip("pulp has no CBC for this machine")
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")

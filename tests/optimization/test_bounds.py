@@ -1,0 +1,90 @@
+"""Bounds on the cost of fleets, and which arcs they ask the price of."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleetopt.optimization.bounds import PathBounds
+
+Arc = tuple[int, int, float, float]
+"""Start, end, bound and true cost."""
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[list[Arc], int, int]:
+    """Arcs with whole costs, so that ties are common, over positions 0 .. last."""
+    last = draw(st.integers(1, 5))
+    arcs = []
+    for _ in range(draw(st.integers(1, 25))):
+        start = draw(st.integers(0, last - 1))
+        bound = float(draw(st.integers(1, 6)))
+        extra = draw(st.sampled_from([0.0, 0.0, 1.0, 3.0, math.inf]))
+        arcs.append((start, draw(st.integers(start + 1, last)), bound, bound + extra))
+    return arcs, last, draw(st.integers(1, 4))
+
+
+def paths(arcs: list[Arc], last: int, most: int, start: int = 0) -> list[tuple[int, ...]]:
+    """Every path to the last position, by the numbers of its arcs."""
+    if start == last:
+        return [()]
+    if most == 0:
+        return []
+    return [
+        (i, *rest)
+        for i, arc in enumerate(arcs)
+        if arc[0] == start
+        for rest in paths(arcs, last, most - 1, arc[1])
+    ]
+
+
+def cost(arcs: list[Arc], path: tuple[int, ...]) -> float:
+    return sum(arcs[i][3] for i in path)
+
+
+def bounds_of(arcs: list[Arc], last: int, most: int) -> PathBounds:
+    starts, ends, bounds, _ = (np.array(column) for column in zip(*arcs, strict=True))
+    return PathBounds(starts, ends, bounds, last + 1, most)
+
+
+@settings(max_examples=200, deadline=None)
+@given(problems(), st.floats(0.0, 12.0), st.data())
+def test_nothing_that_a_fleet_of_this_cost_has_is_left_out(
+    problem: tuple[list[Arc], int, int], at_most: float, data: st.DataObject
+) -> None:
+    """The least cost is found, and each arc of every path within the limit is priced, once."""
+    arcs, last, most = problem
+    every = paths(arcs, last, most)
+    least = min((cost(arcs, path) for path in every), default=math.inf)
+    bounds, priced = bounds_of(arcs, last, most), []
+
+    def price(arc: int) -> float:
+        priced.append(arc)
+        return arcs[arc][3]
+
+    assert bounds.settle(price) == least
+    cheapest = [path for path in every if cost(arcs, path) <= least < math.inf]
+    assert {arc for path in cheapest for arc in path} <= set(priced)
+    among = np.array([data.draw(st.booleans()) for _ in arcs])
+    kept = [path for path in every if all(among[i] for i in path)]
+    expected = min((cost(arcs, path) for path in kept), default=math.inf)
+    assert bounds.settle(price, among=among) == expected
+    bounds.settle(price, at_most)
+    within = {i for path in every if cost(arcs, path) <= at_most for i in path}
+    assert within <= set(priced)
+    assert len(priced) == len(set(priced))
+
+
+def test_dear_arcs_are_never_priced() -> None:
+    """Where a cheap path is found first, the price of others is not asked."""
+    arcs = [(0, 1, 1.0, 1.0), (1, 2, 1.0, 1.0), (0, 2, 5.0, 5.0), (1, 2, 9.0, 9.0)]
+    priced: list[int] = []
+    bounds = bounds_of(arcs, 2, 2)
+    assert bounds.settle(lambda arc: priced.append(arc) or arcs[arc][3]) == pytest.approx(2.0)
+    assert sorted(priced) == [0, 1]
+    bounds.settle(lambda arc: priced.append(arc) or arcs[arc][3], at_most=5.0)
+    assert sorted(priced) == [0, 1, 2]

@@ -1,0 +1,108 @@
+"""Traces cut, scaled and merged: what is kept, and what changes by how much."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from recordings import requests
+
+from fleetopt.errors import InputError
+from fleetopt.workload.traces import Trace, merged
+from fleetopt.workload.traces.trace import peak_count
+
+
+def trace_of(count: int, seed: int = 0, **codes: object) -> Trace:
+    times, prompts, outputs = (
+        np.array(column) for column in zip(*requests(count, seed), strict=True)
+    )
+    return Trace(times, prompts.astype(np.int64), outputs.astype(np.int64), **codes)  # type: ignore[arg-type]
+
+
+TRACE = trace_of(500)
+
+
+@given(st.floats(0, 150), st.floats(0.5, 80))
+def test_a_part_holds_the_requests_of_its_time(start: float, width: float) -> None:
+    inside = (TRACE.arrival_s >= start) & (TRACE.arrival_s < start + width)
+    assume(inside.any())
+    part = TRACE.between(start, start + width)
+    assert part.prompt_tokens.tolist() == TRACE.prompt_tokens[inside].tolist()
+    assert part.arrival_s[0] == 0.0
+    np.testing.assert_allclose(np.diff(part.arrival_s), np.diff(TRACE.arrival_s[inside]), atol=1e-9)
+
+
+def test_an_empty_part_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"no requests arrive in \[1e\+06, 2e\+06\) s"):
+        TRACE.between(1e6, 2e6)
+
+
+@given(st.floats(0.01, 100))
+def test_scaling_time_scales_the_rate(factor: float) -> None:
+    scaled = TRACE.with_time_scaled(factor)
+    assert scaled.rate == pytest.approx(TRACE.rate / factor)
+    assert np.array_equal(scaled.output_tokens, TRACE.output_tokens)
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 2.0, 3.7])
+def test_scaling_the_rate_keeps_the_time_and_the_shape(factor: float) -> None:
+    """Counts within five standard errors, over all and in each quarter of the time."""
+    long = trace_of(20_000, 3)
+    scaled = long.with_rate_scaled(factor, np.random.default_rng(5))
+    spread = 5 * (long.arrival_s.size * (factor % 1) * (1 - factor % 1)) ** 0.5
+    assert abs(len(scaled) - factor * len(long)) <= spread
+    assert (np.diff(scaled.arrival_s) >= 0).all()
+    assert scaled.duration_s == pytest.approx(long.duration_s, rel=1e-2)
+    edges = np.linspace(0, long.duration_s, 5)
+    before, _ = np.histogram(long.arrival_s, edges)
+    after, _ = np.histogram(scaled.arrival_s, edges)
+    np.testing.assert_allclose(after, factor * before, rtol=0.06)
+    assert scaled.prompt_tokens.mean() == pytest.approx(long.prompt_tokens.mean(), rel=0.03)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
+def test_factors_that_make_no_sense(factor: float) -> None:
+    with pytest.raises(InputError, match="expected a factor above 0"):
+        TRACE.with_time_scaled(factor)
+    with pytest.raises(InputError, match="expected a factor above 0"):
+        TRACE.with_rate_scaled(factor, np.random.default_rng(0))
+
+
+def test_merging_keeps_every_request_and_its_names() -> None:
+    coded = trace_of(3, 1, model=np.array([0, 1, 0]), model_names=("a", "b"))
+    other = trace_of(2, 2, model=np.array([0, 0]), model_names=("b",))
+    both = merged([coded, other, trace_of(1, 3)])
+    assert (np.diff(both.arrival_s) >= 0).all()
+    assert both.model is not None
+    found = sorted(
+        (time, prompt, both.model_names[code])
+        for time, prompt, code in zip(both.arrival_s, both.prompt_tokens, both.model, strict=True)
+    )
+    parts = [(coded, "aba"), (other, "bb"), (trace_of(1, 3), " ")]
+    expected = sorted(
+        (time, prompt, name.strip())
+        for part, names in parts
+        for time, prompt, name in zip(part.arrival_s, part.prompt_tokens, names, strict=True)
+    )
+    assert found == expected
+
+
+def test_traces_with_and_without_times_do_not_merge() -> None:
+    without = Trace(np.empty(0), TRACE.prompt_tokens, TRACE.output_tokens)
+    with pytest.raises(InputError, match="states no arrival times, the others do"):
+        merged([TRACE, without])
+    assert len(merged([without, without])) == 1000
+
+
+@given(st.floats(0.05, 60))
+def test_the_peak_is_the_most_of_any_window(window: float) -> None:
+    """Against a count from every arrival on."""
+    part = TRACE.arrival_s[:80]
+    direct = max(int(((part >= t) & (part < t + window)).sum()) for t in part)
+    assert peak_count(part, window) == direct
+
+
+def test_the_peak_over_everything_is_the_mean() -> None:
+    assert TRACE.peak_rate(1e9) == TRACE.rate
+    assert TRACE.peak_rate(5.0) > TRACE.rate
