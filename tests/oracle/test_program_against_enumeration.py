@@ -89,7 +89,7 @@ def _has_refused(pools: Pools, index: int, replicas: int) -> bool:
     return any(c.index == index and row.replicas <= replicas for c, row in pools)
 
 
-@pytest.mark.parametrize("seed", FEWER_SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_best_fleets_in_order(seed: int) -> None:
     """K best by the program are the K cheapest of all, and the cuts leave no trace."""
     problem = random_problem(seed)
