@@ -96,7 +96,8 @@ class FleetOptimizer:
             simulated.append(accepted)
             if verbose:
                 print(progress_line(accepted))
-        published = self._swept(replace(asked, method="published"), factors)
+        compressing = (1.0,) if asked.is_one_pool(self.B_short) else factors
+        published = self._swept(replace(asked, method="published"), compressing)
         return OptimizationReport(
             self.B_short, self.t_slo_ms, lam, swept, simulated, tuple(published), self.method
         )

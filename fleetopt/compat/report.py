@@ -37,19 +37,19 @@ class OptimizationReport:
     method: str = "fleetopt"
 
     @property
-    def best_analytical(self) -> SweepResult | None:
+    def best_analytical(self) -> SweepResult:
         """The cheapest that meets the SLO by the tables; else the cheapest of all."""
         return best(self.analytical)
 
     @property
     def best_simulated(self) -> SweepResult | None:
         """The cheapest that the simulator accepts; else the first; None without simulation."""
-        return best(self.simulated)
+        return best(self.simulated) if self.simulated else None
 
     @property
     def as_published(self) -> SweepResult:
         """The best by the published formulas, whether or not it can carry its requests."""
-        return best(self.published) or self.published[0]
+        return best(self.published)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -65,8 +65,7 @@ class OptimizationReport:
         yield "Fleet optimization"
         asked = f"{self.lam:g} req/s, P99 TTFT within {self.t_slo_ms:g} ms"
         yield f"  split at {self.B_short:,} tokens, {asked}"
-        if self.best_analytical:
-            yield f"  best by the tables:   {with_factor(self.best_analytical)}"
+        yield f"  best by the tables:   {with_factor(self.best_analytical)}"
         if self.best_simulated:
             yield f"  best by simulation:   {with_factor(self.best_simulated)}"
         yield f"  by published formula: {with_factor(self.as_published)}"
@@ -79,8 +78,6 @@ class OptimizationReport:
 
     def _differences(self) -> Iterator[str]:
         theirs, ours = self.as_published, self.best_simulated or self.best_analytical
-        if ours is None:
-            return
         if not ours.slo_met:
             yield (
                 f"no number of these replicas keeps P99 TTFT within {self.t_slo_ms:g} ms with "
@@ -92,7 +89,8 @@ class OptimizationReport:
             (theirs.p99_ttft_short_ms, ours.p99_ttft_short_ms),
             (theirs.p99_ttft_long_ms, ours.p99_ttft_long_ms),
         )
-        if any(abs(published - here) > SAME * here for published, here in pairs):
+        apart = any(abs(published - here) > SAME * here for published, here in pairs)
+        if theirs.total_gpus and apart:
             published = " and ".join(f"{published:.0f}" for published, _ in pairs)
             here = " and ".join(f"{here:.0f}" for _, here in pairs)
             yield f"published P99 TTFT {published} ms, here {here} ms: {WHY_PERCENTILES}"
@@ -104,7 +102,7 @@ class OptimizationReport:
         if not compressing:
             return
         busy = ", ".join(
-            f"{100.0 * r.utilization_short:.0f} % at gamma {r.gamma:g}" for r in compressing
+            f"{100.0 * r.utilization_short:.0f} % (gamma {r.gamma:g})" for r in compressing
         )
         overloaded = any(r.utilization_short >= 1.0 for r in compressing)
         yield (
@@ -143,7 +141,7 @@ def progress_line(result: SweepResult) -> str:
     return f"[{result.source}] gamma {result.gamma:g}: {described(result)}"
 
 
-def best(results: Sequence[SweepResult]) -> SweepResult | None:
-    """The cheapest that meets the SLO; else the first; None of nothing."""
+def best(results: Sequence[SweepResult]) -> SweepResult:
+    """The cheapest that meets the SLO; else the first."""
     meeting = [result for result in results if result.slo_met] or results[:1]
-    return min(meeting, key=lambda result: result.cost_per_hr, default=None)
+    return min(meeting, key=lambda result: result.cost_per_hr)
