@@ -56,9 +56,9 @@ class LazyDesign(Design):
     @property
     def tables(self) -> Sequence[PoolTable]:
         """Every table of the case, evaluated or not."""
-        if len(self._tables) < len(self._arcs):
-            self._keep(pool_tables(self.case))
-        return tuple(self._tables.values())
+        if len(self._pools.known) < len(self._arcs):
+            self._pools.keep(pool_tables(self.case))
+        return self._pools.known
 
     def optimum(self) -> Solution:
         """The cheapest fleet that is left."""
@@ -106,8 +106,8 @@ class LazyDesign(Design):
         """USD per hour of the least row of an arc, which becomes a candidate if it has one."""
         what, profile = self._arcs[arc]
         table = self._makers[profile.name](what, self.case.pool_rate(what))
-        self._keep([table])
-        found = self._enumerated([table], self._rows, self.case.problem.min_replicas)
+        self._pools.keep([table])
+        found = self._pools.enumerated([table], self._rows, self.case.problem.min_replicas)
         for candidate in found:
             self.candidates += (replace(candidate, index=len(self.candidates)),)
         return min((c.cost(c.rows[0]) for c in found), default=math.inf)
