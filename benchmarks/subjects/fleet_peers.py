@@ -13,13 +13,15 @@ import numpy as np
 from benchmarks.figures import Figure, Subject
 from benchmarks.peers import compare
 from benchmarks.subjects.fleets import two_pools
-from benchmarks.subjects.simulator import PEER_REQUESTS, REQUESTS, draw
+from benchmarks.subjects.simulator import REQUESTS, draw
 from fleetopt.simulation.fleet import simulate_fleet
 from fleetopt.simulation.fleet_model import Traffic
 from fleetopt.simulation.fleet_records import PoolEngine
 from fleetopt.simulation.records import Floats, Requests, Window
 from fleetopt.simulation.routing import ByLength
 
+PEER_REQUESTS = 100_000
+"""So many that what every run costs at its start does not count."""
 VIDUR = 970.0
 """Requests per CPU-second that Vidur is on record with; another model, quoted for scale."""
 
