@@ -193,6 +193,24 @@ class PoolVerification:
 
 
 @dataclass(frozen=True)
+class RecordedTraffic:
+    """A trace that a fleet was simulated on, request by request with their own times.
+
+    path, sha256: of the file. requests, duration_s: as recorded.
+    clipped: requests beyond the largest context that were cut to it.
+    rejected: those that were left out, because the problem turns them away.
+    """
+
+    path: str
+    sha256: str
+    requests: int
+    duration_s: float
+    clipped: int = 0
+    rejected: int = 0
+    __pydantic_config__ = _CLOSED
+
+
+@dataclass(frozen=True)
 class Verification:
     """The verdict over all pools, with the effort that went into it.
 
@@ -201,6 +219,8 @@ class Verification:
     replications: the most of any pool.
     seed: from which all random numbers come.
     attained: in scope fleet, share of all requests within each bound.
+    trace: the recorded traffic that it was done on; null for Poisson arrivals. On a trace
+        verdicts are counts, and intervals come from its blocks of time.
     """
 
     verdict: Verdict
@@ -209,6 +229,7 @@ class Verification:
     seed: int
     pools: tuple[PoolVerification, ...]
     attained: tuple[Interval, ...] = ()
+    trace: RecordedTraffic | None = None
     __pydantic_config__ = _CLOSED
 
 
@@ -218,6 +239,8 @@ class RefusedRow:
 
     predicted_ms: percentile of the first bound, by the table.
     compression: of the pool, see `Pool`.
+    needs: on a trace, the least replicas of this pool that keep the SLO; null at Poisson
+        arrivals, and where no number does.
     """
 
     lo_tokens: int
@@ -229,6 +252,7 @@ class RefusedRow:
     p99_ttft_ms: Interval
     slo_attainment: Interval
     compression: float = 1.0
+    needs: int | None = None
     __pydantic_config__ = _CLOSED
 
 

@@ -220,13 +220,15 @@ class Design:
         """The cheapest fleet that is left."""
         return self._solver.solve()
 
-    def refuse(self, candidate: Candidate, replicas: int) -> None:
+    def refuse(self, candidate: Candidate, replicas: int, *, whole: bool = False) -> None:
         """Take a row that failed, and those with fewer replicas, out of the program.
 
         A candidate that runs out of rows gets the next ones above, but for a user's program.
+        whole: take out the candidate, as no number of replicas would do.
         """
-        self._refused[candidate.index] = replicas
-        if self._solver.refuse(candidate, replicas) == 0 and not self._is_open:
+        gone = max(replicas, candidate.rows[-1].replicas) if whole else replicas
+        self._refused[candidate.index] = gone
+        if self._solver.refuse(candidate, gone) == 0 and not (whole or self._is_open):
             self._replace(replace(candidate, rows=self._more_rows(candidate, replicas)))
             self._solver = self._load(self._built())
 

@@ -14,14 +14,14 @@ from fleetopt.optimization.design import Design
 from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import RefusedRow
-from fleetopt.verification.judge import FRESH, Judge, Judged, Together
 from fleetopt.verification.outcome import MOST_REFUSALS, Outcome, judged, refused_row
+from fleetopt.verification.verifier import FRESH, Judged, Together, Verifier
 
 _ACCEPTED = ("pass", "too short")
 """Verdicts that end the loop; a run that is too short says nothing against a fleet."""
 
 
-def accept_together(design: Design, judge: Judge) -> Outcome:
+def accept_together(design: Design, judge: Verifier) -> Outcome:
     """The cheapest fleet whose requests together attain the SLO, twice, in the simulator.
 
     Raises InfeasibleError if the program runs out of fleets, and StoppedError if a limit
@@ -49,7 +49,7 @@ def accept_together(design: Design, judge: Judge) -> Outcome:
     )
 
 
-def _said(judge: Judge, pools: Sequence[Judged]) -> Together:
+def _said(judge: Verifier, pools: Sequence[Judged]) -> Together:
     """The first verdict on a fleet; if it passes, the verdict on fresh seeds."""
     first = judge.together(pools)
     return judge.together(pools, FRESH) if first.verdict == "pass" else first
@@ -65,7 +65,7 @@ def _refuse_unstable(design: Design, solution: Solution, said: Together) -> list
     return refused
 
 
-def _learn(design: Design, judge: Judge, solution: Solution, pools: Sequence[Judged]) -> None:
+def _learn(design: Design, judge: Verifier, solution: Solution, pools: Sequence[Judged]) -> None:
     """Let the program know what was measured, and take out the fleet."""
     design.exclude(solution.chosen)
     design.measure(
