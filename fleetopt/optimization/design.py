@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -19,6 +20,7 @@ from fleetopt.optimization.attainment import (
     is_worth_more,
     measured,
     with_misses,
+    with_row,
 )
 from fleetopt.optimization.attributes import attach
 from fleetopt.optimization.candidates import (
@@ -220,16 +222,25 @@ class Design:
         """The cheapest fleet that is left."""
         return self._solver.solve()
 
-    def refuse(self, candidate: Candidate, replicas: int, *, whole: bool = False) -> None:
-        """Take a row that failed, and those with fewer replicas, out of the program.
+    def refuse(self, candidate: Candidate, replicas: int) -> None:
+        """Take a row that failed, and those with fewer replicas, out of the program."""
+        self.refuse_all([(candidate, replicas)])
+
+    def refuse_all(self, cuts: Iterable[tuple[Candidate, float]]) -> None:
+        """Take out rows (candidate, replicas) and those with fewer replicas.
 
         A candidate that runs out of rows gets the next ones above, but for a user's program.
-        whole: take out the candidate, as no number of replicas would do.
+        Infinitely many replicas take out the candidate.
         """
-        gone = max(replicas, candidate.rows[-1].replicas) if whole else replicas
-        self._refused[candidate.index] = gone
-        if self._solver.refuse(candidate, gone) == 0 and not (whole or self._is_open):
-            self._replace(replace(candidate, rows=self._more_rows(candidate, replicas)))
+        is_short = False
+        for candidate, replicas in cuts:
+            whole = math.isinf(replicas)
+            gone = candidate.rows[-1].replicas if whole else int(replicas)
+            self._refused[candidate.index] = max(gone, self._refused.get(candidate.index, 0))
+            if self._solver.refuse(candidate, gone) == 0 and not (whole or self._is_open):
+                self._replace(replace(candidate, rows=self._more_rows(candidate, gone)))
+                is_short = True
+        if is_short:
             self._solver = self._load(self._built())
 
     def exclude(self, chosen: Sequence[Chosen]) -> None:
@@ -240,11 +251,13 @@ class Design:
     def measure(self, misses: Iterable[tuple[Candidate, int, tuple[float, ...]]]) -> None:
         """Put what was measured of rows (candidate, replicas) in the place of the table's misses.
 
-        A candidate whose last row misses more than the table said gets the next ones above,
-        but for a user's program.
+        Rows that are not there yet are added, and a candidate whose last row misses more than
+        the table said gets the next ones above, but for a user's program.
         """
         for candidate, replicas, shares in misses:
             known = self.candidates[candidate.index]
+            if not self._is_open:
+                known = with_row(known, self.row(replicas))
             changed = measured(known, replicas, shares)
             if not self._is_open and self._is_short(changed, replicas):
                 more = self._more_rows(known, replicas)

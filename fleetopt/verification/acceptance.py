@@ -6,14 +6,12 @@ is solved again. A judge that knows the least replicas that pass takes out all r
 
 from __future__ import annotations
 
-import math
-
 from fleetopt.errors import InfeasibleError
-from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Design
 from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import PoolVerification, RefusedRow
+from fleetopt.verification.lookahead import LookAhead
 from fleetopt.verification.outcome import MOST_REFUSALS, Outcome, judged, refused_row
 from fleetopt.verification.together import accept_together
 from fleetopt.verification.verifier import FRESH, Verifier
@@ -36,6 +34,7 @@ def accept(design: Design, judge: Verifier) -> Outcome:
 def _accept_pools(design: Design, judge: Verifier) -> Outcome:
     first = solution = design.optimum()
     refused: list[RefusedRow] = []
+    ahead = LookAhead(design, judge)
     while solution.holding is not Holding.NONE and len(refused) < MOST_REFUSALS:
         verdicts = verdicts_on(judge, solution)
         bad = [
@@ -45,29 +44,18 @@ def _accept_pools(design: Design, judge: Verifier) -> Outcome:
         ]
         if not bad:
             return Outcome(solution, first, tuple(verdicts), tuple(refused))
+        cuts = []
         for candidate, row, said in bad:
-            refused.append(_refuse(design, judge, candidate, row, said))
+            needs = ahead.needs(candidate, row)
+            refused.append(refused_row(design, candidate, row, said, needs))
+            cuts.append((candidate, row.replicas if needs is None else needs - 1))
+        design.refuse_all([*cuts, *ahead.others()])
         solution = design.optimum()
     raise_unless_told(solution)
     raise InfeasibleError(
         f"no fleet passed the simulator: it refused {len(refused)} pools that the table would "
         "build; a longer SLO, more pools, looser limits or paged admission may help"
     )
-
-
-def _refuse(
-    design: Design, judge: Verifier, candidate: Candidate, row: Row, said: PoolVerification
-) -> RefusedRow:
-    """Take out a row that did not pass, and all that are known not to pass either."""
-    least = judge.least(judged(candidate, row))
-    if least is None:
-        design.refuse(candidate, row.replicas)
-        return refused_row(design, candidate, row, said)
-    if math.isinf(least):
-        design.refuse(candidate, row.replicas, whole=True)
-        return refused_row(design, candidate, row, said)
-    design.refuse(candidate, int(least) - 1)
-    return refused_row(design, candidate, row, said, int(least))
 
 
 def verdicts_on(judge: Verifier, solution: Solution) -> list[PoolVerification]:

@@ -9,18 +9,20 @@ NEIGHBOURS = 2
 """Numbers below the found one that have to fail too: nothing proves that trials are monotone."""
 
 
-def least_passing(passes: Callable[[int], bool], first: int, most: int) -> float:
+def least_passing(
+    passes: Callable[[int], bool], first: int, most: int, guess: int | None = None
+) -> float:
     """The least n in [first, most] that passes, where all below it fail.
 
-    Steps double until a number passes, and halve between it and the last that failed. Then
-    the neighbours below are tried as well, and the search goes on from one that passes.
-    Infinite if `most` does not pass.
+    Steps from the guess double until a trial turns out otherwise, and halve between the two.
+    Then the neighbours below are tried as well, and the search goes on from one that passes.
+    Infinite if no trial passes, that of `most` included.
     """
-    failed, n, step = first - 1, first, 1
-    while not passes(n):
-        if n >= most:
-            return math.inf
-        failed, n, step = n, min(n + step, most), 2 * step
+    start = min(max(first, guess or first), most)
+    failed, passed = _bracket(passes, first, most, start)
+    if math.isinf(passed):
+        return passed
+    n = int(passed)
     while n - failed > 1:
         middle = (failed + n) // 2
         if passes(middle):
@@ -29,4 +31,24 @@ def least_passing(passes: Callable[[int], bool], first: int, most: int) -> float
             failed = middle
     below = (k for k in range(n - 2, max(first, n - NEIGHBOURS) - 1, -1) if passes(k))
     lower = next(below, None)
-    return n if lower is None else least_passing(passes, first, lower)
+    return n if lower is None else least_passing(passes, first, lower, lower)
+
+
+def _bracket(passes: Callable[[int], bool], first: int, most: int, start: int) -> tuple[int, float]:
+    """A number that fails (or first - 1) and a larger one that passes, near the start."""
+    step = 1
+    if passes(start):
+        n = start
+        while n > first:
+            below = max(first, n - step)
+            if not passes(below):
+                return below, n
+            n, step = below, 2 * step
+        return first - 1, n
+    failed = start
+    while failed < most:
+        n = min(failed + step, most)
+        if passes(n):
+            return failed, n
+        failed, step = n, 2 * step
+    return most, math.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from fleetopt.optimization.candidates import Candidate, Row
@@ -49,7 +50,7 @@ def refused_row(
     candidate: Candidate,
     row: Row,
     said: PoolVerification,
-    needs: int | None = None,
+    needs: float | None = None,
 ) -> RefusedRow:
     """A row that the simulator refused, with what the table had said of it.
 
@@ -69,5 +70,5 @@ def refused_row(
         said.p99_ttft_ms,
         said.slo_attainment,
         candidate.gamma_hi,
-        needs,
+        None if needs is None or math.isinf(needs) else int(needs),
     )

@@ -7,6 +7,7 @@ share would differ on other traffic like it; they do not decide.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -39,6 +40,7 @@ class TraceJudge:
     progress: Progress
     _known: dict[tuple[Judged, int], PoolVerification] = field(default_factory=dict)
     _missed: dict[tuple[Judged, int], tuple[int, ...]] = field(default_factory=dict)
+    _least: dict[Judged, int] = field(default_factory=dict)
     _parts: dict[tuple[Served, int], Requests] = field(default_factory=dict)
 
     @property
@@ -78,16 +80,30 @@ class TraceJudge:
         return tuple(missed / max(size, 1) for missed in self._counted(pool, FIRST))
 
     def least(self, pool: Judged) -> float:
-        """The least replicas that pass in place of a pool that did not.
+        """The least replicas from a pool's own upwards that pass.
 
         On every draw of what is compressed that a plan is judged on. Infinite if a replica
-        for each request is not enough.
+        for each request is not enough. The search starts at what pools inside it needed.
         """
         most = max(self._part(pool, round_).arrival_s.size for round_ in self._rounds(pool))
-        self.progress(f"looking for the least replicas that pass in place of {named(pool)}")
-        return least_passing(
-            lambda n: self._passes(replace(pool, replicas=n)), pool.replicas + 1, most
+        if not most:
+            return pool.replicas
+        inside = [
+            n
+            for other, n in self._least.items()
+            if other.profile == pool.profile
+            and pool.lo_tokens <= other.lo_tokens
+            and other.hi_tokens <= pool.hi_tokens
+        ]
+        found = least_passing(
+            lambda n: self._passes(replace(pool, replicas=n)),
+            pool.replicas,
+            max(most, pool.replicas),
+            max(inside, default=None),
         )
+        if not math.isinf(found):
+            self._least[pool] = int(found)
+        return found
 
     def _passes(self, pool: Judged) -> bool:
         return all(

@@ -77,7 +77,7 @@ class Verifier(Protocol):
         ...
 
     def least(self, pool: Judged) -> float | None:
-        """The least replicas that pass in place of a pool that did not; None if not looked for.
+        """The least replicas that pass, from a pool's own upwards; None if not looked for.
 
         Infinite if no number passes.
         """
