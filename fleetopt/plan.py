@@ -239,7 +239,7 @@ class RefusedRow:
 
     predicted_ms: percentile of the first bound, by the table.
     compression: of the pool, see `Pool`.
-    needs: on a trace, the least replicas of this pool that keep the SLO; null at Poisson
+    needs: on a trace, the least replicas found to keep the SLO in this pool; null at Poisson
         arrivals, and where no number does.
     """
 

@@ -15,7 +15,7 @@ from fleetopt.optimization.design import Design
 from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding
-from fleetopt.plan import Plan
+from fleetopt.plan import Alternative, Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
 from fleetopt.study.infeasible import explained, unverifiable
@@ -104,4 +104,11 @@ def verify(
         together = judge.together(pools, AFRESH) if case.problem.slo_scope == "fleet" else None
         said = together.pools if together else [judge.verdict(pool, AFRESH) for pool in pools]
         done = assembly.verification(said, options, together, judge.traffic)
-    return replace(plan, verification=done)
+    before = plan.verification.trace if plan.verification else None
+    others = plan.alternatives if done.trace == before else tuple(map(_unjudged, plan.alternatives))
+    return replace(plan, verification=done, alternatives=others)
+
+
+def _unjudged(other: Alternative) -> Alternative:
+    """A fleet whose verdict was on other traffic."""
+    return replace(other, verdict="not verified")
