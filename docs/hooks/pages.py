@@ -37,6 +37,8 @@ PARTS = {
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
+    "trace fleets": measured.trace_fleets,
+    "trace answer": lambda: _fenced("text", "docs/measured/solve_code_trace.txt"),
     "speed": measured.speed,
     "accuracy": measured.accuracy,
     "published percentiles": measured.published_percentiles,
