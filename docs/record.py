@@ -1,6 +1,6 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [examples]
 """
 
 from __future__ import annotations
@@ -108,6 +108,11 @@ def _judged(traffic: str, plan: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def examples() -> None:
+    """The worked examples of extensions, each beside its problem."""
+    subprocess.run([sys.executable, str(ROOT / "docs" / "examples.py")], cwd=ROOT, check=True)
+
+
 def fill_readme() -> None:
     """Put the recorded answer and accuracy into the README."""
     readme = ROOT / "README.md"
@@ -138,6 +143,7 @@ if __name__ == "__main__":
         "speed": speed,
         "workload": workload,
         "trace": trace,
+        "examples": examples,
     }
     for wanted in sys.argv[1:] or parts:
         parts[wanted]()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
 from fleetopt.errors import Fault, InputError
+from fleetopt.extension import Extension
 from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LengthCdf, TraceSource
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
@@ -29,6 +30,7 @@ class Case:
     problem: with the distribution and the profiles written into it, so that it stands alone.
     lengths: requests that the fleet serves; breakpoints: 0 = t_0 < ... < t_m.
     arrival_rate: requests per second to design for, headroom included and rejected ones not.
+    extension: Python that changes the program; None unless it was read and permitted.
     """
 
     problem: FleetProblem
@@ -38,10 +40,13 @@ class Case:
     arrival_rate: float
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...]
+    extension: Extension | None = None
 
     @classmethod
-    def of(cls, problem: FleetProblem, beside: Path | None = None) -> Case:
-        """Read what the problem names; raises InputError with every fault."""
+    def of(
+        cls, problem: FleetProblem, beside: Path | None = None, extension: Extension | None = None
+    ) -> Case:
+        """Read what the problem names but its extension; raises InputError with every fault."""
         problem, inputs = inputs_of(problem, beside)
         lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
@@ -52,8 +57,9 @@ class Case:
             breakpoints=points,
             profiles=tuple(CalibratedProfile(spec) for spec in inputs.profiles),
             arrival_rate=problem.design_rate * share,
-            sources=inputs.sources,
+            sources=(*inputs.sources, *([extension.source] if extension else [])),
             notes=(*notes, *_trace_notes(problem)),
+            extension=extension,
         )
 
     def capacity(self, profile: ReplicaProfile, max_context: int) -> Capacity:
@@ -80,7 +86,7 @@ class Case:
 
     @cached_property
     def _arcs(self) -> tuple[Served, ...]:
-        return tuple(what for what in self._pairs() if self.lengths.served_share(what) > _NOTHING)
+        return tuple(what for what in self._pairs() if self.has_requests(what))
 
     def _pairs(self) -> Iterator[Served]:
         position = {tokens: i for i, tokens in enumerate(self.breakpoints)}
@@ -96,6 +102,10 @@ class Case:
         """What the pool between two nodes serves."""
         share = self.problem.compressible_share if max(gamma_lo, gamma_hi) > 1.0 else 0.0
         return Served(lo_tokens, hi_tokens, gamma_lo, gamma_hi, share)
+
+    def has_requests(self, what: Served) -> bool:
+        """Whether a pool serves any; none are left where all its own are compressed."""
+        return self.lengths.served_share(what) > _NOTHING
 
     def pool_rate(self, what: Served) -> float:
         """Requests per second of a pool."""
