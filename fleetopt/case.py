@@ -159,7 +159,13 @@ def recorded(stated: TraceSource, beside: Path | None = None) -> tuple[Path, Tra
 
     It has to be the file that was read before, if it was.
     """
-    path = find_file(stated.path, beside)
+    try:
+        path = find_file(stated.path, beside)
+    except InputError:
+        if not stated.sha256:
+            raise
+        text = "no such file; the plan was designed for this trace"
+        raise InputError.single(stated.path, text, "--trace FILE says where it is") from None
     trace = read_trace(path, stated.format, stated.columns, stated.skip_bad_lines)
     if stated.sha256 not in ("", trace.files[0].source.sha256):
         raise InputError.single(
