@@ -218,7 +218,9 @@ def _named_faults(stated: FleetSimulation) -> Iterator[Fault]:
         elif pool.n_gpus % known[pool.gpu].gpus_per_replica:
             each = known[pool.gpu].gpus_per_replica
             yield Fault(f"pools[{i}].n_gpus", f"expected a multiple of {each}, got {pool.n_gpus}")
-    yield from _faults_in("length_knowledge", lambda: LengthKnowledge.parse(stated.length_knowledge))
+    yield from _faults_in(
+        "length_knowledge", lambda: LengthKnowledge.parse(stated.length_knowledge)
+    )
 
 
 def _faults_in(place: str, read: Callable[[], object]) -> Iterator[Fault]:
@@ -226,4 +228,3 @@ def _faults_in(place: str, read: Callable[[], object]) -> Iterator[Fault]:
         read()
     except InputError as error:
         yield from (replace(fault, place=place) for fault in error.faults)
-

@@ -68,9 +68,7 @@ def runs_of(scenario: Scenario, executor: Executor, replications: int) -> list[F
 def first_outcome(scenario: Scenario) -> FleetOutcome:
     """The first replication again, request by request."""
     (seed,) = seeds(scenario, 1)
-    return outcome_of(
-        scenario.fleet, scenario.source, scenario.horizon, seed, loop=scenario.loop
-    )
+    return outcome_of(scenario.fleet, scenario.source, scenario.horizon, seed, loop=scenario.loop)
 
 
 def seeds(scenario: Scenario, replications: int) -> list[np.random.SeedSequence]:

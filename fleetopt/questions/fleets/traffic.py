@@ -132,9 +132,7 @@ def _stated_streams(
         yield "cdf", name, 1.0, stated.cdf
 
 
-def _lengths(
-    cdf: str | LengthCdf, beside: Path | None
-) -> tuple[LengthCdf, tuple[SourceFile, ...]]:
+def _lengths(cdf: str | LengthCdf, beside: Path | None) -> tuple[LengthCdf, tuple[SourceFile, ...]]:
     if isinstance(cdf, LengthCdf):
         return cdf, ()
     lengths, source = read_lengths(cdf, beside)
