@@ -1,6 +1,6 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed] [workload]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [examples]
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ def workload() -> None:
         shutil.copy(drawn, ROOT / "docs" / "figures" / "workload.png")
 
 
+def examples() -> None:
+    """The worked examples of extensions, each beside its problem."""
+    subprocess.run([sys.executable, str(ROOT / "docs" / "examples.py")], cwd=ROOT, check=True)
+
+
 def fill_readme() -> None:
     """Put the recorded answer and accuracy into the README."""
     readme = ROOT / "README.md"
@@ -92,6 +97,7 @@ if __name__ == "__main__":
         "accuracy": accuracy,
         "speed": speed,
         "workload": workload,
+        "examples": examples,
     }
     for wanted in sys.argv[1:] or parts:
         parts[wanted]()

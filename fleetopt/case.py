@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
 from fleetopt.errors import Fault, InputError
+from fleetopt.extension import Extension
 from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LengthCdf
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
@@ -29,6 +30,7 @@ class Case:
     problem: with the distribution and the profiles written into it, so that it stands alone.
     lengths: requests that the fleet serves; breakpoints: 0 = t_0 < ... < t_m.
     arrival_rate: requests per second to design for, headroom included and rejected ones not.
+    extension: Python that changes the program; None unless it was read and permitted.
     """
 
     problem: FleetProblem
@@ -38,10 +40,13 @@ class Case:
     arrival_rate: float
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...]
+    extension: Extension | None = None
 
     @classmethod
-    def of(cls, problem: FleetProblem, beside: Path | None = None) -> Case:
-        """Read what the problem names; raises InputError with every fault."""
+    def of(
+        cls, problem: FleetProblem, beside: Path | None = None, extension: Extension | None = None
+    ) -> Case:
+        """Read what the problem names but its extension; raises InputError with every fault."""
         problem, inputs = inputs_of(problem, beside)
         lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
@@ -52,8 +57,9 @@ class Case:
             breakpoints=points,
             profiles=tuple(CalibratedProfile(spec) for spec in inputs.profiles),
             arrival_rate=problem.design_rate * share,
-            sources=inputs.sources,
+            sources=(*inputs.sources, *([extension.source] if extension else [])),
             notes=(*notes, *_trace_notes(problem)),
+            extension=extension,
         )
 
     def capacity(self, profile: ReplicaProfile, max_context: int) -> Capacity:

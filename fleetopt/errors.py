@@ -37,6 +37,14 @@ class InputError(FleetoptError):
         return cls([Fault(place, expected, suggestion)])
 
 
+class ExtensionError(InputError):
+    """A user's Python file failed; `trace` says where, as Python would."""
+
+    def __init__(self, fault: Fault, trace: str) -> None:
+        self.trace = trace
+        super().__init__([fault])
+
+
 class InfeasibleError(FleetoptError):
     """No fleet meets the problem as stated; the message says what binds."""
 

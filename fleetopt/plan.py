@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from fleetopt.errors import Fault, InputError
+from fleetopt.objective import Objective
 from fleetopt.problem import FleetProblem, structure
 
 SCHEMA = "fleetopt.plan/1"
@@ -254,7 +255,8 @@ class Status:
     holding: what it holds, "optimal" or "feasible".
     gap: relative distance between the answer and the bound of the solver.
     bound_usd_per_year: cost of the first optimum, before simulation refused any row; where
-        the solver was stopped early, what it had proved by then.
+        the solver was stopped early, what it had proved by then. It bounds the cost only
+        where the cost is the objective.
     refused_rows: rows that simulation refused on the way.
     refused_fleets: whole fleets that it refused, in scope fleet.
     """
@@ -291,6 +293,7 @@ class Provenance:
 
     version: of fleetopt.
     input_sha256: SHA-256 of each file that was read, by its path.
+    extension: the one of these files that changed the program; empty if none did.
     date: UTC, ISO 8601.
     command: the command line; empty if there was none.
     """
@@ -300,6 +303,7 @@ class Provenance:
     input_sha256: dict[str, str]
     date: str
     command: str
+    extension: str = ""
     __pydantic_config__ = _CLOSED
 
 
@@ -312,6 +316,7 @@ class Plan:
     verification: null if nothing was simulated.
     alternatives: other fleets beside it.
     notes: things to know before acting.
+    objective: null if it is the cost.
     schema: "fleetopt.plan/1".
     """
 
@@ -324,6 +329,7 @@ class Plan:
     alternatives: tuple[Alternative, ...]
     notes: tuple[str, ...]
     provenance: Provenance
+    objective: Objective | None = None
     schema: str = field(default=SCHEMA)
     __pydantic_config__ = _CLOSED
 

@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import commands  # noqa: E402
+import extensions  # noqa: E402
 import laws  # noqa: E402
 import measured  # noqa: E402
 import program  # noqa: E402
@@ -29,6 +30,7 @@ PARTS = {
     "profile keys": schemas.profile_keys,
     "horizon": laws.horizon,
     "program interface": program.interface,
+    "worked examples": extensions.worked_examples,
     "plan fields": schemas.plan_fields,
     "refusal fields": schemas.refusal_fields,
     "terminations": statuses.terminations,

@@ -52,13 +52,15 @@ def state_fleet(
     return scenario
 
 
-def two_pool_keys(given: Given) -> tuple[dict[str, Any], dict[Any, Any], list[Fault]]:
+def two_pool_keys(given: Given) -> tuple[dict[str, Any], Given, list[Fault]]:
     """The published two pools, the options that are left, and what is missing.
 
     A pool of 0 GPUs is left out.
     """
     options = {option.key: (option, value) for option, value in given.items()}
-    pools, faults, origins = [], [], {}
+    pools: list[dict[str, Any]] = []
+    faults: list[Fault] = []
+    origins: dict[str, str] = {}
     for i, (key, spelling) in enumerate(_SIZES):
         size = options.get(f"{key}.n_gpus")
         if size is None:

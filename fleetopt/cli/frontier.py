@@ -22,6 +22,7 @@ _SHOWN = ("dominated", "refused")
               help="Two different of cost, ttft, tpot, gpus and power.")  # fmt: skip
 @options.workload
 @options.slo
+@options.scope
 @options.fleet
 @options.side
 @options.tables

@@ -15,7 +15,14 @@ from typing import IO, Any, cast
 
 import click
 
-from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError, near
+from fleetopt.errors import (
+    ExtensionError,
+    FleetoptError,
+    InfeasibleError,
+    InputError,
+    StoppedError,
+    near,
+)
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -161,6 +168,8 @@ def _print_version(ctx: click.Context, wanted: bool) -> None:
 
 
 def _input_message(error: InputError) -> str:
+    if isinstance(error, ExtensionError):
+        return f"{error.trace}\nError: {error}"
     if len(error.faults) == 1:
         return f"Error: {error.faults[0]}"
     lines = [f"Error: {len(error.faults)} faults in the input"]

@@ -19,8 +19,9 @@ def command(folder: str, model: str) -> None:  # fmt: skip
     """Copy a bundled model into the new folder DIR, to start from."""
     from pathlib import Path
 
-    from fleetopt.catalog import copy_model
+    from fleetopt.catalog import copy_model, read_problem
     from fleetopt.cli.output import write_text
 
     copy_model(model, Path(folder))
-    write_text(f"Copied {model} to {folder}. Solve it with: fleetopt solve {folder}\n", None)
+    leave = " --allow-python" if read_problem(folder)[0].extension else ""
+    write_text(f"Copied {model} to {folder}. Solve it with: fleetopt solve {folder}{leave}\n", None)

@@ -41,10 +41,10 @@ def command(
     from fleetopt.cli.statement import given_options
 
     files = {"--records": records, "--series": series, "--chrome-trace": chrome_trace}
-    given, faults = given_options(ctx), output_faults({**files, "--output": output})
-    if plan is not None:
-        keys, given, missing = plan_keys(plan, given)
-    else:
-        keys, given, missing = two_pool_keys(given)
+    faults = output_faults({**files, "--output": output})
+    options_given = given_options(ctx)
+    keys, given, missing = (
+        two_pool_keys(options_given) if plan is None else plan_keys(plan, options_given)
+    )
     scenario = state_fleet(keys, given, least_requests=_REQUESTS, others=[*missing, *faults])
     answer(scenario, form, output, files)

@@ -29,11 +29,16 @@ from fleetopt.cli import options
 )
 @options.simulation
 @options.solver
+@click.option(
+    "--allow-python",
+    is_flag=True,
+    help="Run the Python file that PROBLEM names as its extension; bundled ones need no leave.",
+)
 @options.output
 @click.pass_context
 def command(
-    ctx: click.Context, /, problem: str | None, solver_log: str | None, save_lp: str | None,
-    form: str, output: str | None, **_: object,
+    ctx: click.Context, /, problem: str | None, allow_python: bool, solver_log: str | None,
+    save_lp: str | None, form: str, output: str | None, **_: object,
 ) -> None:  # fmt: skip
     """Find the cheapest fleet that meets the SLO, and verify it by simulation.
 
@@ -48,7 +53,7 @@ def command(
     from fleetopt.errors import InfeasibleError, InputError, StoppedError
 
     faults = solver_files.faults(solver_log, save_lp, output)
-    stated = state(problem, given_options(ctx), output, faults)
+    stated = state(problem, given_options(ctx), output, faults, allow_python=allow_python)
     from fleetopt import study
 
     try:
@@ -56,6 +61,7 @@ def command(
             plan = study.solve(
                 stated.problem,
                 beside=stated.beside,
+                extension=stated.extension,
                 command=command_line(),
                 progress=show,
                 log=log,

@@ -14,7 +14,8 @@ import click
 from fleetopt.case import inputs_of
 from fleetopt.catalog import Inputs, read_problem_keys
 from fleetopt.cli.options import ProblemOption
-from fleetopt.errors import Fault, InputError
+from fleetopt.errors import ExtensionError, Fault, InputError
+from fleetopt.extension import Extension, read_extension
 from fleetopt.problem import FleetProblem, bound_keys, validate
 from fleetopt.report.export import check_writable
 
@@ -26,6 +27,7 @@ class Statement:
     """A checked problem, what it names, and where its relative files are looked up.
 
     origins: option behind each key that an option set.
+    extension: the Python file that the problem names, permitted.
     """
 
     problem: FleetProblem
@@ -33,9 +35,12 @@ class Statement:
     beside: Path | None
     place: str
     origins: Mapping[str, str]
+    extension: Extension | None = None
 
     def in_the_users_words(self, error: InputError) -> InputError:
         """The same faults, each named by the option or the file that it came from."""
+        if isinstance(error, ExtensionError):
+            return error
         return InputError(named(error.faults, self.place, self.origins))
 
 
@@ -49,11 +54,18 @@ def given_options(ctx: click.Context) -> dict[ProblemOption, Any]:
 
 
 def state(
-    file: str | None, given: Given, output: str | None = None, others: Sequence[Fault] = ()
+    file: str | None,
+    given: Given,
+    output: str | None = None,
+    others: Sequence[Fault] = (),
+    *,
+    allow_python: bool | None = None,
 ) -> Statement:
     """The problem of a file (or the default problem) with the given options over it.
 
     others: faults of what else the user gave, to be told together with these.
+    allow_python: permit the problem's extension, if it names one that is not bundled; None
+        where the command runs none, which is a fault then.
     Raises InputError with the faults of the file, the options, the files that they name
     and the output path.
     """
@@ -64,7 +76,9 @@ def state(
         place, folder = str(source.path), source.path.parent
     named = {"cdf", "trace.path"} & {option.key for option in given}
     beside = None if named else folder
-    return _stated(keys, given, place, beside, [*_output_faults(output), *others])
+    extension, faults = _extension(keys, place, folder, allow_python)
+    stated = _stated(keys, given, place, beside, faults, [*_output_faults(output), *others])
+    return replace(stated, extension=extension)
 
 
 def restate(problem: FleetProblem, given: Given, output: str | None = None) -> FleetProblem:
@@ -97,11 +111,38 @@ def overlaid(keys: Mapping[str, Any], given: Given) -> tuple[dict[str, Any], dic
     return result, origins
 
 
+def _extension(
+    keys: Mapping[str, Any], place: str, folder: Path | None, allow_python: bool | None
+) -> tuple[Extension | None, Sequence[Fault]]:
+    """The extension that a file names; faults of the key itself are validation's.
+
+    Raises ExtensionError, whose trace cannot stand in a list of faults.
+    """
+    try:
+        named = validate(FleetProblem, {"extension": keys.get("extension")}, place)
+    except InputError:
+        return None, []
+    if allow_python is None and named.extension is not None:
+        text = "only `fleetopt solve` runs extensions"
+        return None, [Fault("extension", text, "take the key out of a copy of the file")]
+    try:
+        return read_extension(named, folder, allow_python=bool(allow_python)), []
+    except ExtensionError:
+        raise
+    except InputError as error:
+        return None, error.faults
+
+
 def _stated(
-    keys: dict[str, Any], given: Given, place: str, beside: Path | None, others: Sequence[Fault]
+    keys: dict[str, Any],
+    given: Given,
+    place: str,
+    beside: Path | None,
+    found: Sequence[Fault],
+    others: Sequence[Fault],
 ) -> Statement:
     keys, origins = overlaid(keys, given)
-    faults: list[Fault] = []
+    faults = [*found]
     try:
         problem, inputs = inputs_of(validate(FleetProblem, keys, place), beside)
     except InputError as error:

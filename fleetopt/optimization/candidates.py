@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.table import PoolTable
@@ -163,6 +163,14 @@ def rows_up_to(
     """Rows, and at most so many above them up to a number of replicas, this one included."""
     above = range(replicas, rows[-1].replicas, -1)
     return (*rows, *(Row.available(n, availability) for n in reversed(_spread(above, most))))
+
+
+def with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:
+    """The candidate with further rows, where it has none of so many replicas."""
+    known = {row.replicas for row in candidate.rows}
+    new = [row for row in rows if row.replicas not in known]
+    every = sorted([*candidate.rows, *new], key=lambda row: row.replicas)
+    return replace(candidate, rows=tuple(every)) if new else candidate
 
 
 def _spread(numbers: range, most: int) -> range:

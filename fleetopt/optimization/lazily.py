@@ -36,7 +36,8 @@ def design_of(
 
     whole: evaluate all of them at once, for a program that is to be looked at.
     """
-    kind = Design if whole or case.problem.method == "published" else LazyDesign
+    at_once = whole or case.extension is not None or case.problem.method == "published"
+    kind = Design if at_once else LazyDesign
     return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 
 
@@ -55,9 +56,9 @@ class LazyDesign(Design):
     @property
     def tables(self) -> Sequence[PoolTable]:
         """Every table of the case, evaluated or not."""
-        if len(self._tables) < len(self._arcs):
-            self._keep(pool_tables(self.case))
-        return tuple(self._tables.values())
+        if len(self._pools.known) < len(self._arcs):
+            self._pools.keep(pool_tables(self.case))
+        return self._pools.known
 
     def optimum(self) -> Solution:
         """The cheapest fleet that is left."""
@@ -105,8 +106,8 @@ class LazyDesign(Design):
         """USD per hour of the least row of an arc, which becomes a candidate if it has one."""
         what, profile = self._arcs[arc]
         table = self._makers[profile.name](what, self.case.pool_rate(what))
-        self._keep([table])
-        found = self._enumerated([table], self._rows, self.case.problem.min_replicas)
+        self._pools.keep([table])
+        found = self._pools.enumerated([table], self._rows, self.case.problem.min_replicas)
         for candidate in found:
             self.candidates += (replace(candidate, index=len(self.candidates)),)
         return min((c.cost(c.rows[0]) for c in found), default=math.inf)

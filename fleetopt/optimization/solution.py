@@ -13,6 +13,7 @@ from typing import Any, Protocol, TextIO
 
 from fleetopt.errors import SolverError, StoppedError
 from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.problem import FleetProblem
 
 GAP_TOLERANCE = 1e-9
 """Relative gap below which an answer counts as optimal."""
@@ -93,6 +94,20 @@ class SolveOptions:
     node_limit: int | None = None
     name: str = HIGHS
     log: TextIO | None = field(default=None, compare=False)
+
+
+def solve_options(problem: FleetProblem, log: TextIO | None = None) -> SolveOptions:
+    """Which solver a problem asks for, and when it may stop."""
+    stated = problem.solver
+    return SolveOptions(
+        time_limit_s=stated.time_limit_s,
+        relative_gap=stated.relative_gap,
+        threads=stated.threads,
+        seed=stated.seed,
+        node_limit=stated.node_limit,
+        name=stated.name,
+        log=log,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -168,6 +169,8 @@ class FleetProblem(Stated):
     """Share of the time that a replica is up; spare ones are bought so that enough are up."""
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
+    extension: str | None = None
+    """A Python file beside this one, such as "cap.py", that adds constraints to the program."""
     verification: VerificationOptions = VerificationOptions()
     """How the plan is simulated."""
     solver: SolverOptions = SolverOptions()
@@ -182,6 +185,15 @@ class FleetProblem(Stated):
     @classmethod
     def _name_or_lengths(cls, stated: Any) -> Any:
         return name_or_lengths(stated)
+
+    @field_validator("extension")
+    @classmethod
+    def _file_beside(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[^/\\\x00]+\.py", name):
+            raise ValueError(
+                f"expected a Python file beside this one, such as 'cap.py', got {name!r}"
+            )
+        return name
 
     @field_validator("gpus")
     @classmethod

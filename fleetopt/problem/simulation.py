@@ -198,12 +198,13 @@ def _pool_names(pools: Any) -> list[str] | None:
     """Names of all pools; None where they cannot be told."""
     if not isinstance(pools, list | tuple) or not pools:
         return None
-    named = [
-        pool.id if isinstance(pool, PoolStatement) else (pool or {}).get("id")
+    stated = [
+        pool.id if isinstance(pool, PoolStatement) else pool.get("id")
         for pool in pools
         if isinstance(pool, dict | PoolStatement)
     ]
-    return named if len(named) == len(pools) and all(isinstance(n, str) for n in named) else None
+    names = [name for name in stated if isinstance(name, str)]
+    return names if len(names) == len(pools) else None
 
 
 def _router_faults(router: Any, names: Sequence[str]) -> Iterator[Fault]:
@@ -246,7 +247,7 @@ def _shares(workloads: Any) -> Iterator[Fault]:
     if not isinstance(workloads, dict) or not workloads:
         return
     shares = [
-        part.lam_frac if isinstance(part, WorkloadShare) else (part or {}).get("lam_frac")
+        part.lam_frac if isinstance(part, WorkloadShare) else part.get("lam_frac")
         for part in workloads.values()
         if isinstance(part, dict | WorkloadShare)
     ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fleetopt.case import Case
@@ -20,8 +21,9 @@ from fleetopt.plan import HOURS_PER_YEAR, Fleet, Plan
 from fleetopt.problem import FleetProblem
 from fleetopt.study.assembly import fleet_of
 
-_NOT_THE_FLEET = frozenset({"name", "trace", "verification", "solver", "alternatives"})
-"""Keys that change how an answer is found or checked, not what the tables say."""
+_NOT_THE_FLEET = frozenset({"name", "trace", "verification", "solver", "alternatives", "extension"})
+"""Keys that change how an answer is found or checked, not what the tables say; an extension
+does, but nothing that a plan file names is ever run."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,23 @@ class Difference:
     base_usd_per_year: float
     steps: tuple[Step, ...]
 
+    @property
+    def same_extension(self) -> bool:
+        """Whether both plans were changed by the same Python, or by none."""
+        return _extension(self.first) == _extension(self.second)
+
+    @property
+    def extensions(self) -> str:
+        """What to know of the plans' extensions; empty if there are none."""
+        ours, theirs = _extension(self.first), _extension(self.second)
+        if not ours and not theirs:
+            return ""
+        if self.same_extension:
+            text = f"both plans keep the extension {ours}"
+        else:
+            text = f"the extensions differ: A has {ours or 'none'}, B has {theirs or 'none'}"
+        return f"{text}; diff runs no Python, so the steps are without extensions"
+
 
 def compare(first: Plan, second: Plan, progress: Callable[[str], None] | None = None) -> Difference:
     """What the second plan changes, and what each change costs or saves."""
@@ -78,6 +97,14 @@ def differing_keys(first: FleetProblem, second: FleetProblem) -> list[str]:
     keys = [key for key in FleetProblem.model_fields if key not in _NOT_THE_FLEET]
     differ = [key for key in keys if getattr(first, key) != getattr(second, key)]
     return [key for key in differ if key != "profiles" or _prices_differ(first, second)]
+
+
+def _extension(plan: Plan) -> str:
+    """The name and the hash of a plan's extension; empty if it has none."""
+    path = plan.provenance.extension
+    if not path:
+        return plan.problem.extension or ""
+    return f"{Path(path).name} (SHA-256 {plan.provenance.input_sha256.get(path, '')[:12]})"
 
 
 def _prices_differ(first: FleetProblem, second: FleetProblem) -> bool:

@@ -138,6 +138,8 @@ def frontier(
     """
     first, second = checked_objectives(objectives)
     show = progress or (lambda _: None)
+    if problem.extension is not None:
+        raise InputError.single("extension", "a frontier runs no extensions", "leave the key out")
     case = Case.of(problem, beside)
     _check_known(case, (first, second))
     show("tabulating pools")

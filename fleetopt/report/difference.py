@@ -28,6 +28,7 @@ def difference_to_dict(difference: Difference) -> dict[str, Any]:
         "first_usd_per_year": difference.first.cost.usd_per_year,
         "second_usd_per_year": difference.second.cost.usd_per_year,
         "base_usd_per_year": _finite(difference.base_usd_per_year),
+        "extensions": difference.extensions,
         "rows": difference_rows(difference),
     }
 
@@ -56,8 +57,10 @@ def _sections(difference: Difference, width: int) -> Iterator[RenderableType]:
     yield line(f"B: {_plan(second)}", width)
     answer = f"B costs {wording.money(abs(more))} a year {word} ({share})."
     yield line(answer if more else "They cost the same.", width, "bold")
+    if difference.extensions:
+        yield line(f"Note: {difference.extensions}.", width)
     if not difference.steps:
-        yield section("Why", line(_same_problem(first, second), width))
+        yield section("Why", line(_same_problem(difference), width))
         return
     table = columns("from A to B", "A", "B", "alone\n$/yr", "so far\n$/yr", "fleet so far", left=3,
                     wrapped="fleet so far", close=True)  # fmt: skip
@@ -73,7 +76,10 @@ def _plan(plan: Plan) -> str:
     return f"{wording.fleet(plan.fleet)}, {wording.money(plan.cost.usd_per_year)} a year, {verdict}"
 
 
-def _same_problem(first: Plan, second: Plan) -> str:
+def _same_problem(difference: Difference) -> str:
+    first, second = difference.first, difference.second
+    if not difference.same_extension:
+        return "The problems are the same but for what their extensions add."
     if first.fleet == second.fleet:
         return "The problems and the fleets are the same."
     refused = len(first.status.refused_rows), len(second.status.refused_rows)

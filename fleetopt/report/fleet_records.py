@@ -142,11 +142,11 @@ def _within_pool(outcome: FleetOutcome) -> np.ndarray:
     sizes = [pool.replicas for pool in outcome.fleet.pools]
     first = np.concatenate(([0], np.cumsum(sizes)[:-1], [0]))
     replica, pool = outcome.column("replica"), outcome.column("pool")
-    return np.where(replica < 0, -1, replica - first[pool])
+    return np.asarray(np.where(replica < 0, -1, replica - first[pool]))
 
 
 def _named(codes: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    return np.array([*names, ""])[codes]
+    return np.asarray(np.array([*names, ""])[codes])
 
 
 def _csv(columns: dict[str, np.ndarray]) -> str:

@@ -59,6 +59,8 @@ def _sections(comparison: RouterComparison, width: int) -> Iterator[RenderableTy
 
 
 def _verdict(comparison: RouterComparison) -> str:
+    if any(routed.simulation.standing == "too short" for routed in comparison.routers):
+        return "Too short to tell which router keeps the SLO, and which is best."
     keep = [r.title for r in comparison.routers if r.simulation.standing == "pass"]
     best = comparison.routers[comparison.best]
     share = wording.attainment(_worst(best))
@@ -75,7 +77,9 @@ def _beside(routed: RoutedFleet, comparison: RouterComparison) -> str:
     best = comparison.routers[comparison.best].title
     less, more = routed.attainment_less, routed.p99_more_ms
     parts = []
-    if less.estimate is not None:
+    if less.estimate == 0.0:
+        parts.append(f"attains as much as {best}")
+    elif less.estimate is not None:
         parts.append(f"attains {_points(less)} less than {best}")
     if routed.simulation.unstable:
         parts.append("is unstable")

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from fleetopt.catalog import profiles_of
+from fleetopt.objective import Objective
 from fleetopt.plan import HOURS_PER_YEAR, Alternative, Plan, PoolVerification, RefusedRow
 from fleetopt.report import wording
 from fleetopt.report.attainment import scope_lines, shares_table
@@ -118,6 +119,8 @@ def _pool_costs(plan: Plan) -> list[str]:
 
 
 def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    if plan.objective is not None:
+        yield _objective_line(plan, plan.objective), "bold"
     yield _cost_line(plan), "bold"
     yield from ((text, "") for text in _spare_lines(plan))
     status = plan.status
@@ -145,8 +148,20 @@ def _decides(pool: PoolVerification, plan: Plan) -> bool:
     return plan.problem.slo_scope == "pool" or pool.verdict in ("unstable", "too short")
 
 
+def _objective_line(plan: Plan, objective: Objective) -> str:
+    meaning = f" ({objective.meaning})" if objective.meaning else ""
+    text = f"Objective: {objective.sense} {objective.name}{meaning}: {objective.value:,.6g}; "
+    text += f"bound {objective.bound:,.6g}"
+    if not plan.status.refused_rows:
+        return f"{text}."
+    refused = wording.counted(len(plan.status.refused_rows), "row")
+    return f"{text}; {objective.first:,.6g} before simulation refused {refused}."
+
+
 def _cost_line(plan: Plan) -> str:
     cost, bound = plan.cost.usd_per_year, plan.status.bound_usd_per_year
+    if plan.objective is not None:
+        return f"Cost: {wording.money(cost)} a year, which is not the objective."
     text = f"Cost: {wording.money(cost)} a year; bound {wording.money(bound)}"
     rows, fleets = len(plan.status.refused_rows), len(plan.status.refused_fleets)
     if not (rows or fleets) or bound <= 0:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError, near
+from fleetopt.objective import Objective
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.limits import spare_gpus
 from fleetopt.optimization.solver import Solution, Termination
@@ -38,6 +39,8 @@ from fleetopt.workload.compression import reach
 def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], command: str) -> Plan:
     """The answer to the design's problem."""
     case, solution = design.case, outcome.solution
+    objective = _objective(design, outcome)
+    bound = _bound_usd_per_hour(outcome.first, minimized_cost=objective is None)
     verification_part = None
     if outcome.verdicts:
         verification_part = verification(
@@ -49,7 +52,7 @@ def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], comm
             termination=solution.termination.value,
             holding=solution.holding.value,
             gap=solution.gap if math.isfinite(solution.gap) else 1.0,
-            bound_usd_per_year=_bound_usd_per_hour(outcome.first) * HOURS_PER_YEAR,
+            bound_usd_per_year=bound * HOURS_PER_YEAR,
             refused_rows=outcome.refused,
             refused_fleets=tuple(_refused(design, *pair) for pair in outcome.refused_fleets),
         ),
@@ -58,8 +61,9 @@ def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], comm
         prediction=_predicted(design, solution.chosen),
         verification=verification_part,
         alternatives=others,
-        notes=notes(case, solution.chosen),
+        notes=(*_added(design), *notes(case, solution.chosen)),
         provenance=_provenance(case, command),
+        objective=objective,
     )
 
 
@@ -100,6 +104,38 @@ def notes(case: Case, chosen: Sequence[Chosen]) -> tuple[str, ...]:
         counts = " and ".join(f"{count} {gpu}" for gpu, count in spare.items())
         said.append(f"nodes of {size} GPUs have {counts} to spare; the cost includes them")
     return tuple(said)
+
+
+def _added(design: Design) -> list[str]:
+    """What the extension of a problem added to the program."""
+    extension = design.case.extension
+    if extension is None:
+        return []
+    added = design.additions
+    named = {"constraint": added.constraints, "variable": added.variables}
+    parts = [
+        f"{kind}{'s' if len(names) > 1 else ''} {', '.join(names)}"
+        for kind, names in named.items()
+        if names
+    ]
+    if added.objective:
+        parts.append(f"objective {added.objective}")
+    return [f"{extension.name} added to the program: {'; '.join(parts) or 'nothing'}"]
+
+
+def _objective(design: Design, outcome: Outcome) -> Objective | None:
+    """The user's own objective and its values; None if it is the cost."""
+    stated = design.own_objective()
+    if stated is None:
+        return None
+    return Objective(
+        name=stated.name,
+        meaning=stated.parent_component().doc or "",
+        sense="least" if stated.sense > 0 else "most",
+        value=outcome.solution.objective,
+        bound=outcome.solution.bound,
+        first=outcome.first.objective,
+    )
 
 
 def _compressions(case: Case, chosen: Sequence[Chosen]) -> list[str]:
@@ -153,9 +189,8 @@ def pools_of(case: Case, plan: Plan) -> list[Judged]:
     ]
 
 
-def _bound_usd_per_hour(first: Solution) -> float:
+def _bound_usd_per_hour(first: Solution, *, minimized_cost: bool) -> float:
     """Cost of the first optimum; where the solver was stopped, what it had proved."""
-    minimized_cost = math.isclose(first.objective, first.usd_per_hour, rel_tol=1e-6)
     if first.termination is Termination.OPTIMAL or not minimized_cost:
         return first.usd_per_hour
     return max(0.0, first.bound)
@@ -219,4 +254,5 @@ def _provenance(case: Case, command: str) -> Provenance:
         input_sha256={str(source.path): source.sha256 for source in case.sources},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
+        extension=str(case.extension.source.path) if case.extension else "",
     )

@@ -47,15 +47,25 @@ def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alt
             chosen = (*solution.chosen[:i], fewer, *solution.chosen[i + 1 :])
             cheaper.append((design.usd_per_hour(chosen), i, chosen))
     cheaper = [option for option in cheaper if option[0] < solution.usd_per_hour]
-    if not cheaper:
+    cheaper.sort(key=lambda option: -option[0])
+    permitted = (c for c in cheaper if not design.is_changed or _is_permitted(design, c[2], c[1]))
+    dearest = next(permitted, None)
+    if dearest is None:
         return None
-    _, i, chosen = max(cheaper, key=lambda option: option[0])
+    _, i, chosen = dearest
     if design.case.problem.slo_scope == "fleet":
         place = f"pool ({chosen[i][0].lo_tokens}, {chosen[i][0].hi_tokens}]"
         why = f"{place}: {design.binding(solution.chosen, i)}"
         return _alternative(design, "next cheaper", chosen, "not verified", why)
     verdict, why = _why_not(design, *chosen[i], judge)
     return _alternative(design, "next cheaper", chosen, verdict, why)
+
+
+def _is_permitted(design: Design, chosen: Sequence[Chosen], changed: int) -> bool:
+    """Whether a fleet keeps what a user added; not known of a pool that cannot keep up."""
+    candidate, row = chosen[changed]
+    stable = design.table(candidate).row(row.replicas).utilization < 1.0
+    return stable and design.permits(chosen)
 
 
 def _why_not(
@@ -122,12 +132,20 @@ def _traits(design: Design, chosen: Sequence[Chosen]) -> list[tuple[str, float]]
 
 
 def paged(design: Design, solution: Solution) -> Alternative | None:
-    """The cheapest fleet with paged KV, if it is cheaper than the plan's reserved slots."""
+    """The cheapest fleet with paged KV, if it is cheaper than the plan's reserved slots.
+
+    Left out under an objective of the user's own, which is not the cost.
+    """
     problem = design.case.problem
-    if problem.admission == "paged" or problem.method == "published":
+    if (
+        problem.admission == "paged"
+        or problem.method == "published"
+        or design.own_objective() is not None
+    ):
         return None
     stated = problem.model_copy(update={"admission": "paged"})
-    other = design_of(replace(design.case, problem=stated), grey=False, extra_rows=0)
+    extra_rows = None if design.is_changed else 0
+    other = design_of(replace(design.case, problem=stated), grey=False, extra_rows=extra_rows)
     best = other.optimum()
     saved = 1.0 - best.usd_per_hour / solution.usd_per_hour
     if best.holding is Holding.NONE or saved <= 0:

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from fleetopt.case import Case
-from fleetopt.errors import InfeasibleError, InputError
+from fleetopt.extension import read_extension
 from fleetopt.optimization.design import USERS_ROWS, Design
-from fleetopt.optimization.solution import raise_unless_told
-from fleetopt.optimization.solver import Holding, Solution, Termination
+from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem
 from fleetopt.study import assembly
+from fleetopt.study.excluded import without_fleet
 from fleetopt.study.judging import judge_of, unverified, verified_once
 from fleetopt.study.solving import Progress
 from fleetopt.verification import accept
 
 
-def build_program(problem: FleetProblem, *, beside: Path | None = None) -> Any:
+def build_program(
+    problem: FleetProblem, *, beside: Path | None = None, allow_python: bool = False
+) -> Any:
     """The program of a problem as a `pyomo.ConcreteModel`, to extend and hand to `solve_program`.
 
     beside: folder in which relative files of the problem are looked up first.
+    allow_python: run the problem's extension, if it names one that is not bundled.
     `fleetopt.optimization.interface.parts` lists its sets, variables and expressions. Every
     row that the table admits is in it, nothing is filtered, and rows that only simulation
-    could admit are left out. Raises InputError.
+    could admit are left out. The problem's extension has changed it already. Raises
+    InputError, also for an extension that is not permitted.
     """
-    design = Design(Case.of(problem, beside), grey=False, extra_rows=USERS_ROWS)
+    extension = read_extension(problem, beside, allow_python=allow_python)
+    design = Design(Case.of(problem, beside, extension), grey=False, extra_rows=USERS_ROWS)
     return design.opened()
 
 
@@ -52,7 +57,7 @@ def solve_program(
     show("solving the program")
     solution = design.optimum()
     if solution.holding is Holding.NONE:
-        _raise_without_fleet(solution)
+        raise without_fleet(design, solution)
     if not verify:
         return assembly.plan(design, unverified(solution), (), command)
     problem = design.case.problem
@@ -62,13 +67,3 @@ def solve_program(
         else:
             outcome = accept(design, judge)
         return assembly.plan(design, outcome, (), command)
-
-
-def _raise_without_fleet(solution: Solution) -> NoReturn:
-    """Say why the program gave no fleet."""
-    if solution.termination in (Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED):
-        raise InputError.single(
-            "model", "the objective has no bound", "bound the variables that were added"
-        )
-    raise_unless_told(solution)
-    raise InfeasibleError("no fleet meets the program and the constraints added to it")

@@ -11,14 +11,15 @@ from typing import Any, TextIO
 
 from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError
+from fleetopt.extension import Extension, read_extension
 from fleetopt.optimization.design import Design
 from fleetopt.optimization.lazily import design_of
-from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
-from fleetopt.study.infeasible import explained, unverifiable
+from fleetopt.study.excluded import without_fleet
+from fleetopt.study.infeasible import unverifiable
 from fleetopt.study.judging import judge_of, unverified, verified_once
 from fleetopt.verification import AFRESH, Judge, Outcome, accept
 
@@ -29,6 +30,8 @@ def solve(
     problem: FleetProblem,
     *,
     beside: Path | None = None,
+    allow_python: bool = False,
+    extension: Extension | None = None,
     command: str = "",
     progress: Progress | None = None,
     executor: Executor | None = None,
@@ -38,6 +41,8 @@ def solve(
     """The cheapest fleet that meets the SLO, verified by simulation.
 
     beside: folder in which relative files of the problem are looked up first.
+    allow_python: run the problem's extension, if it names one that is not bundled.
+    extension: the problem's, where it has been read already.
     executor: where replications run; threads of this process if absent.
     log: where the solver's own log goes; nowhere if absent.
     on_program: called with the `pyomo.ConcreteModel` as it was solved last, whether or not
@@ -46,7 +51,8 @@ def solve(
     StoppedError if a limit stops the solver before it finds one.
     """
     show = progress or (lambda _: None)
-    case = Case.of(problem, beside)
+    extension = extension or read_extension(problem, beside, allow_python=allow_python)
+    case = Case.of(problem, beside, extension)
     options = problem.verification
     cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")
@@ -55,8 +61,7 @@ def solve(
         show("solving the program")
         first = design.optimum()
         if first.holding is Holding.NONE:
-            raise_unless_told(first)
-            raise explained(design)
+            raise without_fleet(design, first)
         if not options.enabled:
             outcome, others = unverified(first), comparisons.beside(design, first, None)
             return assembly.plan(design, outcome, others, command)
@@ -70,6 +75,8 @@ def _accepted(design: Design, judge: Judge) -> Outcome:
     try:
         return accept(design, judge)
     except InfeasibleError as error:
+        if design.is_changed:
+            raise  # by the table alone its constraints may ask for other rows
         raise unverifiable(design.case, error) from None
 
 

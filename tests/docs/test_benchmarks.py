@@ -12,7 +12,7 @@ from benchmarks.timing import fastest_process
 
 
 def test_every_subject_has_its_name() -> None:
-    assert set(find_subjects()) == {"commands", "simulator", "solver", "tables"}
+    assert set(find_subjects()) == {"commands", "fleets", "simulator", "solver", "tables"}
 
 
 @pytest.mark.parametrize(

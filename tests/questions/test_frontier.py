@@ -138,3 +138,14 @@ def test_spare_replicas_are_paid_for() -> None:
     for point in frontier(some_down, ("gpus", "ttft")).points:
         assert point.values[0] == sum(pool.gpus for pool in point.fleet.pools)
         assert all(pool.spare_replicas > 0 for pool in point.fleet.pools)
+
+
+def test_compression_is_part_of_the_frontier() -> None:
+    """With more choices no point gets worse, and the cheapest is the plan with compression."""
+    squeezed = AZURE.model_copy(update={"gammas": (1.0, 1.5)})
+    plain, found = frontier(AZURE), frontier(squeezed)
+    for x, y in values(plain):
+        assert any(a <= x * (1 + 1e-9) and b <= y * (1 + 1e-4) for a, b in values(found))
+    unverified = VerificationOptions(enabled=False)
+    plan = fleetopt.solve(squeezed.model_copy(update={"verification": unverified}))
+    assert found.points[0].usd_per_year == pytest.approx(plan.cost.usd_per_year)

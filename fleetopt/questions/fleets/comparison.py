@@ -101,7 +101,7 @@ def _beside(ours: Simulation, best: Simulation) -> tuple[Interval, Interval]:
     nothing = Interval(None, None, None)
     if ours is best:
         return nothing, nothing
-    less = paired_difference(list(_attained(best.runs)), list(_attained(ours.runs)))
+    less = paired_difference(_attained(best.runs), _attained(ours.runs))
     if ours.unstable or best.unstable:
         return interval(less), nothing
     metric = ours.scenario.stated.slo[0].metric
@@ -109,10 +109,11 @@ def _beside(ours: Simulation, best: Simulation) -> tuple[Interval, Interval]:
     return interval(less), interval(paired_difference(*pair), 1000.0)
 
 
-def _attained(runs: Sequence[FleetRun]) -> np.ndarray:
+def _attained(runs: Sequence[FleetRun]) -> list[float]:
     """Share of the arrivals of each run within its worst bound."""
     bounds = range(len(runs[0].groups["fleet"].missed))
-    return np.min([attained(runs, bound) for bound in bounds], axis=0)
+    worst = np.min([attained(runs, bound) for bound in bounds], axis=0)
+    return [float(share) for share in worst]
 
 
 def _p99_s(run: FleetRun, metric: str) -> float:

@@ -50,10 +50,12 @@ def router_of(stated: RouterStatement, simulation: FleetSimulation) -> Router:
         return ByModel(stated.pools, stated.fallback)
     if stated.name == "semantic":
         return Semantic(stated.classes, stated.confusion, latency_s=latency_s or 0.0)
-    if stated.name in ("fewest", "power-of-two", "round-robin"):
-        return {"fewest": FewestSequences, "power-of-two": PowerOfTwo, "round-robin": RoundRobin}[
-            stated.name
-        ]()
+    if stated.name == "fewest":
+        return FewestSequences()
+    if stated.name == "power-of-two":
+        return PowerOfTwo()
+    if stated.name == "round-robin":
+        return RoundRobin()
     if stated.name == "random":
         return RandomPool(stated.by_replicas)
     if stated.name == "spillover":

@@ -95,7 +95,8 @@ def read_traffic(stated: FleetSimulation, beside: Path | None) -> StatedTraffic:
     if stated.trace is not None:
         return _recorded(stated, beside)
     faults: list[Fault] = []
-    streams, sources = [], []
+    streams: list[Stream] = []
+    sources: list[SourceFile] = []
     for key, name, share, cdf in _stated_streams(stated):
         try:
             lengths, source = _lengths(cdf, beside)
@@ -156,9 +157,10 @@ def _recorded(stated: FleetSimulation, beside: Path | None) -> StatedTraffic:
     if not trace.is_timed and not stated.concurrency:
         hint = "replay it with clients: --concurrency"
         raise InputError.single("trace", f"{trace.name} states no arrival times", hint)
+    longest = int(trace.total_tokens.max())
     lengths = LengthDistribution.from_pairs(
-        trace.prompt_tokens, trace.output_tokens, np.ones(len(trace)), (0, int(trace.total_tokens.max()))
-    )  # fmt: skip
+        trace.prompt_tokens, trace.output_tokens, np.ones(len(trace)), (0, longest)
+    )
     rate = len(trace) / trace.duration_s if trace.duration_s > 0 else DEFAULT_RATE
     sources = tuple(file.source for file in trace.files)
     return StatedTraffic((Stream(path.stem, rate, lengths),), trace, sources)

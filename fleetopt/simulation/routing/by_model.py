@@ -44,7 +44,7 @@ class ByModel:
             mine = traffic.model == code
             members = self._members(model, pools)
             fit = shortest_fit(known_tokens[mine], [pools[p] for p in members])
-            pool[mine] = np.append(members, -1).astype(np.int64)[fit]
+            pool[mine] = np.array([*members, -1])[fit]
         return Routing(pool)
 
     def _members(self, model: str, pools: Sequence[FleetPool]) -> list[int]:

@@ -61,5 +61,5 @@ class Router(Protocol):
 def shortest_fit(known_tokens: Ints, pools: Sequence[FleetPool]) -> Ints:
     """The pool with the shortest context window that holds each request; -1 if none does."""
     order = by_context(pools)
-    windows = np.array([pools[p].max_context for p in order])
-    return np.append(order, -1)[np.searchsorted(windows, known_tokens)]
+    windows = np.array([pools[p].max_context for p in order], dtype=np.int64)
+    return np.array([*order, -1])[np.searchsorted(windows, known_tokens)]

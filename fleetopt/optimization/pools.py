@@ -1,0 +1,105 @@
+"""The pools that may be built for a case: their tables, and the candidates made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from fleetopt.case import Case
+from fleetopt.optimization.attainment import fleet_rows, is_worth_more, with_misses
+from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
+from fleetopt.optimization.limits import FleetSlo, SideConstraints
+from fleetopt.queueing.table import PoolTable
+
+_Key = tuple[int, int, float, float, str]
+EXTRA_ROWS = 2
+"""Rows above the least admissible one. More are added when the simulator refuses them all;
+nine rows a candidate made every solve two to three times slower."""
+
+
+class PoolCandidates:
+    """The tables of a case that are known so far, and candidates and rows made of them.
+
+    grey: admit rows that simulation has yet to decide.
+    """
+
+    def __init__(self, case: Case, *, grey: bool) -> None:
+        self.case = case
+        self._grey = grey
+        self._tables: dict[_Key, PoolTable] = {}
+
+    @property
+    def known(self) -> tuple[PoolTable, ...]:
+        """Every table that was kept, admissible rows or not."""
+        return tuple(self._tables.values())
+
+    def keep(self, tables: Sequence[PoolTable]) -> None:
+        """Take tables in, each once."""
+        for t in tables:
+            self._tables[t.lo_tokens, t.hi_tokens, *t.gammas, t.profile.name] = t
+
+    def enumerated(
+        self, tables: Sequence[PoolTable], extra_rows: int, min_replicas: int
+    ) -> tuple[Candidate, ...]:
+        """Candidates of these tables, those without an admissible row left out."""
+        return enumerate_candidates(
+            tables,
+            self.case.breakpoints,
+            grey=self._grey,
+            extra_rows=extra_rows,
+            min_replicas=min_replicas,
+            gammas=self.case.problem.gammas,
+            availability=self.case.problem.availability,
+            rows_of=partial(self._fleet_rows, min_replicas) if self.is_fleet_wide else None,
+        )
+
+    def _fleet_rows(self, min_replicas: int, table: PoolTable) -> tuple[Row, ...]:
+        share = table.arrival_rate / self.case.arrival_rate
+        rows = fleet_rows(table, share, grey=self._grey, min_replicas=min_replicas)
+        return tuple(replace(row, spare=self.row(row.replicas).spare) for row in rows)
+
+    @property
+    def is_fleet_wide(self) -> bool:
+        """Whether all requests together are held to the SLO."""
+        return self.case.problem.slo_scope == "fleet"
+
+    @property
+    def side(self) -> SideConstraints:
+        """The limits on the whole fleet."""
+        side = SideConstraints.of(self.case.problem)
+        if not self.is_fleet_wide:
+            return side
+        return replace(side, slo=FleetSlo(self.case.problem.slo, self.case.arrival_rate))
+
+    def table(self, candidate: Candidate) -> PoolTable:
+        """The feasibility table behind a candidate."""
+        c = candidate
+        return self._tables[c.lo_tokens, c.hi_tokens, c.gamma_lo, c.gamma_hi, c.profile]
+
+    def row(self, replicas: int) -> Row:
+        """The row of a number of replicas that must be up, with its spare ones."""
+        return Row.available(replicas, self.case.problem.availability)
+
+    def is_short(self, candidate: Candidate, replicas: int) -> bool:
+        """Whether the row is the last, and more replicas would miss noticeably less."""
+        share = candidate.arrival_rate / self.case.arrival_rate
+        last = candidate.rows[-1]
+        return last.replicas == replicas and is_worth_more(
+            self.table(candidate), share, last, grey=self._grey
+        )
+
+    def more_rows(self, candidate: Candidate, replicas: int) -> tuple[Row, ...]:
+        """Rows above a number of replicas."""
+        rows = tuple(self.row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
+        return self.with_misses(candidate, rows)
+
+    def with_misses(self, candidate: Candidate, rows: Sequence[Row]) -> tuple[Row, ...]:
+        """Rows with what the table says that they miss, but for those that are overloaded.
+
+        In scope pool rows carry no misses, and stay as they are.
+        """
+        if not self.is_fleet_wide:
+            return tuple(rows)
+        seen = (with_misses(self.table(candidate), row, grey=self._grey) for row in rows)
+        return tuple(row for row in seen if row is not None)
