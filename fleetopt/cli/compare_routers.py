@@ -46,7 +46,7 @@ def command(
     keys, given, faults = two_pool_keys(given_options(ctx))
     stated, wrong = routers_of(routers, len(keys["pools"]))
     faults += [*wrong, *output_faults({"--output": output})]
-    scenario = state_fleet(keys, given, least_requests=_REQUESTS, others=faults)
+    scenario = state_fleet(keys, given, ctx.command.params, least_requests=_REQUESTS, others=faults)
     with progress() as show:
         found = compare_routers(scenario, stated, progress=show)
     write_answer(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
+
 from fleetopt.catalog import find_file, read_json, read_lengths, read_profiles
+from fleetopt.cli.options import ProblemOption
 from fleetopt.cli.plans import read_plans
 from fleetopt.cli.statement import Given, named, overlaid
 from fleetopt.errors import Fault, InputError, near
@@ -16,6 +19,8 @@ from fleetopt.problem import FleetSimulation, RouterStatement, validate
 from fleetopt.questions.fleets import Scenario, plan_statement, scenario_of
 from fleetopt.report.export import check_writable
 from fleetopt.report.fleet_records import record_faults
+from fleetopt.simulation.routing import LengthKnowledge
+from fleetopt.workload.stated import arrival_process
 
 TWO_POOLS: tuple[dict[str, Any], ...] = (
     {"id": "short", "gpu": "a100", "max_ctx": 4096},
@@ -29,6 +34,7 @@ _TRAFFIC = ("cdf", "workloads", "trace")
 def state_fleet(
     keys: Mapping[str, Any],
     given: Given,
+    options: Iterable[click.Parameter],
     *,
     place: str = "",
     beside: Path | None = None,
@@ -37,10 +43,14 @@ def state_fleet(
 ) -> Scenario:
     """The scenario of a file's or a plan's keys with the given options over them.
 
+    options: all of the command; where there is no file, they stand for the keys.
     others: faults of what else the user gave, to be told together with these.
     Raises InputError with every fault, each named by the option or the key that it came from.
     """
     keys, origins = _over(keys, given)
+    if not place:
+        known = [option for option in options if isinstance(option, ProblemOption)]
+        origins = {**{o.key.removesuffix(".path"): o.spelling for o in known}, **origins}
     faults = [*others]
     try:
         scenario = scenario_of(validate(FleetSimulation, keys, place), beside, least_requests)
@@ -64,7 +74,7 @@ def two_pool_keys(given: Given) -> tuple[dict[str, Any], Given, list[Fault]]:
     for i, (key, spelling) in enumerate(_SIZES):
         size = options.get(f"{key}.n_gpus")
         if size is None:
-            faults.append(Fault(spelling, "this option is required", "GPUs of the pool"))
+            faults.append(Fault(spelling, "GPUs of the pool are needed", "0 leaves the pool out"))
         if size is not None and size[1] == 0:
             continue
         origins[key] = f"pools[{len(pools)}]"
@@ -198,10 +208,10 @@ def _first(path: str) -> str:
 
 
 def _names(keys: Mapping[str, Any], beside: Path | None) -> list[Fault]:
-    """Faults of named files and profiles, found even where other keys are wrong."""
+    """Faults of named files, profiles and processes, found even where other keys are wrong."""
     return list(_profile_faults(keys)) + [
         fault
-        for path, name, read in _files(keys, beside)
+        for path, name, read in (*_files(keys, beside), *_texts(keys))
         if isinstance(name, str)
         for fault in _unread(path, name, read)
     ]
@@ -230,9 +240,18 @@ def _files(
         yield "trace", trace.get("path"), lambda name: find_file(name, beside)
 
 
+def _texts(keys: Mapping[str, Any]) -> Iterator[tuple[str, Any, Callable[[str], object]]]:
+    yield "length_knowledge", keys.get("length_knowledge"), LengthKnowledge.parse
+    if keys.get("arrivals") not in ("fitted", "profile"):
+        yield "arrivals", keys.get("arrivals"), lambda text: arrival_process(text, 1.0)
+
+
 def _unread(path: str, name: str, read: Callable[[str], object]) -> list[Fault]:
     try:
         read(name)
     except InputError as error:
-        return [replace(fault, place=f"{path}: {fault.place}") for fault in error.faults]
+        own = ("arrivals", "length knowledge")
+        return [
+            replace(f, place=path if f.place in own else f"{path}: {f.place}") for f in error.faults
+        ]
     return []

@@ -46,5 +46,7 @@ def command(
     keys, given, missing = (
         two_pool_keys(options_given) if plan is None else plan_keys(plan, options_given)
     )
-    scenario = state_fleet(keys, given, least_requests=_REQUESTS, others=[*missing, *faults])
+    scenario = state_fleet(
+        keys, given, ctx.command.params, least_requests=_REQUESTS, others=[*missing, *faults]
+    )
     answer(scenario, form, output, files)

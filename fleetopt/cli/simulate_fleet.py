@@ -38,7 +38,8 @@ def command(
     files = {"--records": records, "--series": series, "--chrome-trace": chrome_trace}
     keys, place, beside = fleet_keys(fleet)
     scenario = state_fleet(
-        keys, given_options(ctx), place=place, beside=beside, least_requests=_REQUESTS,
+        keys, given_options(ctx), ctx.command.params,
+        place=place, beside=beside, least_requests=_REQUESTS,
         others=output_faults({**files, "--output": output}),
     )  # fmt: skip
     answer(scenario, form, output, files)
