@@ -40,7 +40,7 @@ def command(
     )
     from fleetopt.cli.output import progress, write_answer
     from fleetopt.cli.statement import given_options
-    from fleetopt.questions.fleets import compare_routers
+    from fleetopt.questions.fleets import compare_scenario
     from fleetopt.report import routers as report
 
     keys, given, faults = two_pool_keys(given_options(ctx))
@@ -48,7 +48,7 @@ def command(
     faults += [*wrong, *output_faults({"--output": output})]
     scenario = state_fleet(keys, given, ctx.command.params, least_requests=_REQUESTS, others=faults)
     with progress() as show:
-        found = compare_routers(scenario, stated, progress=show)
+        found = compare_scenario(scenario, stated, progress=show)
     write_answer(
         form,
         output,

@@ -89,7 +89,7 @@ def _beside(routed: RoutedFleet, comparison: RouterComparison) -> str:
         parts.append(
             f"has a P99 {metric} of {_milliseconds(more)} ms {word}{_of_completed(routed)}"
         )
-    return f"{routed.title} {', '.join(parts)}."
+    return f"{routed.title} {' and '.join(parts)}."
 
 
 def _of_completed(routed: RoutedFleet) -> str:

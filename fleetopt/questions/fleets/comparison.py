@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from fleetopt.plan import Interval
-from fleetopt.problem import RouterStatement
+from fleetopt.problem import FleetSimulation, RouterStatement, validate
 from fleetopt.questions.fleets.answer import Simulation, answer_of, interval
 from fleetopt.questions.fleets.routers import TITLES
-from fleetopt.questions.fleets.scenario import Scenario
+from fleetopt.questions.fleets.scenario import Scenario, scenario_of
 from fleetopt.questions.fleets.simulating import replications_of, runs_of, workers
 from fleetopt.simulation.fleet_results import attained, paired_difference
 from fleetopt.simulation.fleet_run import FleetRun
@@ -54,6 +55,27 @@ class RouterComparison:
 
 
 def compare_routers(
+    stated: FleetSimulation,
+    routers: Sequence[str | RouterStatement],
+    beside: Path | None = None,
+    *,
+    executor: Executor | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> RouterComparison:
+    """How a fleet fares behind each of several routers.
+
+    routers: statements, or texts such as "compress:gamma=1.2"; that of the fleet is not used.
+    beside: folder in which relative files are looked up first. Raises InputError.
+    """
+    chosen = [
+        validate(RouterStatement, router, f"routers[{i}]") if isinstance(router, str) else router
+        for i, router in enumerate(routers)
+    ]
+    scenario = scenario_of(stated, beside)
+    return compare_scenario(scenario, chosen, executor=executor, progress=progress)
+
+
+def compare_scenario(
     scenario: Scenario,
     routers: Sequence[RouterStatement],
     *,
