@@ -86,7 +86,7 @@ class Case:
 
     @cached_property
     def _arcs(self) -> tuple[Served, ...]:
-        return tuple(what for what in self._pairs() if self.lengths.served_share(what) > _NOTHING)
+        return tuple(what for what in self._pairs() if self.has_requests(what))
 
     def _pairs(self) -> Iterator[Served]:
         position = {tokens: i for i, tokens in enumerate(self.breakpoints)}
@@ -102,6 +102,10 @@ class Case:
         """What the pool between two nodes serves."""
         share = self.problem.compressible_share if max(gamma_lo, gamma_hi) > 1.0 else 0.0
         return Served(lo_tokens, hi_tokens, gamma_lo, gamma_hi, share)
+
+    def has_requests(self, what: Served) -> bool:
+        """Whether a pool serves any; none are left where all its own are compressed."""
+        return self.lengths.served_share(what) > _NOTHING
 
     def pool_rate(self, what: Served) -> float:
         """Requests per second of a pool."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Literal
 
 from fleetopt.compat.pools import Cdf, PoolSize, Sizes, TwoPools
@@ -16,13 +17,16 @@ from fleetopt.plan import Plan
 from fleetopt.study import solve_program
 from fleetopt.study.judging import judge_of
 
+GAMMAS = tuple(round(1.0 + 0.1 * step, 1) for step in range(11))
+"""Factors of compression that are swept if none are given, as published: 1.0, 1.1, ..., 2.0."""
+
 
 class FleetOptimizer:
     """The least two pools that keep a bound on P99 TTFT, split at `B_short` tokens.
 
     gpu_short, gpu_long: profiles of the pools up to `B_short` and above it.
     t_slo_ms: bound on P99 TTFT, in ms. long_max_ctx: largest context, in tokens.
-    p_c: share of the requests that can be compressed.
+    p_c: share of the requests above `B_short` that can be compressed and are.
     node_avail: share of the time that a replica is up.
     method: "published" gives the figures of the published formulas, for comparison.
     Wrong values raise InputError when a sweep is asked for.
@@ -59,9 +63,10 @@ class FleetOptimizer:
         """Pools by the tables for each factor of compression, the cheapest first.
 
         cdf: points, a file, a bundled name or a CdfWorkload. lam: requests per second.
+        gammas: requests of up to gamma times `B_short` are compressed into the short pool;
+            1.0, 1.1, ..., 2.0 if absent.
         """
-        asked = self._asked(cdf, lam)
-        results = [self._sized(asked, gamma) for gamma in checked_gammas(gammas)]
+        results = self._swept(self._asked(cdf, lam), checked_gammas(gammas))
         for result in results if verbose else ():
             print(progress_line(result))
         return sorted(results, key=lambda result: result.cost_per_hr)
@@ -79,20 +84,22 @@ class FleetOptimizer:
 
         n_sim_requests: measured requests of a pool and replication; by the longest residence
             if absent; 0 leaves simulation out, as does `verify_top_n` = 0.
+        The best are the cheapest that meet the SLO, and then the others.
         A simulated result may have more GPUs than its sweep: those that the simulator asks for.
         """
-        asked = self._asked(cdf, lam)
-        swept = self.sweep_analytical(cdf, lam, gammas, verbose)
+        asked, factors = self._asked(cdf, lam), checked_gammas(gammas)
+        swept = self.sweep_analytical(cdf, lam, factors, verbose)
         count = 0 if n_sim_requests == 0 else verify_top_n
         simulated = []
-        for result in swept[:count]:
+        for result in _in_turn(swept)[:count]:
             accepted = self._simulated(asked, result, n_sim_requests)
             simulated.append(accepted)
             if verbose:
                 print(progress_line(accepted))
-        as_published = self._sized(replace(asked, method="published"), 1.0)
+        compressing = (1.0,) if asked.is_one_pool(self.B_short) else factors
+        published = self._swept(replace(asked, method="published"), compressing)
         return OptimizationReport(
-            self.B_short, self.t_slo_ms, lam, swept, simulated, as_published, self.method
+            self.B_short, self.t_slo_ms, lam, swept, simulated, tuple(published), self.method
         )
 
     def _asked(self, cdf: Cdf, lam: float) -> TwoPools:
@@ -105,23 +112,27 @@ class FleetOptimizer:
             self.long_max_ctx,
             self.node_avail,
             self.method,
+            self.p_c,
         )
 
-    def _sized(self, asked: TwoPools, gamma: float) -> SweepResult:
-        sizes = Sizes(asked, asked.split(self.B_short))
-        return SweepResult.of_sizes(gamma, *sizes.split(self.B_short))
+    def _swept(self, asked: TwoPools, gammas: Sequence[float]) -> list[SweepResult]:
+        """The pools of each factor by the tables, in the order of the factors."""
+        sizes = Sizes(asked, asked.split(self.B_short, gammas))
+        return [swept(sizes, self.B_short, gamma) for gamma in gammas]
 
     def _simulated(self, asked: TwoPools, result: SweepResult, requests: int | None) -> SweepResult:
         options = {} if requests is None else {"requests": requests}
-        if not result.slo_met:
-            sizes = Sizes(asked, asked.split(self.B_short, verification=options))
-            return SweepResult.of_verdicts(result.gamma, *judged_as_they_are(sizes, self.B_short))
-        model = asked.program(self.B_short, verification=options)
+        gamma = result.gamma
+        everything_below = result.n_l == 0 and not asked.is_one_pool(self.B_short)
+        if self.method == "published" or not result.slo_met or everything_below:
+            sizes = Sizes(asked, asked.split(self.B_short, [gamma], verification=options))
+            return SweepResult.of_verdicts(gamma, *judged_as_they_are(sizes, self.B_short, gamma))
+        model = asked.program(self.B_short, gamma, verification=options)
         try:
             plan = solve_program(model, verify=True)
         except InfeasibleError as error:
-            return SweepResult.without_fleet(result.gamma, "simulated", str(error))
-        return SweepResult.of_verdicts(result.gamma, *self._verdicts(plan))
+            return SweepResult.without_fleet(gamma, "simulated", str(error))
+        return SweepResult.of_verdicts(gamma, *self._verdicts(plan))
 
     def _verdicts(self, plan: Plan) -> tuple[Simulated | None, Simulated | None]:
         """The pools of a verified plan, up to `B_short` and above it."""
@@ -134,8 +145,18 @@ class FleetOptimizer:
         return found.get(False), found.get(True)
 
 
-def judged_as_they_are(sizes: Sizes, b_short: int) -> tuple[Simulated | None, Simulated | None]:
-    """What the simulator says of pools that no number of replicas would save."""
+def swept(sizes: Sizes, b_short: int, gamma: float) -> SweepResult:
+    """The pools of one split and one factor of compression by their tables."""
+    try:
+        return SweepResult.of_sizes(gamma, *sizes.split(b_short, gamma))
+    except InfeasibleError as error:
+        return SweepResult.without_fleet(gamma, "analytical", str(error))
+
+
+def judged_as_they_are(
+    sizes: Sizes, b_short: int, gamma: float
+) -> tuple[Simulated | None, Simulated | None]:
+    """What the simulator says of pools in the number that the tables give, and no other."""
     options = sizes.case.problem.verification
     with judge_of(sizes.case, options, lambda _: None, None) as judge:
 
@@ -144,17 +165,25 @@ def judged_as_they_are(sizes: Sizes, b_short: int) -> tuple[Simulated | None, Si
                 return None
             return Simulated(pool.bought, pool.usd_per_hour, judge.verdict(pool.judged()))
 
-        short, long = sizes.split(b_short)
+        short, long = sizes.split(b_short, gamma)
         return judged(short), judged(long)
 
 
-def checked_gammas(gammas: Sequence[float] | None) -> Sequence[float]:
-    """The factors of compression to sweep; 1.0 alone if none are given. Raises InputError."""
-    asked = [1.0] if gammas is None else list(gammas)
-    if any(gamma != 1.0 for gamma in asked):
-        raise InputError.single(
-            "gammas",
-            f"this version does not compress requests, got {asked}",
-            "leave gammas out, or say [1.0]",
-        )
-    return asked
+def _in_turn(results: Iterable[SweepResult]) -> list[SweepResult]:
+    """Fleets in the order in which they are worth simulating: those that meet the SLO first."""
+    fleets = [result for result in results if result.total_gpus]
+    return sorted(fleets, key=lambda result: not result.slo_met)
+
+
+def checked_gammas(gammas: Sequence[float] | None) -> tuple[float, ...]:
+    """The factors of compression to sweep; `GAMMAS` if absent.
+
+    Raises InputError unless they are numbers; the problem says which numbers it takes.
+    """
+    if gammas is None:
+        return GAMMAS
+    asked = tuple(gammas) if isinstance(gammas, Iterable) else ()
+    if not asked or not all(isinstance(gamma, Real) for gamma in asked):
+        expected = f"expected factors of compression such as [1.0, 1.5], got {gammas!r}"
+        raise InputError.single("gammas", expected, "leave it out for 1.0, 1.1, ..., 2.0")
+    return tuple(float(gamma) for gamma in asked)

@@ -8,8 +8,8 @@ to the two GPUs.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from typing import Any
 from fleetopt.case import Case
 from fleetopt.compat.profiles import ManualProfile
 from fleetopt.compat.workload import CdfWorkload, Points
-from fleetopt.errors import InputError
-from fleetopt.optimization.design import pool_tables
+from fleetopt.errors import InfeasibleError, InputError
+from fleetopt.optimization.candidates import Candidate
+from fleetopt.optimization.tables import maker
 from fleetopt.problem import FleetProblem, LengthCdf, validate
 from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.table import PoolTable
 from fleetopt.study import build_program
 from fleetopt.verification import Judged
+from fleetopt.workload.compression import Served
 
 Cdf = str | Path | Points | LengthCdf | CdfWorkload
 """Anything that states a length distribution."""
@@ -37,6 +39,7 @@ class TwoPools:
     t_slo_ms: bound on P99 TTFT. long_max_ctx: largest context, in tokens.
     availability: share of the time that a replica is up.
     method: "fleetopt" or "published".
+    p_c: share of the requests above a split that can be compressed and are.
     """
 
     cdf: LengthCdf
@@ -47,32 +50,51 @@ class TwoPools:
     long_max_ctx: int
     availability: float = 1.0
     method: str = "fleetopt"
+    p_c: float = 0.75
 
     def is_one_pool(self, b_short: int) -> bool:
         """Whether every request belongs into the short pool."""
         return b_short >= min(self.long_max_ctx, self.cdf.max_tokens) > 0
 
-    def split(self, b_short: int, **keys: Any) -> FleetProblem:
+    def factor(self, b_short: int, gamma: float) -> float:
+        """The factor of compression at a split; none reaches beyond the largest context."""
+        if self.is_one_pool(b_short):
+            return 1.0
+        return min(gamma, self.long_max_ctx / b_short)
+
+    def split(self, b_short: int, gammas: Sequence[float] = (1.0,), **keys: Any) -> FleetProblem:
         """The problem with one fixed threshold. Raises InputError with every fault."""
         if self.is_one_pool(b_short):
-            return self._problem(max_context=b_short, thresholds=[], **keys)
-        return self._problem(max_context=self.long_max_ctx, thresholds=[b_short], **keys)
+            return self._problem(gammas, max_context=b_short, thresholds=[], **keys)
+        ends = {"max_context": self.long_max_ctx, "thresholds": [b_short]}
+        stated = self._problem(gammas, **ends, **keys)
+        within = {self.factor(b_short, gamma) for gamma in stated.gammas}
+        return stated.model_copy(update={"gammas": tuple(sorted(within))})
 
-    def anywhere(self) -> FleetProblem:
+    def anywhere(self, gamma: float = 1.0) -> FleetProblem:
         """The problem that may split at every point of the distribution. Raises InputError."""
-        return self._problem(max_context=self.long_max_ctx)
+        return self._problem([gamma], max_context=self.long_max_ctx)
 
-    def program(self, b_short: int, **keys: Any) -> Any:
-        """The program of a fixed threshold in which each pool has its GPU. Raises InputError."""
-        model = build_program(self.split(b_short, **keys))
+    def program(self, b_short: int, gamma: float = 1.0, **keys: Any) -> Any:
+        """The program of a fixed threshold and factor in which each pool has its GPU.
+
+        Raises InputError.
+        """
+        model = build_program(self.split(b_short, [gamma], **keys))
         for c in model.candidates:
-            gpu = self.long if model.candidate[c].hi_tokens > b_short else self.short
-            if model.candidate[c].profile != gpu.spec.name:
+            if not self._is_asked(model.candidate[c], b_short, gamma):
                 for index in model.rows_of[c]:
                     model.z[index].fix(0)
         return model
 
-    def _problem(self, **keys: Any) -> FleetProblem:
+    def _is_asked(self, pool: Candidate, b_short: int, gamma: float) -> bool:
+        """Whether a pool has the GPU and, at the split, the factor that were asked for."""
+        gpu = self.long if pool.hi_tokens > b_short else self.short
+        factor = self.factor(b_short, gamma)
+        factors = {pool.lo_tokens: pool.gamma_lo, pool.hi_tokens: pool.gamma_hi}
+        return pool.profile == gpu.spec.name and factors.get(b_short, factor) == factor
+
+    def _problem(self, gammas: Sequence[float], **keys: Any) -> FleetProblem:
         specs = {gpu.spec.name: gpu.spec for gpu in (self.short, self.long)}
         if self.short.spec != self.long.spec and len(specs) == 1:
             place = f"profile {self.short.name!r}"
@@ -87,6 +109,8 @@ class TwoPools:
             "overlong": "clip",
             "availability": self.availability,
             "method": self.method,
+            "gammas": list(dict.fromkeys(gammas)),
+            "compressible_share": self.p_c,
         }
         return validate(FleetProblem, {**stated, **keys}, "")
 
@@ -95,18 +119,21 @@ class TwoPools:
 class PoolSize:
     """One pool by its table.
 
-    gpu: of its replicas. replicas: that must be up. bought: with spare ones.
+    what: the requests that it serves. gpu: of its replicas.
+    replicas: that must be up. bought: with spare ones.
     p99_ttft_ms: of those that must be up. meets: whether that is within the bound.
+    utilization: of those that must be up, by fleetopt's table, whatever the method: the work
+        of all its requests over what the replicas can do.
     """
 
-    lo_tokens: int
-    hi_tokens: int
+    what: Served
     gpu: ManualProfile
     arrival_rate: float
     replicas: int
     bought: int
     p99_ttft_ms: float
     meets: bool
+    utilization: float
 
     @property
     def usd_per_hour(self) -> float:
@@ -115,12 +142,13 @@ class PoolSize:
 
     def judged(self) -> Judged:
         """The pool as the simulator is asked about it."""
+        lo, hi = self.what.lo_tokens, self.what.hi_tokens
         name = self.gpu.spec.name
-        return Judged(self.lo_tokens, self.hi_tokens, name, self.replicas, self.arrival_rate)
+        return Judged(lo, hi, name, self.replicas, self.arrival_rate, *self.what.gammas)
 
 
 class Sizes:
-    """Sizes of the pools of a problem; every table is made once."""
+    """Sizes of the pools of a problem; what a GPU needs for its tables is summed once."""
 
     def __init__(self, asked: TwoPools, problem: FleetProblem) -> None:
         self.case = Case.of(problem)
@@ -135,40 +163,77 @@ class Sizes:
         """Share of the requests in (lo, hi]."""
         return self.case.lengths.share(lo, hi)
 
-    def split(self, b_short: int) -> tuple[PoolSize | None, PoolSize | None]:
+    def split(self, b_short: int, gamma: float = 1.0) -> tuple[PoolSize | None, PoolSize | None]:
         """The pools up to `b_short` and above it; None where there are no requests.
 
-        Raises InputError.
+        gamma: requests of up to so many times `b_short` are compressed into the lower pool.
+        Raises InputError, and InfeasibleError where the published method has no figures.
         """
-        last = self.points[-1]
+        first, last = self.points[0], self.points[-1]
         if self._asked.is_one_pool(b_short):
-            return self.size(0, last, self._asked.short), None
+            return self.size(Served(first, last), self._asked.short), None
         if b_short not in self.points:
-            return None, self.size(0, last, self._asked.long)
-        short = self.size(0, b_short, self._asked.short)
-        return short, self.size(b_short, last, self._asked.long)
+            return None, self.size(Served(first, last), self._asked.long)
+        factor = self._asked.factor(b_short, gamma)
+        above = self.case.serves(b_short, last, gamma_lo=factor)
+        long = self.size(above, self._asked.long) if self.case.has_requests(above) else None
+        below = self.case.serves(first, b_short, gamma_hi=factor)
+        return self.size(below, self._asked.short), long
 
-    def size(self, lo: int, hi: int, gpu: ManualProfile) -> PoolSize:
+    def size(self, what: Served, gpu: ManualProfile) -> PoolSize:
         """The least pool that keeps the bound on these replicas.
 
         Where none does, however large, the one that keeps the utilization. Raises InputError
         if a replica cannot hold the context.
         """
-        table = self._tables.get((lo, hi, gpu.spec.name))
-        if table is None:
-            raise InputError.single("gpu", f"no replica of {gpu.name} holds {hi:,} tokens")
+        profile = self.case.profile(gpu.spec.name)
+        if self.case.capacity(profile, what.hi_tokens).slots < 1:
+            text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
+            raise InputError.single("gpu", text)
+        rate = self.case.pool_rate(what)
+        table = self._makers[profile.name](self._counted(what), rate)
         found = table.min_replicas()
         replicas = _by_utilization(table) if found is None else found
-        bought = replicas_to_buy(replicas, self._asked.availability)
         p99_ms = 1000.0 * (table.row(replicas).percentile_s("ttft", 99.0) or math.inf)
-        # the published method holds only the wait to the bound, not the TTFT that it reports
-        meets = found is not None and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6)
-        return PoolSize(lo, hi, gpu, table.arrival_rate, replicas, bought, p99_ms, meets)
+        return PoolSize(
+            what=what,
+            gpu=gpu,
+            arrival_rate=rate,
+            replicas=replicas,
+            bought=replicas_to_buy(replicas, self._asked.availability),
+            p99_ttft_ms=p99_ms,
+            # the published method holds only the wait to the bound, not the TTFT that it reports
+            meets=found is not None and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6),
+            utilization=maker(self._true, profile)(what, rate).utilization(replicas),
+        )
+
+    def _counted(self, what: Served) -> Served:
+        """The requests whose service times the method counts.
+
+        The published one has only those that are never compressed, longer than gamma B. Where
+        the largest context ends there, those that were cut to it stand for them. Raises
+        InfeasibleError if there are none.
+        """
+        last, lengths = what.hi_tokens, self.case.lengths
+        if self._asked.method == "fleetopt" or lengths.share(what.gives_up_to, last) > 0:
+            return what
+        if lengths.clipped_share > 0:
+            return Served(last - 1, last)
+        raise InfeasibleError(
+            f"the published method has no service times for the long pool: no requests have more "
+            f"than {what.gives_up_to:,} tokens"
+        )
 
     @cached_property
-    def _tables(self) -> dict[tuple[int, int, str], PoolTable]:
-        tables = pool_tables(self.case)
-        return {(t.lo_tokens, t.hi_tokens, t.profile.name): t for t in tables}
+    def _makers(self) -> dict[str, Callable[[Served, float], PoolTable]]:
+        return {profile.name: maker(self.case, profile) for profile in self.case.profiles}
+
+    @cached_property
+    def _true(self) -> Case:
+        """The case with the tables that count all work."""
+        return replace(
+            self.case, problem=self.case.problem.model_copy(update={"method": "fleetopt"})
+        )
 
 
 def _by_utilization(table: PoolTable) -> int:

@@ -18,6 +18,8 @@ class SweepResult:
     total_gpus: of both. cost_per_hr: USD; annualised_cost_kusd: thousands of USD in 8760 h.
     p99_ttft_*_ms: 0 for a pool without requests.
     source: "analytical" or "simulated". note: the verdict, or why there is no fleet.
+    utilization_short, utilization_long: work of all requests that a pool serves, compressed
+        ones included, over what it can do; above 1 it cannot keep up. 0 for no requests.
     """
 
     gamma: float
@@ -31,6 +33,8 @@ class SweepResult:
     slo_met: bool
     source: str = "analytical"
     note: str = ""
+    utilization_short: float = 0.0
+    utilization_long: float = 0.0
 
     @classmethod
     def of_sizes(cls, gamma: float, short: PoolSize | None, long: PoolSize | None) -> SweepResult:
@@ -75,6 +79,8 @@ class SweepResult:
             slo_met=slo_met,
             source=source,
             note=note,
+            utilization_short=short.utilization if short else 0.0,
+            utilization_long=long.utilization if long else 0.0,
         )
 
 
@@ -85,6 +91,11 @@ class Simulated:
     bought: int
     usd_per_hour: float
     said: PoolVerification
+
+    @property
+    def utilization(self) -> float:
+        """The simulated work over what the replicas can do."""
+        return self.said.utilization
 
     @property
     def p99_ttft_ms(self) -> float:

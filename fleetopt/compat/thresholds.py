@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from fleetopt.compat.optimizer import checked_gammas
+from fleetopt.compat.optimizer import checked_gammas, swept
 from fleetopt.compat.pools import Cdf, Sizes, TwoPools
 from fleetopt.compat.profiles import ManualProfile
-from fleetopt.compat.results import SweepResult, ThresholdResult
+from fleetopt.compat.results import ThresholdResult
 from fleetopt.compat.workload import lengths_of
+from fleetopt.workload.compression import Served
 
 _LEAST_SHARE, _MOST_SHARE = 0.01, 0.999
 """Shares of short requests between which a point is worth a split, as published."""
@@ -29,26 +30,27 @@ def threshold_pareto(
     """Every split at a point of the distribution, in order, the non-dominated ones marked.
 
     lam: requests per second. t_slo_ms: bound on P99 TTFT.
+    gamma: at each split, requests of up to gamma times its length are compressed to it, 75 %
+        of them.
     method: "published" gives the figures of the published formulas, for comparison.
     Raises InputError.
     """
-    checked_gammas([gamma])
+    (factor,) = checked_gammas([gamma])
     asked = TwoPools(
         lengths_of(cdf), lam, gpu_short, gpu_long, t_slo_ms, long_max_ctx, method=method
     )
-    sizes = Sizes(asked, asked.anywhere())
-    last = sizes.points[-1]
-    one_pool = sizes.size(0, last, gpu_long).usd_per_hour
+    sizes = Sizes(asked, asked.anywhere(factor))
+    one_pool = sizes.size(Served(0, sizes.points[-1]), gpu_long).usd_per_hour
     rows = [
-        _row(sizes, split, one_pool)
+        _row(sizes, split, factor, one_pool)
         for split in sizes.points[1:-1]
         if _LEAST_SHARE <= sizes.share(0, split) <= _MOST_SHARE
     ]
     return [replace(row, pareto=not any(map(row.is_beaten_by, rows))) for row in rows]
 
 
-def _row(sizes: Sizes, split: int, one_pool_usd_per_hour: float) -> ThresholdResult:
-    both = SweepResult.of_sizes(1.0, *sizes.split(split))
+def _row(sizes: Sizes, split: int, gamma: float, one_pool_usd_per_hour: float) -> ThresholdResult:
+    both = swept(sizes, split, gamma)
     return ThresholdResult(
         b_short=split,
         alpha=sizes.share(0, split),

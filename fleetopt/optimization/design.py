@@ -233,8 +233,8 @@ class Design:
         return self._solver.model
 
     def optimum(self) -> Solution:
-        """The cheapest fleet that is left."""
-        return self._solver.solve()
+        """The cheapest fleet that is left; of several, one that has the fewest pools."""
+        return self._solver.simplest()
 
     def refuse(self, candidate: Candidate, replicas: int) -> None:
         """Take a row that failed, and those with fewer replicas, out of the program.

@@ -10,6 +10,8 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import pyomo.core as pyo
 from pyomo.core.expr import LinearExpression
@@ -55,9 +57,23 @@ class ProgramSolver:
         began = time.perf_counter()
         start = warm_start(self._known, self._cuts, self._model.candidate)
         self._load(start or frozenset())
-        self._held = self._read(self._stop(warm=start is not None), began)
-        self._known.update([_fleet(self._held)] if self._held.chosen else [])
-        return self._held
+        return self._hold(self._read(self._stop(warm=start is not None), began))
+
+    def simplest(self) -> Solution:
+        """The best fleet, and of equally good ones one that has the fewest pools."""
+        best = self.solve()
+        while best.holding is Holding.OPTIMAL and len(best.chosen) > 1:
+            values = [(variable, variable.value) for variable in self._variables()]
+            with self._limited(self._model.pools <= len(best.chosen) - 1):
+                other = self._read(self._stop(warm=False), time.perf_counter())
+            if relative_gap(best.objective, other.objective) > GAP_TOLERANCE:
+                for variable, value in values:
+                    variable.set_value(value, skip_validation=True)
+                self._loaded = _fleet(best)
+                return self._hold(best)
+            spare = other.spare_usd_per_hour
+            best = replace(best, chosen=other.chosen, spare_usd_per_hour=spare)
+        return self._hold(best)
 
     def refuse(self, candidate: Candidate, replicas: int) -> int:
         """Take away the candidate's rows with at most `replicas`; returns how many are left."""
@@ -115,6 +131,26 @@ class ProgramSolver:
         finally:
             self.release()
         return tuple(solution for solution in found if solution.chosen)
+
+    def _variables(self) -> Iterable[Any]:
+        variables: Iterable[Any] = self._model.component_data_objects(pyo.Var)
+        return variables
+
+    def _hold(self, solution: Solution) -> Solution:
+        self._held = solution
+        self._known.update([_fleet(solution)] if solution.chosen else [])
+        return solution
+
+    @contextmanager
+    def _limited(self, relation: Any) -> Iterator[None]:
+        """Within the context the program has one constraint more."""
+        constraint = self._model.cuts.add(relation)
+        self._engine.add(constraint)
+        try:
+            yield
+        finally:
+            self._engine.remove(constraint)
+            del self._model.cuts[constraint.index()]
 
     def _cut(self, indices: Iterable[Index], most: int) -> Cut:
         built = frozenset(indices)

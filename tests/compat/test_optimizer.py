@@ -58,7 +58,6 @@ def test_each_pool_has_its_gpu() -> None:
     report = optimizer.optimize(AZURE, 10.0, **QUICK)
     result, swept = report.best_simulated, report.best_analytical
     assert result is not None
-    assert swept is not None
     for row in (result, swept):
         price = row.n_s * H100_80GB.cost_per_hr + row.n_l * A10G.cost_per_hr
         assert row.cost_per_hr == pytest.approx(price)
@@ -76,7 +75,6 @@ def test_pools_that_nothing_saves_are_simulated_as_they_are() -> None:
     optimizer = FleetOptimizer(A100_80GB, A100_80GB, 4096, t_slo_ms=50, long_max_ctx=8192)
     report = optimizer.optimize("azure", 20.0, **QUICK)
     swept, seen = report.best_analytical, report.best_simulated
-    assert swept is not None
     assert seen is not None
     assert (seen.n_s, seen.n_l) == (swept.n_s, swept.n_l)
     assert not seen.slo_met
@@ -90,7 +88,6 @@ def test_what_the_simulator_says_of_an_accepted_split() -> None:
         "azure", 100.0, [1.0], verbose=False
     )
     table, simulated = report.best_analytical, report.best_simulated
-    assert table is not None
     assert simulated is not None
     assert simulated.slo_met
     assert (simulated.source, simulated.note) == ("simulated", "pass")
@@ -105,7 +102,6 @@ def test_the_published_split_of_lmsys_misses_its_slo(capsys: pytest.CaptureFixtu
     published = FleetOptimizer(A100_80GB, A100_80GB, 4096, method="published")
     theirs = published.optimize(*asked, verbose=False)
     said, seen = theirs.best_analytical, theirs.best_simulated
-    assert said is not None
     assert seen is not None
     assert (said.n_s, said.n_l) == (seen.n_s, seen.n_l)
     assert said.slo_met
@@ -115,7 +111,6 @@ def test_the_published_split_of_lmsys_misses_its_slo(capsys: pytest.CaptureFixtu
     assert theirs.notes == ()
 
     ours = FleetOptimizer(A100_80GB, A100_80GB, 4096).optimize(*asked, 0, verbose=False)
-    assert ours.best_analytical is not None
     assert not ours.best_analytical.slo_met
     ours.print_report()
     text = capsys.readouterr().out
@@ -127,12 +122,12 @@ def test_the_published_split_of_lmsys_misses_its_slo(capsys: pytest.CaptureFixtu
 def test_no_requests_on_one_side() -> None:
     """A split at the longest context, and one below every request, make one pool."""
     everything = FleetOptimizer(A100_80GB, H100_80GB, 8192, long_max_ctx=8192)
-    (row,) = everything.sweep_analytical("azure", 50.0)
+    (row,) = everything.sweep_analytical("azure", 50.0, [1.0])
     assert row.n_l == 0
     assert row.p99_ttft_long_ms == 0.0
     assert row.cost_per_hr == pytest.approx(row.n_s * A100_80GB.cost_per_hr)
     nothing = FleetOptimizer(A100_80GB, H100_80GB, 100, t_slo_ms=5000, long_max_ctx=1024)
-    (row,) = nothing.sweep_analytical([[500, 0.0], [1000, 1.0]], 50.0)
+    (row,) = nothing.sweep_analytical([[500, 0.0], [1000, 1.0]], 50.0, [1.0])
     assert row.n_s == 0
     assert row.cost_per_hr == pytest.approx(row.n_l * H100_80GB.cost_per_hr)
     simulated = nothing.optimize([[500, 0.0], [1000, 1.0]], 50.0, **QUICK).best_simulated
@@ -152,17 +147,18 @@ def test_simulation_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert "best by simulation" not in capsys.readouterr().out
 
 
-def test_every_split_as_the_optimizer_sizes_it() -> None:
+@pytest.mark.parametrize("gamma", [1.0, 1.5])
+def test_every_split_as_the_optimizer_sizes_it(gamma: float) -> None:
     """Rows in order, each as a sweep at that split; none marked that another beats."""
-    rows = threshold_pareto("azure", 100.0, A10G, H100_80GB)
+    rows = threshold_pareto("azure", 100.0, A10G, H100_80GB, gamma=gamma)
     points = [t for t, share in AZURE.cdf[:-1] if 0.01 <= share <= 0.999 and t < 8192]
     assert [row.b_short for row in rows] == points
     (one_pool,) = FleetOptimizer(H100_80GB, H100_80GB, 8192, long_max_ctx=8192).sweep_analytical(
-        AZURE, 100.0
+        AZURE, 100.0, [gamma]
     )
     for row in rows[::3]:
         optimizer = FleetOptimizer(A10G, H100_80GB, row.b_short, long_max_ctx=8192)
-        (swept,) = optimizer.sweep_analytical(AZURE, 100.0)
+        (swept,) = optimizer.sweep_analytical(AZURE, 100.0, [gamma])
         assert (row.n_s, row.n_l, row.slo_met) == (swept.n_s, swept.n_l, swept.slo_met)
         assert row.cost_kusd_yr == pytest.approx(swept.annualised_cost_kusd)
         saved = 100 * (1 - swept.cost_per_hr / one_pool.cost_per_hr)
@@ -189,7 +185,7 @@ def test_published_counts_of_the_published_split() -> None:
 def test_where_nothing_helps_the_load_decides() -> None:
     """A bound that prefill alone exceeds: as many replicas as the load needs, and a miss."""
     optimizer = FleetOptimizer(A100_80GB, A100_80GB, 4096, t_slo_ms=50, long_max_ctx=8192)
-    (row,) = optimizer.sweep_analytical("azure", 100.0)
+    (row,) = optimizer.sweep_analytical("azure", 100.0, [1.0])
     assert not row.slo_met
     assert row.p99_ttft_long_ms > 50
     assert math.isfinite(row.cost_per_hr)
@@ -209,6 +205,8 @@ def test_where_nothing_helps_the_load_decides() -> None:
          "two different profiles have this name"),
         ({"gpu_long": ManualProfile("tiny", 0.01, 0.001, 512, 16, 100, 8, 1.0)},
          "no replica of tiny holds 8,192 tokens"),
+        ({"p_c": 0.0}, "compressible_share: must be greater than 0, got 0"),
+        ({"p_c": 1.5}, "compressible_share: must be at most 1, got 1.5"),
         ({"method": "guess"}, "method: expected 'fleetopt' or 'published', got 'guess'"),
     ],
 )  # fmt: skip

@@ -34,7 +34,7 @@ def test_scripts_print_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> N
     """Every script after its change, in order."""
     monkeypatch.chdir(ROOT)
     blocks = AFTER.findall(TEXT)
-    assert len(blocks) == TEXT.count('title="after"') == 6
+    assert len(blocks) == TEXT.count('title="after"') == 7
     names: dict[str, object] = {}
     for code, shown in blocks:
         printed = StringIO()
@@ -46,7 +46,7 @@ def test_scripts_print_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> N
 def test_only_import_lines_change() -> None:
     """From every script before to the one after it."""
     pairs = PAIR.findall(TEXT)
-    assert len(pairs) == TEXT.count('title="before"') == 5
+    assert len(pairs) == TEXT.count('title="before"') == 6
     for before, after in pairs:
         renamed = re.sub(
             r"^from fleet_sim[.\w]* import", "from fleetopt.compat import", before, flags=re.M
@@ -75,7 +75,8 @@ def test_percentiles_of_the_first_example() -> None:
     """What the formulas promise is exact; what the simulator finds is near."""
     stated = re.search(r"of (\d+) and (\d+) ms, the simulator (\d+) and (\d+) ms", TEXT)
     assert stated is not None
-    report = FleetOptimizer(A10G, H100_80GB, 4096).optimize("lmsys", 100, verbose=False)
+    asked = ("lmsys", 100, [1.0])
+    report = FleetOptimizer(A10G, H100_80GB, 4096).optimize(*asked, verbose=False)
     theirs, ours = report.as_published, report.best_simulated
     assert ours is not None
     said = [theirs.p99_ttft_short_ms, theirs.p99_ttft_long_ms]
@@ -92,11 +93,25 @@ def test_percentiles_of_the_published_split() -> None:
     )  # fmt: skip
     assert stated is not None
     optimizer = FleetOptimizer(A100_80GB, A100_80GB, 4096, method="published")
-    report = optimizer.optimize("lmsys", 100, verbose=False)
+    report = optimizer.optimize("lmsys", 100, [1.0], verbose=False)
     said, seen = report.best_analytical, report.best_simulated
-    assert said is not None
     assert seen is not None
     assert (said.n_s, said.n_l) == (int(stated[1]), int(stated[2]))
     assert round(said.p99_ttft_long_ms) == int(stated[3])
     assert seen.p99_ttft_long_ms == pytest.approx(int(stated[4].replace(",", "")), rel=0.3)
     assert not seen.slo_met
+
+
+def test_the_published_fleet_with_compression_is_overloaded() -> None:
+    """The factor and counts that the page quotes, with their utilization, and the verdict."""
+    stated = re.search(
+        r"`gamma ([\d.]+): (\d) \+ (\d) GPUs, .*?its short pool has (\d+) % of", TEXT, flags=re.S
+    )
+    assert stated is not None
+    optimizer = FleetOptimizer(A100_80GB, A100_80GB, 4096, 500, 8192, method="published")
+    report = optimizer.optimize("azure", 100, [float(stated[1])], verbose=False)
+    said, seen = report.best_analytical, report.best_simulated
+    assert seen is not None
+    assert (said.n_s, said.n_l) == (int(stated[2]), int(stated[3]))
+    assert round(100 * said.utilization_short) == int(stated[4])
+    assert seen.note == "unstable"

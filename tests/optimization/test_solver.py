@@ -190,3 +190,24 @@ def test_solver_writes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     """HiGHS keeps quiet."""
     ProgramSolver(small_fleet.model()).solve()
     assert capfd.readouterr() == ("", "")
+
+
+def test_of_equally_good_fleets_the_simplest() -> None:
+    """Without the fleet of 5 USD/h there are two of 6: of two pools, and of one."""
+    model = small_fleet.model()
+    solver = ProgramSolver(model)
+    solver.refuse(model.candidate[0], 2)
+    found = solver.simplest()
+    assert found.objective == pytest.approx(6.0)
+    assert [candidate.index for candidate, _ in found.chosen] == [3]
+
+
+def test_a_simpler_fleet_that_costs_more_changes_nothing() -> None:
+    """The cheapest has two pools; solution, model and the next best are as without the look."""
+    model = small_fleet.model()
+    solver = ProgramSolver(model)
+    found = solver.simplest()
+    assert found.usd_per_hour == pytest.approx(5.0)
+    assert pyo.value(model.cost) == pytest.approx(5.0)
+    assert pyo.value(model.pools) == pytest.approx(2.0)
+    assert solver.next_best().objective == pytest.approx(6.0)
