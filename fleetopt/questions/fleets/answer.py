@@ -121,13 +121,14 @@ def answer_of(scenario: Scenario, runs: Sequence[FleetRun]) -> Simulation:
     """What replications of a scenario say together."""
     bounds = scenario.stated.slo
     result = FleetResult(scenario.fleet, tuple(bounds), tuple(runs))
-    fleet = _requests(result, "fleet", unstable=result.unstable)
+    unstable = any(unstable_pool(runs, pool.name) for pool in scenario.fleet.pools)
+    fleet = _requests(result, "fleet", unstable)
     return Simulation(
         scenario=scenario,
-        standing=_standing(scenario, result, fleet),
+        standing="unstable" if unstable else _standing(scenario, result, fleet),
         fleet=fleet,
         pools=tuple(_pool(scenario, result, p) for p in range(len(scenario.fleet.pools))),
-        classes=tuple(_requests(result, group, result.unstable) for group in _classes(runs[0])),
+        classes=tuple(_requests(result, group, unstable) for group in _classes(runs[0])),
         backlog_per_s=interval(result.growth_per_s()),
         runs=tuple(runs),
     )
@@ -146,13 +147,18 @@ def interval(
 
 
 def unstable_pool(runs: Sequence[FleetRun], name: str) -> bool:
-    """Whether a pool's backlog grew without end in half of the runs or more."""
-    return 2 * sum(run.pools[name].unstable for run in runs) >= len(runs)
+    """Whether a pool's backlog grew without end: in every run, or in half of the runs and on
+    average. After long bursts the line of a stable pool grows for most of some runs.
+    """
+    seen = [run.pools[name] for run in runs]
+    grew = sum(pool.unstable for pool in seen)
+    if grew == len(seen):
+        return True
+    growth = mean_interval([pool.growth_per_s for pool in seen])
+    return 2 * grew >= len(seen) and growth.low > 0
 
 
 def _standing(scenario: Scenario, result: FleetResult, fleet: RequestFigures) -> Standing:
-    if any(unstable_pool(result.runs, pool.name) for pool in scenario.fleet.pools):
-        return "unstable"
     if scenario.too_short:
         return "too short"
     within = list(zip(fleet.attained, result.bounds, strict=True))

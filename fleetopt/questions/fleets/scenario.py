@@ -108,8 +108,8 @@ def _scenario(
     elif traffic.trace is not None:
         horizon = watching.of_trace(model, traffic.trace.duration_s)
     else:
-        horizon = watching.by_law(model, stated.n_req, least)
-        too_short = too_short_note(model, horizon)
+        horizon = watching.by_law(model, served, stated.n_req, least)
+        too_short = too_short_note(model, horizon) or watching.cycles_note(served, horizon, rate)
     if stated.router.name == "semantic" and traffic.trace is None:
         source = Classified(source)
     return Scenario(

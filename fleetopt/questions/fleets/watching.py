@@ -16,9 +16,14 @@ from fleetopt.simulation.fleet_records import ClosedLoop
 from fleetopt.simulation.pool import RESIDENCES, Horizon, PoolModel
 from fleetopt.simulation.records import Window
 from fleetopt.simulation.routing import ByModel
-from fleetopt.workload.arrivals import Poisson
+from fleetopt.workload.arrivals import ModulatedPoisson, Poisson
 from fleetopt.workload.lengths import LengthDistribution
+from fleetopt.workload.varying import TimeVarying
 
+CYCLES = 20.0
+"""Bursts, with the lulls after them, that a run covers; half as many are too few."""
+MOST_REQUESTS = 5_000_000
+"""Requests of a replication beyond which it is not made longer for the sake of bursts."""
 _FOREVER_S = 1e12
 _SETTLED, _BUSY = 0.1, 0.9
 """Parts of the requests at which clients are taken to be settled, and still all busy."""
@@ -44,12 +49,45 @@ def slowest_pool(fleet: Fleet, streams: Sequence[Stream]) -> PoolModel:
     return max(models, key=PoolModel.longest_residence_s)
 
 
-def by_law(model: PoolModel, requests: int | None, least: int) -> Horizon:
-    """The horizon of drawn traffic: `requests`, or what the law says and at least `least`."""
+def by_law(
+    model: PoolModel, streams: Sequence[Stream], requests: int | None, least: int
+) -> Horizon:
+    """The horizon of drawn traffic: `requests`, or what the law says and at least `least`.
+
+    Where arrivals come in cycles, of bursts or of hours, it covers many of them, or whole ones.
+    """
     horizon = Horizon.by_law(model, requests)
     if requests is not None:
         return horizon
-    return replace(horizon, measured_s=max(horizon.measured_s, least / model.arrivals.rate))
+    measured_s = max(horizon.measured_s, least / model.arrivals.rate)
+    most_s = MOST_REQUESTS / model.arrivals.rate
+    for process in (stream.arrivals for stream in streams):
+        if isinstance(process, ModulatedPoisson):
+            measured_s = max(measured_s, min(CYCLES * _cycle_s(process), most_s))
+        if isinstance(process, TimeVarying):
+            measured_s = math.ceil(measured_s / process.period_s) * process.period_s
+    return replace(horizon, measured_s=measured_s)
+
+
+def cycles_note(streams: Sequence[Stream], horizon: Horizon, rate: float) -> str:
+    """Why a run is too short for the cycles of its arrivals; empty if it is not."""
+    least_s = 0.0
+    for process in (stream.arrivals for stream in streams):
+        if isinstance(process, ModulatedPoisson):
+            least_s = max(least_s, CYCLES / 2 * _cycle_s(process))
+        if isinstance(process, TimeVarying):
+            least_s = max(least_s, process.period_s)
+    if horizon.measured_s >= least_s * (1.0 - 1e-9):
+        return ""
+    return (
+        f"measured {horizon.measured_s:,.0f} s; bursts and lulls need {least_s:,.0f} s, "
+        f"{math.ceil(least_s * rate):,} requests"
+    )
+
+
+def _cycle_s(process: ModulatedPoisson) -> float:
+    """Mean time of a burst and the lull after it."""
+    return process.burst_s + process.quiet_s
 
 
 def of_trace(model: PoolModel, duration_s: float) -> Horizon:
