@@ -99,7 +99,12 @@ def _sections(simulation: Simulation, width: int) -> Iterator[RenderableType]:
     yield line(f"{fleet_in_words(simulation)}; {_traffic(simulation)}.", width)
     yield section(
         "Pools",
-        first_fitting(width, _pools(simulation), _pools(simulation, close=True)),
+        first_fitting(
+            width,
+            _pools(simulation),
+            _pools(simulation, close=True),
+            _pools(simulation, close=True, broken=True),
+        ),
     )
     if simulation.fleet.latency_ms:
         yield section("Latencies of all requests, ms", _latencies(simulation))
@@ -132,7 +137,8 @@ def _traffic(simulation: Simulation) -> str:
     return f"{rate} ({stated.arrivals}), {length}"
 
 
-def _pools(simulation: Simulation, *, close: bool = False) -> Table:
+def _pools(simulation: Simulation, *, close: bool = False, broken: bool = False) -> Table:
+    """One row for each pool; broken: intervals stand below their estimates."""
     metric = simulation.scenario.stated.slo[0].metric
     title = _METRICS[metric]
     table = columns(
@@ -140,15 +146,19 @@ def _pools(simulation: Simulation, *, close: bool = False) -> Table:
         f"P50 {title}\nms", f"P99 {title}\nms", "attained", "not\nserved",
         left=2, close=close,
     )  # fmt: skip
-    for pool in simulation.pools:
-        table.add_row(*_pool_cells(pool, metric, simulation))
+    rows = [_pool_cells(pool, metric) for pool in simulation.pools]
     if len(simulation.pools) > 1 or simulation.fleet.rejected["no_pool"]:
-        empty = ["all", "", "", ""]
-        table.add_row(*empty, *_request_cells(simulation.fleet, ["", ""], metric))
+        rows.append(["all", "", "", "", *_request_cells(simulation.fleet, ["", ""], metric)])
+    for row in rows:
+        table.add_row(*(_broken(cell) if broken else cell for cell in row))
     return table
 
 
-def _pool_cells(pool: PoolFigures, metric: str, simulation: Simulation) -> list[str]:
+def _broken(cell: str) -> str:
+    return cell.replace(f"{wording.NO_BREAK}[", "\n[")
+
+
+def _pool_cells(pool: PoolFigures, metric: str) -> list[str]:
     first = [pool.name, pool.gpu, f"{pool.replicas:,}", f"{pool.max_context:,}"]
     use = [wording.share(pool.utilization.estimate), wording.share(pool.busy.estimate)]
     return first + _request_cells(pool.requests, use, metric)

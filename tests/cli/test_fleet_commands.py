@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -298,3 +299,19 @@ def test_a_model_that_no_pool_serves() -> None:
     done = invoke("simulate-fleet", "fleet.json")
     assert done.exit_code == 2
     assert "fleet.json, workloads.huge: no pool serves this model" in done.stderr
+
+
+def test_parquet_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = invoke("simulate", *SHORT, "--records", "r.parquet")
+    assert done.exit_code == 2
+    assert "--records r.parquet: Parquet needs pyarrow (pip install pyarrow" in done.stderr
+
+
+def test_parquet_holds_what_csv_holds() -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for name in ("r.parquet", "r.csv"):
+        assert invoke("simulate", *SHORT, "--records", name).exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(Path("r.csv").read_text())))
+    assert parquet.read_table("r.parquet").column_names == list(rows[0])
+    assert parquet.read_table("r.parquet").num_rows == len(rows)
