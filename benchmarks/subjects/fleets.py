@@ -65,7 +65,7 @@ def measure() -> Iterator[Figure]:
         seconds = fastest_s(lambda: simulate(two_pools(router), traffic), repeats=2)  # noqa: B023
         yield Figure(router.name, REQUESTS / seconds, "req/s", Target("at least", 3e5))
     longer = draw(16 * REQUESTS)
-    longer_s = fastest_s(lambda: simulate(one_pool(), longer), repeats=1)
+    longer_s = fastest_s(lambda: simulate(one_pool(), longer), repeats=2)
     exponent = math.log(longer_s / base_s) / math.log(16)
     yield Figure("exponent of time in requests", exponent, "", Target("at most", 1.05))
     yield Figure("memory of 10 M requests", _gib(), "GiB", Target("at most", 2.0))
