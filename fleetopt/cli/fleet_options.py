@@ -73,8 +73,8 @@ knowledge = fleet_option(
 
 router = fleet_option(
     "--router", key="router", kind="text", metavar="NAME", shown="length",
-    help="length, compress, random, round-robin, fewest, power-of-two, spillover, model, semantic "
-         "or prefix, with parameters as in compress:gamma=1.5,success=0.9.",
+    help="length, compress, random, round-robin, fewest, power-of-two, spillover, model or "
+         "semantic, with parameters as in compress:gamma=1.5,success=0.9.",
 )  # fmt: skip
 
 engine = together(

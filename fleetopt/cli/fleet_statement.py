@@ -58,7 +58,7 @@ def state_fleet(
         faults += named(_placed(error.faults, place), place, origins)
         faults += named(_placed(_names(keys, beside), place), place, origins)
     if faults:
-        raise InputError(list(dict.fromkeys(faults)))
+        raise InputError(list(dict.fromkeys(_after_option(fault, origins) for fault in faults)))
     return scenario
 
 
@@ -138,6 +138,12 @@ def output_faults(paths: Mapping[str, str | None]) -> list[Fault]:
         except InputError as error:
             faults += [replace(fault, place=f"{option} {fault.place}") for fault in error.faults]
     return faults
+
+
+def _after_option(fault: Fault, origins: Mapping[str, str]) -> Fault:
+    """A fault of what a key names, under the option that set the key."""
+    key, colon, name = fault.place.partition(": ")
+    return replace(fault, place=f"{origins[key]} {name}") if colon and key in origins else fault
 
 
 class _Moved:

@@ -20,7 +20,6 @@ RouterName = Literal[
     "spillover",
     "model",
     "semantic",
-    "prefix",
 ]
 ROUTERS: tuple[str, ...] = get_args(RouterName)
 _ALIASES = {
@@ -48,7 +47,6 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "spillover": ("thresholds", "pressure"),
     "model": ("pools", "fallback"),
     "semantic": ("classes", "confusion", "latency_ms"),
-    "prefix": ("thresholds", "imbalance"),
 }
 """What each router takes."""
 _LISTS = ("thresholds", "never", "classes")
@@ -63,7 +61,7 @@ class RouterStatement(Stated):
     name: RouterName = "length"
     """Which router."""
     thresholds: tuple[Tokens, ...] = ()
-    """length, spillover, prefix: total lengths at which the pools split, ascending; the context
+    """length, spillover: total lengths at which the pools split, ascending; the context
     windows if absent."""
     threshold: Tokens | None = None
     """compress: length to which prompts are cut; the shortest context window if absent."""
@@ -87,8 +85,6 @@ class RouterStatement(Stated):
     """semantic: the pool of each category, in the order of the traffic's categories."""
     confusion: tuple[tuple[Probability, ...], ...] = ()
     """semantic: rows of the true category, columns of the one found; perfect if absent."""
-    imbalance: int = Field(default=8, ge=0)
-    """prefix: sequences by which the replica with the prefix may exceed the emptiest."""
 
     @model_validator(mode="before")
     @classmethod

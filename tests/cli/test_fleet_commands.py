@@ -215,6 +215,12 @@ def test_a_plan_is_a_fleet() -> None:
     pools = json.loads(Path("plan.json").read_text())["fleet"]["pools"]
     assert [pool["gpus"] for pool in data["pools"]] == [pool["gpus"] for pool in pools]
     assert data["arrival_rate"] == pytest.approx(20)
+    lines = "".join(f"{i * 0.5},{200 + i},{20}\n" for i in range(300))
+    Path("t.csv").write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n" + lines)
+    assert data_of("simulate", "plan.json", "--trace", "t.csv")["fleet"]["arrivals"] == 300
+    refused = invoke("simulate", "plan.json", "--n-s", "3")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("Error: --n-s: the plan states the pools")
 
 
 def test_a_trace_is_replayed_as_it_was() -> None:
@@ -248,6 +254,7 @@ def test_a_trace_is_replayed_as_it_was() -> None:
         (["simulate", *AZURE, "--trace", "t.csv"], ["--trace: stands beside cdf", "no such file"]),
         (["simulate", *AZURE, "--records", "r.txt"], ["--records r.txt: expected a name"]),
         (["simulate", *AZURE, "--series", "no/s.csv"], ["--series no/s.csv: cannot be written"]),
+        (["simulate", *AZURE, "--cdf", "azur"], ["--cdf 'azur': no such file or bundled workload"]),
         (["simulate", "plan.json"], ["plan.json"]),
         (["compare-routers", *AZURE, "--router", "length", "--router", "length"], ["twice"]),
         (["compare-routers", *AZURE, "--n-s", "0"], ["--router compress: compress needs two"]),

@@ -10,7 +10,6 @@ from fleetopt.simulation.routing import (
     CompressAndRoute,
     FewestSequences,
     PowerOfTwo,
-    PrefixAware,
     RandomPool,
     RoundRobin,
     Router,
@@ -28,7 +27,6 @@ TITLES = {
     "spillover": "Spillover",
     "model": "ModelRouter",
     "semantic": "SemanticRouter",
-    "prefix": "PrefixAware",
 }
 """What reports call the routers; the first three are published names."""
 _COMPRESSION_S = 0.003
@@ -60,8 +58,6 @@ def router_of(stated: RouterStatement, simulation: FleetSimulation) -> Router:
         return RandomPool(stated.by_replicas)
     if stated.name == "spillover":
         return Spillover(stated.thresholds, stated.pressure)
-    if stated.name == "prefix":
-        return PrefixAware(stated.thresholds, stated.imbalance)
     return ByLength(stated.thresholds)
 
 
