@@ -1,6 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [examples]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
+                      [examples]
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "docs" / "measured"
 SOLVE = ("solve", "--cdf", "data/lmsys_cdf.json")
+ROUTERS = {
+    "agent": "--cdf data/agent_heavy_cdf.json --lam 20 --slo 1000 --n-s 2 --n-l 23 "
+    "--long-max-ctx 65536",
+    "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
+}
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -34,6 +40,14 @@ def frontier() -> None:
     figure = str(ROOT / "docs" / "frontier.svg")
     said = _said(*FRONTIER, "--show", "refused,dominated", "--plot", figure)
     (MEASURED / "frontier_lmsys.txt").write_text(said.split("\n\nDominated")[0] + "\n")
+
+
+def routers() -> None:
+    """Which router suits the published two-pool fleets."""
+    for name, stated in ROUTERS.items():
+        gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
+        said = _said("compare-routers", *stated.split(), *gpus)
+        (MEASURED / f"routers_{name}.txt").write_text(said)
 
 
 def _said(*arguments: str, leaves: int = 0) -> str:
@@ -143,6 +157,7 @@ if __name__ == "__main__":
         "speed": speed,
         "workload": workload,
         "trace": trace,
+        "routers": routers,
         "examples": examples,
     }
     for wanted in sys.argv[1:] or parts:
