@@ -8,7 +8,7 @@ probability is divided over the stages in which replications may double.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -39,30 +39,29 @@ def verdict_on(
     """The verdict on a pool of `replicas`, by every bound of the SLO."""
     if growth(runs, horizon, replicas) is not None:
         return "unstable"
-    error = (1.0 - statistics.CONFIDENCE) / statistics.STAGES
-    lows, highs = [], []
-    for i, bound in enumerate(slo):
-        _, low, high = attainment(runs, i, error)
-        lows.append(low >= bound.percentile / 100.0)
-        highs.append(high < bound.percentile / 100.0)
-    if any(highs):
-        return "fail"
-    return "pass" if all(lows) else "inconclusive"
+    return _by_bounds(slo, lambda i, error: attainment(runs, i, error))
 
 
 def verdict_together(
     pools: Sequence[tuple[float, Sequence[Replication]]], slo: Sequence[LatencyBound]
 ) -> Verdict:
     """The verdict on stable pools by all their requests, each with its share of them."""
+    return _by_bounds(slo, lambda i, error: attainment_together(pools, i, error))
+
+
+def _by_bounds(
+    slo: Sequence[LatencyBound], attained: Callable[[int, float], tuple[float, float, float]]
+) -> Verdict:
+    """Pass if every bound is attained for sure, fail if one is missed for sure.
+
+    attained: estimate, lower and upper limit of what is attained of a bound, by its position
+        and the error that each limit may have.
+    """
     error = (1.0 - statistics.CONFIDENCE) / statistics.STAGES
-    lows, highs = [], []
-    for i, bound in enumerate(slo):
-        _, low, high = attainment_together(pools, i, error)
-        lows.append(low >= bound.percentile / 100.0)
-        highs.append(high < bound.percentile / 100.0)
-    if any(highs):
+    limits = [(attained(i, error), bound.percentile / 100.0) for i, bound in enumerate(slo)]
+    if any(high < needed for (_, _, high), needed in limits):
         return "fail"
-    return "pass" if all(lows) else "inconclusive"
+    return "pass" if all(low >= needed for (_, low, _), needed in limits) else "inconclusive"
 
 
 def attainment_together(
