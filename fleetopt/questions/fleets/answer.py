@@ -21,9 +21,10 @@ Standing = Literal["pass", "fail", "inconclusive", "unstable", "too short"]
 
 @dataclass(frozen=True)
 class RequestFigures:
-    """The measured requests of the fleet, a pool, a model or a category.
+    """The measured requests of the fleet or of a part of them.
 
-    kind: "fleet", "pool", "model" or "category".
+    kind: "fleet", "pool", "model", "category", or "nodes" for arrivals while all nodes are up
+        and for those while some node is down.
     arrivals: over all replications, the sum of completed, rejected and unfinished ones.
     truncated: completed ones that were cut off at the end of their pool's context window.
     rejected: by reason: "too_long" for the pool that they were sent to, "no_pool" for any,
@@ -128,7 +129,7 @@ def answer_of(scenario: Scenario, runs: Sequence[FleetRun]) -> Simulation:
         standing="unstable" if unstable else _standing(scenario, result, fleet),
         fleet=fleet,
         pools=tuple(_pool(scenario, result, p) for p in range(len(scenario.fleet.pools))),
-        classes=tuple(_requests(result, group, unstable) for group in _classes(runs[0])),
+        classes=tuple(_requests(result, group, unstable) for group in _classes(runs)),
         backlog_per_s=interval(result.growth_per_s()),
         runs=tuple(runs),
     )
@@ -177,15 +178,15 @@ def _end(share: Interval, end: Literal["low", "high"]) -> float:
     return math.nan if value is None else float(value)
 
 
-def _classes(run: FleetRun) -> list[str]:
-    """Groups by model and category, where there are several."""
-    named = [
-        [group for group in run.groups if group.startswith(f"{kind} ")]
-        for kind in ("model", "category")
-    ]
-    models, categories = named
+def _classes(runs: Sequence[FleetRun]) -> list[str]:
+    """Groups by model, by category and by outages, where there are several."""
+    models, categories, nodes = (
+        [group for group in runs[0].groups if group.startswith(f"{kind} ")]
+        for kind in ("model", "category", "nodes")
+    )
     same = [g.split(" ", 1)[1] for g in models] == [g.split(" ", 1)[1] for g in categories]
-    shown = [models] if same else named
+    met = [group for group in nodes if any(run.groups[group].arrivals for run in runs)]
+    shown = [models, met] if same else [models, categories, met]
     return [group for groups in shown if len(groups) > 1 for group in groups]
 
 
