@@ -36,7 +36,13 @@ def record_faults(option: str, path: str) -> list[Fault]:
         try:
             import pyarrow.parquet  # noqa: F401
         except ImportError:
-            return [Fault(option, "Parquet needs pyarrow", "pip install 'fleetopt[parquet]', or a .csv file")]
+            return [
+                Fault(
+                    option,
+                    "Parquet needs pyarrow",
+                    "pip install 'fleetopt[parquet]', or a .csv file",
+                )
+            ]
     return []
 
 

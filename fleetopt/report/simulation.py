@@ -216,7 +216,11 @@ def _notes(simulation: Simulation) -> Iterator[str]:
     if fleet.truncated:
         yield f"{_of_all(fleet.truncated, fleet)} were cut off at their pool's context window"
     if fleet.unfinished:
-        yield f"{_of_all(fleet.unfinished, fleet)} were unfinished at the end"
+        yield f"{_of_all(fleet.unfinished, fleet)} were unfinished at the end" + (
+            ", in sound pools those that were under way when the runs stopped early"
+            if simulation.standing == "unstable"
+            else ""
+        )
     if fleet.preemptions:
         yield f"{fleet.preemptions:,} preemptions for want of KV blocks"
     if fleet.restarts:

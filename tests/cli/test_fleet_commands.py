@@ -312,7 +312,9 @@ def test_parquet_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = invoke("simulate", *SHORT, "--records", "r.parquet")
     assert done.exit_code == 2
-    assert "--records r.parquet: Parquet needs pyarrow (pip install 'fleetopt[parquet]'" in done.stderr
+    assert (
+        "--records r.parquet: Parquet needs pyarrow (pip install 'fleetopt[parquet]'" in done.stderr
+    )
 
 
 def test_parquet_holds_what_csv_holds() -> None:
