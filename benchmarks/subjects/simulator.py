@@ -8,17 +8,17 @@ percentile must be the kernel's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.figures import Figure, Subject, Target
-from benchmarks.timing import fastest_s
+from benchmarks.figures import Figure, Subject
+from benchmarks.peers import compare
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.simulation.fleet_records import PoolEngine
 from fleetopt.simulation.kernel import run_pool
-from fleetopt.simulation.records import Engine, Floats, Requests, Window, checkpoints
+from fleetopt.simulation.records import Floats, Requests, Window, checkpoints
 from fleetopt.workload.arrivals import Poisson
 from fleetopt.workload.lengths import LengthDistribution
 
@@ -28,25 +28,16 @@ RATE = 100.0
 REQUESTS = 400_000
 PEER_REQUESTS = 20_000
 
-Simulator = Callable[[Engine, Requests], Floats]
-"""Simulates the pool; gives the TTFT of every request, in seconds."""
-
 
 def measure() -> Iterator[Figure]:
-    """Requests per second of each simulator, and how many times the kernel's is more."""
-    engine = _engine()
-    run_kernel(engine, draw(1000))
-    many, few = draw(REQUESTS), draw(PEER_REQUESTS)
-    own = REQUESTS / fastest_s(lambda: run_kernel(engine, many), repeats=3)
-    yield Figure("kernel", own, "req/s", Target("at least", 1e6))
-    yield Figure("kernel, P99 TTFT", p99_ms(run_kernel(engine, few)), "ms")
-    for name, simulate in _peers():
-        ttft_s: list[Floats] = []
-        seconds = fastest_s(lambda: ttft_s.append(simulate(engine, few)), repeats=2)  # noqa: B023
-        yield Figure(name, PEER_REQUESTS / seconds, "req/s")
-        yield Figure(f"{name}, P99 TTFT", p99_ms(ttft_s[0]), "ms")
-        ratio = own / (PEER_REQUESTS / seconds)
-        yield Figure(f"kernel / {name}", ratio, "times", Target("at least", 50))
+    """Requests per second of each simulator, and how many times fleetopt's is more."""
+    yield from compare(run_kernel, [pool()], draw(REQUESTS), draw(PEER_REQUESTS))
+
+
+def pool() -> PoolEngine:
+    """Six H100 with reserved slots."""
+    profile = CalibratedProfile(read_profiles()["h100"])
+    return PoolEngine.of(profile.iteration, profile.reserved(CONTEXT_TOKENS), REPLICAS)
 
 
 def draw(count: int) -> Requests:
@@ -58,45 +49,13 @@ def draw(count: int) -> Requests:
     return Requests(times, lengths.prompt_tokens[drawn], lengths.output_tokens[drawn])
 
 
-def run_kernel(engine: Engine, requests: Requests) -> Floats:
-    """fleetopt's own simulator."""
+def run_kernel(requests: Requests) -> Floats:
+    """fleetopt's own simulator of one pool."""
     end_s = float(requests.arrival_s[-1]) + 1.0
     window = Window(0.0, end_s, 2.0 * end_s + 1000.0)
+    engine = pool().engine
     trajectory = run_pool(engine, REPLICAS, requests, window, checkpoints(window))
     return trajectory.prefill_end_s - requests.arrival_s
-
-
-def p99_ms(ttft_s: Floats) -> float:
-    """The 99th percentile, in ms."""
-    return 1000.0 * float(np.percentile(ttft_s, 99))
-
-
-def _engine() -> Engine:
-    profile = CalibratedProfile(read_profiles()["h100"])
-    return Engine.of(profile.iteration, profile.reserved(CONTEXT_TOKENS))
-
-
-def _peers() -> Iterator[tuple[str, Simulator]]:
-    if find_spec("fleet_sim"):
-        yield "vllm-sr-sim", run_fleet_sim
-    if find_spec("simpy"):
-        from benchmarks.simpy_pool import run_simpy
-
-        yield "SimPy", lambda engine, requests: run_simpy(engine, REPLICAS, requests)
-
-
-def run_fleet_sim(_: Engine, requests: Requests) -> Floats:
-    """The fleet simulator of vllm-sr-sim, with its own H100."""
-    from fleet_sim import H100_80GB, Fleet, FleetConfig, PoolConfig, Request
-
-    pool = PoolConfig("all", H100_80GB, REPLICAS, CONTEXT_TOKENS, lb_strategy="least_loaded")
-    columns = (column.tolist() for column in requests)
-    arrivals = [
-        (at, Request(i, at, prompt, output))
-        for i, (at, prompt, output) in enumerate(zip(*columns, strict=True))
-    ]
-    result = Fleet(FleetConfig([pool])).run(arrivals)
-    return np.array([request.ttft for request in result.completed])
 
 
 SUBJECT = Subject(

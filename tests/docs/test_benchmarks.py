@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from benchmarks.__main__ import find_subjects
 from benchmarks.figures import Figure, Target
-from benchmarks.subjects import simulator
+from benchmarks.subjects import fleet_peers, simulator
 from benchmarks.timing import fastest_process
+from fleetopt.simulation.fleet_records import PoolEngine
+from fleetopt.simulation.records import Floats, Requests
 
 
 def test_every_subject_has_its_name() -> None:
-    assert set(find_subjects()) == {"commands", "fleets", "simulator", "solver", "tables"}
+    assert set(find_subjects()) == {
+        "commands",
+        "fleet peers",
+        "fleets",
+        "simulator",
+        "solver",
+        "tables",
+    }
 
 
 @pytest.mark.parametrize(
@@ -41,10 +52,18 @@ def test_failing_process_is_an_error() -> None:
         fastest_process(["no-such-command"], repeats=1)
 
 
-def test_simpy_plays_the_same_model_as_the_kernel() -> None:
+@pytest.mark.parametrize(
+    ("own", "pools"),
+    [
+        (simulator.run_kernel, [simulator.pool()]),
+        (fleet_peers.run_fleet, fleet_peers.pools()),
+    ],
+)
+def test_simpy_plays_the_same_model(
+    own: Callable[[Requests], Floats], pools: list[PoolEngine]
+) -> None:
     pytest.importorskip("simpy")
-    from benchmarks.simpy_pool import run_simpy
+    from benchmarks.simpy_fleet import run_simpy
 
-    engine, requests = simulator._engine(), simulator.draw(2000)
-    own = simulator.run_kernel(engine, requests)
-    np.testing.assert_allclose(run_simpy(engine, simulator.REPLICAS, requests), own, rtol=1e-6)
+    requests = simulator.draw(2000)
+    np.testing.assert_allclose(run_simpy(pools, requests), own(requests), rtol=1e-6)

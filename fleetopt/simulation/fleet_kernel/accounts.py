@@ -7,7 +7,7 @@ from typing import Any
 
 from fleetopt.simulation.fleet_kernel.kv import blocks_gained
 from fleetopt.simulation.fleet_state import BINS, LEAST_EXPONENT, OCTAVES
-from fleetopt.simulation.kernel import _compiled
+from fleetopt.simulation.kernel import _compiled, _inlined
 
 _LEAST_MARKS = 16
 """Checkpoints before a backlog can prove that it diverges."""
@@ -21,7 +21,7 @@ def token_bin(seconds: float) -> int:
     return max(0, min(place, OCTAVES * BINS - 1))
 
 
-@_compiled
+@_inlined
 def book(
     pool: Any,
     replica: Any,

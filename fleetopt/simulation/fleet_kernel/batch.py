@@ -13,7 +13,7 @@ from fleetopt.simulation.fleet_kernel.kv import (
     keep_prefix,
 )
 from fleetopt.simulation.fleet_records import Status
-from fleetopt.simulation.kernel import _compiled, _end_of, _heap_pop, _heap_push
+from fleetopt.simulation.kernel import _compiled, _end_of, _heap_pop, _heap_push, _inlined
 from fleetopt.simulation.state import NEVER
 
 _INF = math.inf
@@ -23,7 +23,7 @@ _COMPLETED = int(Status.COMPLETED)
 _TRUNCATED = int(Status.TRUNCATED)
 
 
-@_compiled
+@_inlined
 def admit(
     pool: Any, replicas: Any, requests: Any, nodes: Any, r: int, q: int, i: int, now: float
 ) -> None:
@@ -80,7 +80,7 @@ def plan_prefill(pool: Any, replica: Any, requests: Any) -> int:
     return planned
 
 
-@_compiled
+@_inlined
 def begin_epoch(
     pool: Any, replica: Any, requests: Any, heap: Any, phases: Any, i: int, now: float
 ) -> float:
@@ -105,14 +105,14 @@ def begin_epoch(
     return next_event(pool, replica, requests, heap)
 
 
-@_compiled
+@_inlined
 def next_event(pool: Any, replica: Any, requests: Any, heap: Any) -> float:
     """Time of the next iteration end at which the replica changes."""
     at = next_iteration(pool, replica, requests, heap)
     return _end_of(replica, at - replica.epoch_iteration)
 
 
-@_compiled
+@_inlined
 def next_iteration(pool: Any, replica: Any, requests: Any, heap: Any) -> int:
     """Number of the next iteration before which the replica changes."""
     at: int = min(replica.admit_at, replica.evict_at)
@@ -126,7 +126,7 @@ def next_iteration(pool: Any, replica: Any, requests: Any, heap: Any) -> int:
     return at
 
 
-@_compiled
+@_inlined
 def end_prefills(
     pool: Any,
     replicas: Any,
@@ -170,7 +170,7 @@ def end_prefills(
         q = after
 
 
-@_compiled
+@_inlined
 def end_decodes(
     pool: Any,
     replicas: Any,

@@ -9,7 +9,7 @@ from fleetopt.simulation.fleet_kernel.batch import admit, begin_epoch, next_even
 from fleetopt.simulation.fleet_kernel.kv import blocks, hit_tokens
 from fleetopt.simulation.fleet_kernel.queue import hold, insert_waiting, plan_admission
 from fleetopt.simulation.fleet_records import Rule, Status
-from fleetopt.simulation.kernel import _compiled, _heap_push, _tree_set
+from fleetopt.simulation.kernel import _compiled, _heap_push, _inlined, _tree_set
 from fleetopt.simulation.state import NEVER
 
 _INF = math.inf
@@ -23,14 +23,14 @@ _SPILLOVER = int(Rule.SPILLOVER)
 _PREFIX = int(Rule.PREFIX)
 
 
-@_compiled
+@_inlined
 def count(counts: Any, pool: Any, r: int, change: int) -> None:
     """Change the sequences of a replica in its pool's tree."""
     count = counts[pool.tree + pool.leaves + r - pool.first]
     set_count(counts, pool, r, count + change)
 
 
-@_compiled
+@_inlined
 def set_count(counts: Any, pool: Any, r: int, count: int) -> None:
     """Set the sequences of a replica in its pool's tree; NEVER keeps requests away."""
     base = pool.tree
@@ -66,7 +66,7 @@ def fewest_pool(pools: Any, counts: Any, request: Any) -> int:
     return best
 
 
-@_compiled
+@_inlined
 def emptiest_of(pool: Any, counts: Any) -> int:
     """The replica of a pool with the fewest sequences."""
     base = pool.tree
@@ -109,7 +109,7 @@ def best_prefix(
     return best
 
 
-@_compiled
+@_inlined
 def choose(
     pools: Any,
     replicas: Any,
@@ -187,7 +187,7 @@ def fit(pool: Any, request: Any) -> bool:
     return blocks(pool, request.prompt + request.output) <= pool.kv_blocks
 
 
-@_compiled
+@_inlined
 def send(
     pools: Any,
     replicas: Any,

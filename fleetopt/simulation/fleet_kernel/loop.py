@@ -33,7 +33,7 @@ from fleetopt.simulation.fleet_records import (
     Stop,
 )
 from fleetopt.simulation.fleet_state import fleet_trajectory, new_fleet
-from fleetopt.simulation.kernel import _compiled, _heap_pop, _tree_least, _tree_set
+from fleetopt.simulation.kernel import _compiled, _heap_pop, _inlined, _tree_least, _tree_set
 
 _INF = math.inf
 _UNFINISHED = int(Status.UNFINISHED)
@@ -43,7 +43,7 @@ _DIVERGED = int(Stop.DIVERGED)
 _EVENTS = int(Stop.EVENTS)
 
 
-@_compiled
+@_inlined
 def iterate(
     pools: Any,
     replicas: Any,

@@ -6,7 +6,7 @@ from typing import Any
 
 from fleetopt.simulation.fleet_kernel.batch import admit
 from fleetopt.simulation.fleet_kernel.kv import blocks, blocks_gained, has_room
-from fleetopt.simulation.kernel import _compiled, _heap_push, _iterations_until
+from fleetopt.simulation.kernel import _compiled, _heap_push, _inlined, _iterations_until
 from fleetopt.simulation.state import NEVER
 
 _REQUEST_BITS = 31
@@ -94,7 +94,7 @@ def remove_held(pool: Any, requests: Any, q: int) -> None:
     pool.waiting -= 1
 
 
-@_compiled
+@_inlined
 def plan_admission(pool: Any, replica: Any, requests: Any, phases: Any, now: float) -> None:
     """Set the iteration before which the first waiting request joins a busy replica."""
     replica.admit_at = NEVER
@@ -106,7 +106,7 @@ def plan_admission(pool: Any, replica: Any, requests: Any, phases: Any, now: flo
         replica.admit_at = replica.epoch_iteration + k
 
 
-@_compiled
+@_inlined
 def admit_waiting(
     pool: Any, replicas: Any, requests: Any, nodes: Any, r: int, i: int, now: float
 ) -> None:

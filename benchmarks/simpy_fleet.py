@@ -1,14 +1,15 @@
-"""A pool of replicas with reserved slots, iteration by iteration, written in SimPy."""
+"""Pools of replicas with reserved slots behind a length router, written in SimPy."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import simpy
 
+from fleetopt.simulation.fleet_records import PoolEngine
 from fleetopt.simulation.records import Engine, Floats, Requests
 
 
@@ -62,22 +63,29 @@ class Replica:
         self.batch = [sequence for sequence in self.batch if sequence[2] > 0]
 
 
-def run_simpy(engine: Engine, replicas: int, requests: Requests) -> Floats:
-    """TTFT of every request, in seconds."""
+def run_simpy(pools: Sequence[PoolEngine], requests: Requests) -> Floats:
+    """TTFT of every request, in seconds. pools: shortest context window first."""
     environment = simpy.Environment()
     ttft_s = -requests.arrival_s
-    pool = [Replica(environment, engine, ttft_s) for _ in range(replicas)]
-    environment.process(_arrive(environment, engine, pool, requests))
+    fleet = [
+        [Replica(environment, pool.engine, ttft_s) for _ in range(pool.replicas)] for pool in pools
+    ]
+    environment.process(_arrive(environment, pools, fleet, requests))
     environment.run()
     return np.asarray(ttft_s)
 
 
 def _arrive(
-    environment: simpy.Environment, engine: Engine, pool: list[Replica], requests: Requests
+    environment: simpy.Environment,
+    pools: Sequence[PoolEngine],
+    fleet: list[list[Replica]],
+    requests: Requests,
 ) -> Iterator[Any]:
-    """Each request joins the replica with the fewest sequences."""
+    """Each request joins the emptiest replica of the first pool that it fits."""
     columns = (column.tolist() for column in requests)
     for i, (at, prompt, output) in enumerate(zip(*columns, strict=True)):
         yield environment.timeout(at - environment.now)
-        least = min(pool, key=lambda replica: replica.sequences)
-        least.accept([i, -(-prompt // engine.chunk_tokens), output, prompt + output])
+        total = prompt + output
+        p = next(p for p, pool in enumerate(pools) if total <= pool.max_context)
+        least = min(fleet[p], key=lambda replica: replica.sequences)
+        least.accept([i, -(-prompt // pools[p].engine.chunk_tokens), output, total])
