@@ -1,10 +1,12 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [examples]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
+                      [examples]
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,10 +14,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "docs" / "measured"
 SOLVE = ("solve", "--cdf", "data/lmsys_cdf.json")
+ROUTERS = {
+    "agent": "--cdf data/agent_heavy_cdf.json --lam 20 --slo 1000 --n-s 2 --n-l 23 "
+    "--long-max-ctx 65536",
+    "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
+}
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -34,13 +42,23 @@ def frontier() -> None:
     (MEASURED / "frontier_lmsys.txt").write_text(said.split("\n\nDominated")[0] + "\n")
 
 
-def _said(*arguments: str) -> str:
+def routers() -> None:
+    """Which router suits the published two-pool fleets."""
+    for name, stated in ROUTERS.items():
+        gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
+        said = _said("compare-routers", *stated.split(), *gpus)
+        (MEASURED / f"routers_{name}.txt").write_text(said)
+
+
+def _said(*arguments: str, leaves: int = 0) -> str:
     start = "from fleetopt.cli.main import run; run()"
     environment = {**os.environ, "COLUMNS": WIDTH}
     done = subprocess.run(
         [sys.executable, "-c", start, *arguments],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True,
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
+    if done.returncode != leaves:
+        raise subprocess.CalledProcessError(done.returncode, done.args)
     return done.stdout
 
 
@@ -61,6 +79,47 @@ def workload() -> None:
     with tempfile.TemporaryDirectory() as place:
         drawn = walk("workloads.md", Path(place)) / "chat.png"
         shutil.copy(drawn, ROOT / "docs" / "figures" / "workload.png")
+
+
+def trace() -> None:
+    """One fleet at Poisson arrivals and on Azure's code trace, which `AZURE_CODE` names.
+
+    Without it what was recorded stays: the trace is not part of the project.
+    """
+    recording = os.environ.get("AZURE_CODE", "")
+    if not recording:
+        print("trace: set AZURE_CODE to the file azure_code_2023.csv", file=sys.stderr)
+        return
+    limits = ("--gpus", "a10g", "--slo-tpot", "14", "--format", "json")
+    with tempfile.TemporaryDirectory() as place:
+        plan = f"{place}/plan.json"
+        lengths = f"{place}/code.json"
+        _said("workload", "fit", recording, "-o", lengths)
+        _said("solve", "--cdf", lengths, *limits, "--output", plan)
+        judged = [
+            ("Poisson", json.loads(Path(plan).read_text())),
+            ("the trace", json.loads(_said("verify", plan, "--trace", recording,
+                                           "--format", "json", leaves=3))),
+            ("the trace", json.loads(_said("solve", "--trace", recording, *limits))),
+        ]  # fmt: skip
+    rows = [_judged(traffic, plan) for traffic, plan in judged]
+    (MEASURED / "code_trace.json").write_text(json.dumps(rows, indent=2) + "\n")
+    said = _said("solve", "--trace", recording, *limits[:-2])
+    (MEASURED / "solve_code_trace.txt").write_text(said.split("\n\nRefused")[0] + "\n")
+
+
+def _judged(traffic: str, plan: dict[str, Any]) -> dict[str, Any]:
+    """The only pool of a plan, as it was simulated."""
+    (pool,), (seen,) = plan["fleet"]["pools"], plan["verification"]["pools"]
+    return {
+        "traffic": traffic,
+        "replicas": pool["replicas"],
+        "utilization": seen["utilization"],
+        "p99_ttft_ms": seen["p99_ttft_ms"]["estimate"],
+        "p99_tpot_ms": seen["p99_tpot_ms"]["estimate"],
+        "attainment": seen["slo_attainment"]["estimate"],
+        "verdict": plan["verification"]["verdict"],
+    }
 
 
 def examples() -> None:
@@ -97,6 +156,8 @@ if __name__ == "__main__":
         "accuracy": accuracy,
         "speed": speed,
         "workload": workload,
+        "trace": trace,
+        "routers": routers,
         "examples": examples,
     }
     for wanted in sys.argv[1:] or parts:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError
     from fleetopt.plan import Plan
-    from fleetopt.problem import FleetProblem, LatencyBound
+    from fleetopt.problem import FleetProblem, FleetSimulation, LatencyBound
+    from fleetopt.questions.fleets import compare_routers, simulate
     from fleetopt.questions.frontier import frontier
     from fleetopt.study import build_program, solve, solve_program
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FleetProblem",
+    "FleetSimulation",
     "FleetoptError",
     "InfeasibleError",
     "InputError",
@@ -25,13 +27,16 @@ __all__ = [
     "StoppedError",
     "__version__",
     "build_program",
+    "compare_routers",
     "frontier",
+    "simulate",
     "solve",
     "solve_program",
 ]
 
 _HOMES = {
     "FleetProblem": "fleetopt.problem",
+    "FleetSimulation": "fleetopt.problem",
     "FleetoptError": "fleetopt.errors",
     "InfeasibleError": "fleetopt.errors",
     "InputError": "fleetopt.errors",
@@ -39,7 +44,9 @@ _HOMES = {
     "Plan": "fleetopt.plan",
     "StoppedError": "fleetopt.errors",
     "build_program": "fleetopt.study",
+    "compare_routers": "fleetopt.questions.fleets",
     "frontier": "fleetopt.questions.frontier",
+    "simulate": "fleetopt.questions.fleets",
     "solve": "fleetopt.study",
     "solve_program": "fleetopt.study",
 }

@@ -11,11 +11,11 @@ from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
 from fleetopt.errors import Fault, InputError
 from fleetopt.extension import Extension
 from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
-from fleetopt.problem import FleetProblem, LengthCdf
+from fleetopt.problem import FleetProblem, LengthCdf, TraceSource
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
 from fleetopt.workload.fitting import fit
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
-from fleetopt.workload.traces import read_trace
+from fleetopt.workload.traces import Trace, read_trace
 
 _NOTHING = 1e-12
 """Share of the requests below which a pool serves none: all its own are compressed."""
@@ -142,8 +142,7 @@ def _of_trace(problem: FleetProblem, beside: Path | None) -> FleetProblem:
     stated = problem.trace
     if stated is None or stated.sha256:
         return problem
-    path = find_file(stated.path, beside)
-    trace = read_trace(path, stated.format, stated.columns, stated.skip_bad_lines)
+    path, trace = recorded(stated, beside)
     window_s = stated.peak_window_s
     read = {"path": str(path), "sha256": trace.files[0].source.sha256}
     return problem.model_copy(
@@ -155,18 +154,35 @@ def _of_trace(problem: FleetProblem, beside: Path | None) -> FleetProblem:
     )
 
 
+def recorded(stated: TraceSource, beside: Path | None = None) -> tuple[Path, Trace]:
+    """The file of a trace, and what it holds. Raises InputError.
+
+    It has to be the file that was read before, if it was.
+    """
+    try:
+        path = find_file(stated.path, beside)
+    except InputError:
+        if not stated.sha256:
+            raise
+        text = "no such file; the plan was designed for this trace"
+        raise InputError.single(stated.path, text, "--trace FILE says where it is") from None
+    trace = read_trace(path, stated.format, stated.columns, stated.skip_bad_lines)
+    if stated.sha256 not in ("", trace.files[0].source.sha256):
+        raise InputError.single(
+            str(path), "it is not the trace that the plan was designed for", "it has changed since"
+        )
+    return path, trace
+
+
 def _trace_notes(problem: FleetProblem) -> tuple[str, ...]:
     """How much of a trace stands behind a plan."""
     if problem.trace is None:
         return ()
     name = Path(problem.trace.path).name
-    text = (
+    return (
         f"designed for {problem.trace.rate_in_words} of {name}, "
-        f"{problem.arrival_rate:.4g} requests per second"
+        f"{problem.arrival_rate:.4g} requests per second",
     )
-    if not problem.verification.enabled:
-        return (text,)
-    return (f"{text}, and verified at Poisson arrivals, not on the trace's own times",)
 
 
 def _served(

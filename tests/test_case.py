@@ -45,7 +45,7 @@ def test_a_trace_states_lengths_and_rate(trace: Path, rate: str, window: float |
     assert case.problem.trace is not None
     assert case.problem.trace.sha256 == hashlib.sha256(trace.read_bytes()).hexdigest()
     assert (trace, case.problem.trace.sha256) in [(s.path, s.sha256) for s in case.sources]
-    assert "not on the trace's own times" in case.notes[-1]
+    assert "requests per second" in case.notes[-1]
 
 
 def test_a_plan_of_a_trace_needs_the_file_no_more(trace: Path) -> None:

@@ -37,6 +37,15 @@ def test_a_plan_from_before_spare_replicas_reads_as_one_without_any(stored):
     assert plan.problem.availability == 1.0
 
 
+def test_a_plan_from_before_traces_reads_as_verified_at_poisson_arrivals(stored):
+    del stored["verification"]["trace"]
+    for row in stored["status"]["refused_rows"]:
+        del row["needs"]
+    plan = Plan.from_dict(stored)
+    assert plan.verification.trace is None
+    assert all(row.needs is None for row in plan.status.refused_rows)
+
+
 def test_the_schema_comes_first_and_the_documented_keys_are_there(stored):
     data = Plan.from_dict(stored).to_dict()
     assert next(iter(data.items())) == ("schema", SCHEMA)

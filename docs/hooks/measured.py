@@ -40,6 +40,20 @@ def published_percentiles() -> str:
     return "\n".join([head, "| --- | --- | --- | --- |", *rows])
 
 
+def trace_fleets() -> str:
+    """What `python docs/record.py trace` recorded of one fleet, at Poisson arrivals and not."""
+    names = ("traffic", "replicas", "utilization", "P99 TTFT, ms", "P99 TPOT, ms",
+             "worst bound kept", "verdict")  # fmt: skip
+    head = f"| {' | '.join(names)} |"
+    rows = [
+        f"| {row['traffic']} | {row['replicas']} | {100 * row['utilization']:.1f} % "
+        f"| {row['p99_ttft_ms']:,.0f} | {row['p99_tpot_ms']:.1f} "
+        f"| {100 * row['attainment']:.2f} % | {row['verdict']} |"
+        for row in _read("code_trace.json")
+    ]
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- |", *rows])
+
+
 def ttft_table() -> str:
     """The recorded TTFT comparisons alone."""
     return _accuracy([c for c in _read("accuracy.json") if c["metric"] == "ttft"])

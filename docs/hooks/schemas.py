@@ -16,18 +16,24 @@ from pydantic_core import PydanticUndefined
 from fleetopt.plan import Plan
 from fleetopt.problem import (
     ArrivalFigures,
+    FailureRates,
     FleetProblem,
+    FleetSimulation,
     JointLengths,
     LatencyBound,
     LengthCdf,
+    PoolStatement,
     PowerCurve,
     ProfileSpec,
     RateProfile,
     RecordedFile,
+    RecordedTraffic,
+    RouterStatement,
     SolverOptions,
     TraceSource,
     VerificationOptions,
     Workload,
+    WorkloadShare,
 )
 from fleetopt.study.refusal import Refusal
 
@@ -52,6 +58,19 @@ def problem_keys() -> str:
         for place, kind in sections.items()
     ]
     return "\n\n".join(parts)
+
+
+def fleet_keys() -> str:
+    """Every key of a file for `simulate-fleet`."""
+    inner = {
+        "pools": PoolStatement,
+        "router": RouterStatement,
+        "workloads": WorkloadShare,
+        "trace": RecordedTraffic,
+        "failures": FailureRates,
+    }
+    parts = [f"#### Keys of `{place}`\n\n{_keys(kind)}" for place, kind in inner.items()]
+    return "\n\n".join([_keys(FleetSimulation), *parts])
 
 
 def length_keys() -> str:

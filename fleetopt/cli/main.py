@@ -32,6 +32,9 @@ COMMANDS = {
     "table": "Print feasibility-table rows of one pool.",
     "verify": "Simulate a saved plan afresh.",
     "frontier": "Find every fleet that no other beats in both of two objectives.",
+    "simulate": "Simulate two pools behind a router, or the fleet of a plan.",
+    "compare-routers": "Compare routers before two pools, on the same arrivals.",
+    "simulate-fleet": "Simulate the fleet of a file.",
     "workload": "Fit a workload to recorded traffic, and show it.",
     "diff": "Say what two saved plans differ in, and why.",
     "new": "Copy a bundled model into a new folder.",
@@ -82,7 +85,9 @@ class Commands(click.Group):
         """Load one command."""
         if cmd_name not in COMMANDS:
             return None
-        return cast(click.Command, import_module(f"fleetopt.cli.{cmd_name}").command)
+        return cast(
+            click.Command, import_module(f"fleetopt.cli.{cmd_name.replace('-', '_')}").command
+        )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

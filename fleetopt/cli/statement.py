@@ -41,7 +41,7 @@ class Statement:
         """The same faults, each named by the option or the file that it came from."""
         if isinstance(error, ExtensionError):
             return error
-        return InputError(_named(error.faults, self.place, self.origins))
+        return InputError(named(error.faults, self.place, self.origins))
 
 
 def given_options(ctx: click.Context) -> dict[ProblemOption, Any]:
@@ -87,7 +87,7 @@ def restate(problem: FleetProblem, given: Given, output: str | None = None) -> F
     try:
         stated = validate(FleetProblem, keys, "")
     except InputError as error:
-        faults = _named(error.faults, "", origins)
+        faults = named(error.faults, "", origins)
         raise InputError([*faults, *_output_faults(output)]) from None
     _raise_if_any(_output_faults(output))
     return stated
@@ -148,7 +148,7 @@ def _stated(
     except InputError as error:
         faults += error.faults
     faults += [*_faults_of_names(keys, place, beside), *_bounds_twice(given)]
-    _raise_if_any([*_named(faults, place, origins), *others])
+    _raise_if_any([*named(faults, place, origins), *others])
     return Statement(problem, inputs, beside, place, origins)
 
 
@@ -198,7 +198,7 @@ def _raise_if_any(faults: Sequence[Fault]) -> None:
         raise InputError(faults)
 
 
-def _named(faults: Iterable[Fault], place: str, origins: Mapping[str, str]) -> list[Fault]:
+def named(faults: Iterable[Fault], place: str, origins: Mapping[str, str]) -> list[Fault]:
     """Faults without repeats, those of keys that an option set under the option's name."""
     prefix = f"{place}, " if place else ""
     named = []

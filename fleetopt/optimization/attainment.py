@@ -83,6 +83,14 @@ def measured(candidate: Candidate, replicas: int, misses: tuple[float, ...]) -> 
     return replace(candidate, rows=tuple(rows))
 
 
+def with_row(candidate: Candidate, row: Row) -> Candidate:
+    """The candidate with this row among its own, whose misses are yet to be measured."""
+    if any(known.replicas == row.replicas for known in candidate.rows):
+        return candidate
+    rows = sorted((*candidate.rows, row), key=lambda known: known.replicas)
+    return replace(candidate, rows=tuple(rows))
+
+
 def attained(pools: Iterable[Built]) -> tuple[float, ...]:
     """Share of the requests of all pools within each bound of the SLO, by the tables."""
     built = list(pools)

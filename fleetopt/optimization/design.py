@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -16,6 +17,7 @@ from fleetopt.optimization.attainment import (
     attained,
     binding,
     measured,
+    with_row,
 )
 from fleetopt.optimization.attributes import attach
 from fleetopt.optimization.candidates import (
@@ -237,13 +239,24 @@ class Design:
         return self._solver.simplest()
 
     def refuse(self, candidate: Candidate, replicas: int) -> None:
-        """Take a row that failed, and those with fewer replicas, out of the program.
+        """Take a row that failed, and those with fewer replicas, out of the program."""
+        self.refuse_all([(candidate, replicas)])
+
+    def refuse_all(self, cuts: Iterable[tuple[Candidate, float]]) -> None:
+        """Take out rows (candidate, replicas) and those with fewer replicas.
 
         A candidate that runs out of rows gets the next ones above, but for a user's program.
+        Infinitely many replicas take out the candidate.
         """
-        self._refused[candidate.index] = replicas
-        if self._solver.refuse(candidate, replicas) == 0 and not self._is_open:
-            self._replace(replace(candidate, rows=self._pools.more_rows(candidate, replicas)))
+        is_short = False
+        for candidate, replicas in cuts:
+            whole = math.isinf(replicas)
+            gone = candidate.rows[-1].replicas if whole else int(replicas)
+            self._refused[candidate.index] = max(gone, self._refused.get(candidate.index, 0))
+            if self._solver.refuse(candidate, gone) == 0 and not (whole or self._is_open):
+                self._replace(replace(candidate, rows=self._pools.more_rows(candidate, gone)))
+                is_short = True
+        if is_short:
             self._solver = self._load(self._built())
 
     def exclude(self, chosen: Sequence[Chosen]) -> None:
@@ -254,11 +267,13 @@ class Design:
     def measure(self, misses: Iterable[tuple[Candidate, int, tuple[float, ...]]]) -> None:
         """Put what was measured of rows (candidate, replicas) in the place of the table's misses.
 
-        A candidate whose last row misses more than the table said gets the next ones above,
-        but for a user's program.
+        Rows that are not there yet are added, and a candidate whose last row misses more than
+        the table said gets the next ones above, but for a user's program.
         """
         for candidate, replicas, shares in misses:
             known = self.candidates[candidate.index]
+            if not self._is_open:
+                known = with_row(known, self.row(replicas))
             changed = measured(known, replicas, shares)
             if not self._is_open and self._pools.is_short(changed, replicas):
                 more = self._pools.more_rows(known, replicas)

@@ -13,6 +13,12 @@ from fleetopt.problem.lengths import JointLengths as JointLengths
 from fleetopt.problem.lengths import LengthCdf as LengthCdf
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
+from fleetopt.problem.router import RouterStatement as RouterStatement
+from fleetopt.problem.simulation import FailureRates as FailureRates
+from fleetopt.problem.simulation import FleetSimulation as FleetSimulation
+from fleetopt.problem.simulation import PoolStatement as PoolStatement
+from fleetopt.problem.simulation import RecordedTraffic as RecordedTraffic
+from fleetopt.problem.simulation import WorkloadShare as WorkloadShare
 from fleetopt.problem.trace import TraceSource as TraceSource
 from fleetopt.problem.workload import WORKLOAD_SCHEMA as WORKLOAD_SCHEMA
 from fleetopt.problem.workload import ArrivalFigures as ArrivalFigures

@@ -184,18 +184,7 @@ class FleetProblem(Stated):
     @field_validator("cdf", mode="before")
     @classmethod
     def _name_or_lengths(cls, stated: Any) -> Any:
-        """Judge an inline distribution by itself, so that its faults keep their places."""
-        if isinstance(stated, str | LengthCdf):
-            return stated
-        faults = points_faults(stated) if isinstance(stated, list | tuple) else []
-        if not isinstance(stated, dict | list | tuple):
-            faults = [Fault("", f"expected a file, a workload's name or points, got {stated!r}")]
-        if faults:
-            raise FaultsError(faults)
-        try:
-            return LengthCdf.model_validate(stated)
-        except ValidationError as error:
-            raise FaultsError(faults_of(error, LengthCdf)) from None
+        return name_or_lengths(stated)
 
     @field_validator("extension")
     @classmethod
@@ -278,6 +267,24 @@ class FleetProblem(Stated):
         if faults:
             raise FaultsError(faults)
         return self
+
+
+def name_or_lengths(stated: Any) -> Any:
+    """Judge an inline distribution by itself, so that its faults keep their places.
+
+    Raises FaultsError.
+    """
+    if isinstance(stated, str | LengthCdf):
+        return stated
+    faults = points_faults(stated) if isinstance(stated, list | tuple) else []
+    if not isinstance(stated, dict | list | tuple):
+        faults = [Fault("", f"expected a file, a workload's name or points, got {stated!r}")]
+    if faults:
+        raise FaultsError(faults)
+    try:
+        return LengthCdf.model_validate(stated)
+    except ValidationError as error:
+        raise FaultsError(faults_of(error, LengthCdf)) from None
 
 
 def raise_repeated(keys: Sequence[Hashable], labels: Sequence[str]) -> None:

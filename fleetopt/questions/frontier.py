@@ -27,7 +27,7 @@ from fleetopt.problem import FleetProblem, LatencyBound
 from fleetopt.study.assembly import fleet_of, verification
 from fleetopt.study.infeasible import explained
 from fleetopt.study.judging import judge_of
-from fleetopt.verification import REFUSED, Judge, judged, verdicts_on
+from fleetopt.verification import REFUSED, Verifier, judged, verdicts_on
 
 MOST_DOMINATED = 24
 """Fleets of least cost that are looked at beside the frontier."""
@@ -210,7 +210,7 @@ class _Search:
             raise explained(self._design)
         return found
 
-    def verified(self, judge: Judge, cutting: bool, dominated: bool) -> Frontier:
+    def verified(self, judge: Verifier, cutting: bool, dominated: bool) -> Frontier:
         """The frontier of fleets that the simulator accepts."""
         refused: list[FrontierPoint] = []
         while True:
@@ -250,11 +250,12 @@ class _Search:
             tuple(others),
         )
 
-    def _verified(self, point: Point, judge: Judge) -> Verification:
+    def _verified(self, point: Point, judge: Verifier) -> Verification:
         if self._design.case.problem.slo_scope == "pool":
-            return verification(verdicts_on(judge, point.solution), judge.options)
+            verdicts = verdicts_on(judge, point.solution)
+            return verification(verdicts, judge.options, trace=judge.traffic)
         together = judge.together([judged(*pool) for pool in point.solution.chosen])
-        return verification(together.pools, judge.options, together)
+        return verification(together.pools, judge.options, together, judge.traffic)
 
     def _refuse(self, point: Point, said: Verification) -> None:
         for (candidate, row), pool in zip(point.solution.chosen, said.pools, strict=True):

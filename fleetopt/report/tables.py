@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
@@ -9,7 +10,14 @@ from rich.table import Table
 
 from fleetopt.catalog import profiles_of
 from fleetopt.objective import Objective
-from fleetopt.plan import HOURS_PER_YEAR, Alternative, Plan, PoolVerification, RefusedRow
+from fleetopt.plan import (
+    HOURS_PER_YEAR,
+    Alternative,
+    Plan,
+    PoolVerification,
+    RecordedTraffic,
+    RefusedRow,
+)
 from fleetopt.report import wording
 from fleetopt.report.attainment import scope_lines, shares_table
 from fleetopt.report.console import columns, first_fitting, line, section
@@ -136,11 +144,35 @@ def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
         f"{wording.counted(done.requests, 'request')}, "
         f"{wording.counted(done.replications, 'replication')}, seed{wording.NO_BREAK}{done.seed}"
     )
+    if done.trace is not None:
+        effort = f"{_recorded(done.trace)}, with their own times"
     yield f"Verdict: {done.verdict} ({effort}).", _STYLES.get(done.verdict, "red")
     for pool, verified in zip(plan.fleet.pools, done.pools, strict=True):
         if verified.verdict != "pass" and _decides(verified, plan):
             yield f"{pool.name}: {_trouble(verified)}.", "red"
-    yield from ((text, "") for text in scope_lines(plan))
+        elif done.trace is not None and verified.reason:
+            yield f"{pool.name}: {verified.reason}.", "yellow"
+    yield from ((text, "") for text in (*_burst_lines(plan), *scope_lines(plan)))
+
+
+def _recorded(trace: RecordedTraffic) -> str:
+    """A trace in words, with what was not served as it was."""
+    name = os.path.basename(trace.path)
+    text = f"the {wording.counted(trace.requests, 'request')} of {name}"
+    changed = ((trace.clipped, "clipped"), (trace.rejected, "turned away"))
+    return text + "".join(f", {count:,} of them {word}" for count, word in changed if count)
+
+
+def _burst_lines(plan: Plan) -> Iterator[str]:
+    """What the trace asks for beyond Poisson arrivals, for pools that were refused with less."""
+    rows = {(r.lo_tokens, r.hi_tokens, r.profile): r for r in plan.status.refused_rows if r.needs}
+    for pool in plan.fleet.pools:
+        row = rows.get((pool.lo_tokens, pool.hi_tokens, pool.profile))
+        if row is not None:
+            yield (
+                f"{pool.name}: at Poisson arrivals the table asks for "
+                f"{wording.counted(row.replicas, 'replica')}, this trace needs {row.needs:,}."
+            )
 
 
 def _decides(pool: PoolVerification, plan: Plan) -> bool:
@@ -199,8 +231,9 @@ def _trouble(pool: PoolVerification) -> str:
 
 
 def _refused_table(rows: Sequence[RefusedRow]) -> Table:
+    needs = ["trace\nneeds"] if any(row.needs for row in rows) else []
     table = columns(
-        "lengths\ntokens", "profile", "verdict", "replicas", "P99 TTFT\ntable, ms",
+        "lengths\ntokens", "profile", "verdict", "replicas", *needs, "P99 TTFT\ntable, ms",
         "simulated\nms", "SLO\nattainment", left=3, close=True,
     )  # fmt: skip
     for row in rows:
@@ -209,6 +242,7 @@ def _refused_table(rows: Sequence[RefusedRow]) -> Table:
             row.profile,
             row.verdict,
             f"{row.replicas:,}",
+            *(f"{row.needs:,}" if row.needs else wording.NOTHING for _ in needs),
             wording.milliseconds(row.predicted_ms),
             _interval_unless_troubled(row),
             wording.share(row.slo_attainment.estimate, 2),

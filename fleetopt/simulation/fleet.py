@@ -62,6 +62,7 @@ class FleetOutcome:
     window: as observed; its measured part ends where a run stopped early.
     trajectory: requests in the order in which they reached their pools.
     order: which request of the traffic each of them is.
+    faults: failures and repairs of its nodes.
     """
 
     fleet: Fleet
@@ -71,6 +72,7 @@ class FleetOutcome:
     checkpoint_s: Floats
     trajectory: FleetTrajectory
     order: Ints | None
+    faults: Faults
 
     def column(self, name: str) -> np.ndarray:
         """A column of the trajectory in the order of the traffic."""
@@ -129,7 +131,7 @@ def simulate_fleet(
     requests = _requests(traffic, known, routing, order)
     trajectory = run_compiled(engines(fleet.pools, routing), requests, setting)
     seen = window._replace(measure_end_s=_observed_s(trajectory, window))
-    return FleetOutcome(fleet, traffic, routing, seen, marks, trajectory, order)
+    return FleetOutcome(fleet, traffic, routing, seen, marks, trajectory, order, outages)
 
 
 def run_compiled(

@@ -70,13 +70,40 @@ class FleetPool:
 class Recorded(Protocol):
     """Requests as a trace holds them."""
 
-    arrival_s: Floats
-    prompt_tokens: Ints
-    output_tokens: Ints
-    model: Ints | None
-    model_names: tuple[str, ...]
-    category: Ints | None
-    category_names: tuple[str, ...]
+    @property
+    def arrival_s(self) -> Floats:
+        """Seconds, ascending."""
+        ...
+
+    @property
+    def prompt_tokens(self) -> Ints:
+        """Tokens of each prompt."""
+        ...
+
+    @property
+    def output_tokens(self) -> Ints:
+        """Tokens of each output."""
+        ...
+
+    @property
+    def model(self) -> Ints | None:
+        """Codes of models, if stated."""
+        ...
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names by code."""
+        ...
+
+    @property
+    def category(self) -> Ints | None:
+        """Codes of categories, if stated."""
+        ...
+
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """Names by code."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

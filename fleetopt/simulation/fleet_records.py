@@ -131,6 +131,12 @@ class Faults(NamedTuple):
         empty = np.zeros(0, dtype=np.int64)
         return cls(np.zeros(0), empty, empty, empty)
 
+    def down_at(self, time_s: Floats) -> Ints:
+        """How many outages each of these times falls into."""
+        open_after = np.concatenate(([0], np.cumsum(2 * self.down - 1)))
+        outages: Ints = open_after[np.searchsorted(self.time_s, time_s, side="right")]
+        return outages
+
 
 class Limits(NamedTuple):
     """What ends waiting and runs.

@@ -12,7 +12,7 @@ import numpy as np
 
 from fleetopt.problem import LatencyBound
 from fleetopt.simulation import statistics
-from fleetopt.simulation.fleet import Fleet, simulate_fleet
+from fleetopt.simulation.fleet import Fleet, FleetOutcome, simulate_fleet
 from fleetopt.simulation.fleet_model import Traffic
 from fleetopt.simulation.fleet_records import ClosedLoop, Limits
 from fleetopt.simulation.fleet_run import FleetRun, GroupRun, measure
@@ -101,11 +101,23 @@ def run_once(
     limits: Limits | None,
     seed: np.random.SeedSequence,
 ) -> FleetRun:
-    """One run; traffic and routing draw from streams of their own."""
+    """One run, measured."""
+    return measure(outcome_of(fleet, source, horizon, seed, loop=loop, limits=limits), bounds)
+
+
+def outcome_of(
+    fleet: Fleet,
+    source: TrafficSource,
+    horizon: Horizon,
+    seed: np.random.SeedSequence,
+    *,
+    loop: ClosedLoop | None = None,
+    limits: Limits | None = None,
+) -> FleetOutcome:
+    """One run, request by request; traffic and routing draw from streams of their own."""
     traffic = source.draw(_stream(seed, 0), horizon.arrivals_end_s)
     rng = _stream(seed, 1)
-    outcome = simulate_fleet(fleet, traffic, horizon.window(), rng, loop=loop, limits=limits)
-    return measure(outcome, bounds)
+    return simulate_fleet(fleet, traffic, horizon.window(), rng, loop=loop, limits=limits)
 
 
 def _stream(seed: np.random.SeedSequence, number: int) -> np.random.Generator:

@@ -148,6 +148,10 @@ def _members(outcome: FleetOutcome) -> Iterator[tuple[str, np.ndarray]]:
     sent_to = outcome.column("pool")
     for p, pool in enumerate(outcome.fleet.pools):
         yield f"pool {pool.name}", sent_to == p
+    if outcome.fleet.failures:
+        down = outcome.faults.down_at(outcome.arrival_s) > 0
+        yield "nodes up", ~down
+        yield "nodes down", down
     traffic = outcome.traffic
     for kind in ("model", "category"):
         codes, names = getattr(traffic, kind), getattr(traffic, f"{kind}_names")

@@ -155,12 +155,12 @@ def run_once(
     requests = Requests(
         times, model.lengths.prompt_tokens[drawn], model.lengths.output_tokens[drawn]
     )
-    fits = _fits(requests, model.capacity)
-    kept = requests if fits.all() else Requests(*(column[fits] for column in requests))
+    fitting = fits(requests, model.capacity)
+    kept = requests if fitting.all() else Requests(*(column[fitting] for column in requests))
     window = horizon.window()
     engine = Engine.of(model.iteration, model.capacity)
     trajectory = run_pool(engine, model.replicas, kept, window, checkpoints(window))
-    rejected = int(np.count_nonzero(_measured(times, window) & ~fits))
+    rejected = int(np.count_nonzero(_measured(times, window) & ~fitting))
     return _summary(kept, trajectory, window, rejected, bounds)
 
 
@@ -176,13 +176,13 @@ def latencies_s(requests: Requests, trajectory: Trajectory) -> dict[str, Floats]
     }
 
 
-def _fits(requests: Requests, capacity: Capacity) -> np.ndarray:
+def fits(requests: Requests, capacity: Capacity) -> np.ndarray:
     """Which requests could ever be admitted to an empty replica."""
     total = requests.prompt_tokens + requests.output_tokens
-    fits = total <= capacity.max_context
+    fitting = total <= capacity.max_context
     if capacity.kv_blocks:
-        fits &= -(-total // capacity.block_tokens) <= capacity.kv_blocks
-    return np.asarray(fits)
+        fitting &= -(-total // capacity.block_tokens) <= capacity.kv_blocks
+    return np.asarray(fitting)
 
 
 def _measured(times: Floats, window: Window) -> np.ndarray:

@@ -25,6 +25,7 @@ from fleetopt.plan import (
     PoolVerification,
     Prediction,
     Provenance,
+    RecordedTraffic,
     RefusedFleet,
     Status,
     Verification,
@@ -36,15 +37,24 @@ from fleetopt.verification import Judged, Outcome, Together, overall
 from fleetopt.workload.compression import reach
 
 
-def plan(design: Design, outcome: Outcome, others: tuple[Alternative, ...], command: str) -> Plan:
-    """The answer to the design's problem."""
+def plan(
+    design: Design,
+    outcome: Outcome,
+    others: tuple[Alternative, ...],
+    command: str,
+    trace: RecordedTraffic | None = None,
+) -> Plan:
+    """The answer to the design's problem.
+
+    trace: what it was verified on; None for Poisson arrivals.
+    """
     case, solution = design.case, outcome.solution
     objective = _objective(design, outcome)
     bound = _bound_usd_per_hour(outcome.first, minimized_cost=objective is None)
     verification_part = None
     if outcome.verdicts:
         verification_part = verification(
-            outcome.verdicts, case.problem.verification, outcome.together
+            outcome.verdicts, case.problem.verification, outcome.together, trace
         )
     return Plan(
         problem=case.problem,
@@ -155,8 +165,12 @@ def verification(
     verdicts: Sequence[PoolVerification],
     options: VerificationOptions,
     together: Together | None = None,
+    trace: RecordedTraffic | None = None,
 ) -> Verification:
-    """The verdict over all pools, or on their requests together."""
+    """The verdict over all pools, or on their requests together.
+
+    trace: what it was done on; None for Poisson arrivals.
+    """
     return Verification(
         verdict=overall(verdicts) if together is None else together.verdict,
         requests=sum(v.arrivals for v in verdicts),
@@ -164,6 +178,7 @@ def verification(
         seed=options.seed,
         pools=tuple(verdicts),
         attained=() if together is None else together.attained,
+        trace=trace,
     )
 
 

@@ -11,20 +11,20 @@ from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import HOURS_PER_YEAR, Alternative, Fleet, Verdict
 from fleetopt.study.assembly import fleet_of
-from fleetopt.verification import Judge, judged, overall
+from fleetopt.verification import Verifier, judged, overall
 
 THE_PLAN = "it is the plan itself"
 """Why a fleet of a simpler kind is no other choice."""
 
 
-def beside(design: Design, solution: Solution, judge: Judge | None) -> tuple[Alternative, ...]:
+def beside(design: Design, solution: Solution, judge: Verifier | None) -> tuple[Alternative, ...]:
     """Every comparison that the problem allows, in the order of the report."""
     found = [
         _compared(design, "one pool", design.best_of_one_pool(), solution),
         _compared(design, "one GPU type", design.best_of_one_type(), solution),
         next_cheaper(design, solution, judge),
         *_next_best(design, solution, judge),
-        paged(design, solution),
+        None if judge is not None and judge.traffic else paged(design, solution),
     ]
     return tuple(alternative for alternative in found if alternative is not None)
 
@@ -38,7 +38,7 @@ def _compared(design: Design, kind: str, other: Solution, solution: Solution) ->
     return _alternative(design, kind, other.chosen, "not verified", "")
 
 
-def next_cheaper(design: Design, solution: Solution, judge: Judge | None) -> Alternative | None:
+def next_cheaper(design: Design, solution: Solution, judge: Verifier | None) -> Alternative | None:
     """The dearest fleet that is cheaper by one replica of one pool, and why it is not the plan."""
     cheaper = []
     for i, (candidate, row) in enumerate(solution.chosen):
@@ -69,7 +69,7 @@ def _is_permitted(design: Design, chosen: Sequence[Chosen], changed: int) -> boo
 
 
 def _why_not(
-    design: Design, candidate: Candidate, fewer: Row, judge: Judge | None
+    design: Design, candidate: Candidate, fewer: Row, judge: Verifier | None
 ) -> tuple[Verdict, str]:
     place = f"pool ({candidate.lo_tokens}, {candidate.hi_tokens}]"
     said = judge.known(judged(candidate, fewer)) if judge else None
@@ -79,7 +79,7 @@ def _why_not(
     return "not verified", f"{place}: {design.table(candidate).binding(fewer.replicas + 1)}"
 
 
-def _next_best(design: Design, solution: Solution, judge: Judge | None) -> list[Alternative]:
+def _next_best(design: Design, solution: Solution, judge: Verifier | None) -> list[Alternative]:
     """The next best fleets: as many as the problem asks for, the first of them simulated."""
     problem = design.case.problem
     simulated = problem.verification.top - 1 if judge else 0
@@ -99,7 +99,7 @@ def _next_best(design: Design, solution: Solution, judge: Judge | None) -> list[
     ]
 
 
-def _verdict_on(other: Solution, judge: Judge) -> Verdict:
+def _verdict_on(other: Solution, judge: Verifier) -> Verdict:
     pools = [judged(c, row) for c, row in other.chosen]
     if judge.case.problem.slo_scope == "fleet":
         return judge.together(pools).verdict

@@ -7,10 +7,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from os import cpu_count
 
-from fleetopt.case import Case
+from fleetopt.case import Case, recorded
 from fleetopt.optimization.solver import Solution
 from fleetopt.problem import VerificationOptions
-from fleetopt.verification import Judge, Outcome, judged
+from fleetopt.verification import Judge, Outcome, Recording, TraceJudge, Verifier, judged
+from fleetopt.workload.traces import Trace
 
 COMPILING = "compiling the simulator, once; this takes some seconds"
 """What the first run ever says."""
@@ -22,15 +23,25 @@ def judge_of(
     options: VerificationOptions,
     show: Callable[[str], None],
     executor: Executor | None,
-) -> Iterator[Judge]:
+    trace: Trace | None = None,
+) -> Iterator[Verifier]:
     """A judge whose replications run on `executor`, or on threads of this process.
 
     The kernel runs without the interpreter's lock, so threads use every core.
+    trace: what to judge on; if absent, the trace that the case was designed for, or Poisson
+        arrivals where there is none.
+    Raises InputError for a trace that the case cannot be judged on.
     """
     from fleetopt.simulation.kernel import is_compiled
 
+    if trace is None and case.problem.trace is not None:
+        _, trace = recorded(case.problem.trace)
+    recording = None if trace is None else Recording.of(case, trace)
     if not is_compiled():
         show(COMPILING)
+    if recording is not None:
+        yield TraceJudge(case, recording, options, show)
+        return
     if executor is not None:
         yield Judge(case, options, executor, show)
         return
@@ -43,7 +54,7 @@ def unverified(solution: Solution) -> Outcome:
     return Outcome(solution, solution, (), ())
 
 
-def verified_once(solution: Solution, judge: Judge) -> Outcome:
+def verified_once(solution: Solution, judge: Verifier) -> Outcome:
     """A fleet with its verdicts, whatever they are."""
     verdicts = tuple(judge.verdict(judged(c, row)) for c, row in solution.chosen)
     return Outcome(solution, solution, verdicts, ())

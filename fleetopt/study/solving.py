@@ -15,13 +15,14 @@ from fleetopt.extension import Extension, read_extension
 from fleetopt.optimization.design import Design
 from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding
-from fleetopt.plan import Plan
+from fleetopt.plan import Alternative, Plan
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.study import assembly, comparisons
 from fleetopt.study.excluded import without_fleet
 from fleetopt.study.infeasible import unverifiable
 from fleetopt.study.judging import judge_of, unverified, verified_once
-from fleetopt.verification import AFRESH, Judge, Outcome, accept
+from fleetopt.verification import AFRESH, Outcome, Verifier, accept
+from fleetopt.workload.traces import Trace
 
 Progress = Callable[[str], None]
 
@@ -68,10 +69,10 @@ def solve(
         with judge_of(case, options, show, executor) as judge:
             outcome = _accepted(design, judge) if cutting else verified_once(first, judge)
             others = comparisons.beside(design, outcome.solution, judge)
-            return assembly.plan(design, outcome, others, command)
+            return assembly.plan(design, outcome, others, command, judge.traffic)
 
 
-def _accepted(design: Design, judge: Judge) -> Outcome:
+def _accepted(design: Design, judge: Verifier) -> Outcome:
     try:
         return accept(design, judge)
     except InfeasibleError as error:
@@ -94,19 +95,27 @@ def verify(
     plan: Plan,
     options: VerificationOptions,
     *,
+    trace: Trace | None = None,
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> Plan:
     """The plan with its verification done afresh; the fleet stays as it is.
 
-    Raises InputError if the plan's pools do not fit its problem.
+    trace: what to verify on; if absent, the trace that the plan was designed for, or Poisson
+        arrivals where there is none.
+    Raises InputError if the plan's pools do not fit its problem, or the trace.
     """
     case = Case.of(plan.problem)
-    with judge_of(case, options, progress or (lambda _: None), executor) as judge:
+    with judge_of(case, options, progress or (lambda _: None), executor, trace) as judge:
         pools = assembly.pools_of(case, plan)
-        if case.problem.slo_scope == "fleet":
-            said = judge.together(pools, AFRESH)
-            done = assembly.verification(said.pools, options, said)
-        else:
-            done = assembly.verification([judge.afresh(pool) for pool in pools], options)
-    return replace(plan, verification=done)
+        together = judge.together(pools, AFRESH) if case.problem.slo_scope == "fleet" else None
+        said = together.pools if together else [judge.verdict(pool, AFRESH) for pool in pools]
+        done = assembly.verification(said, options, together, judge.traffic)
+    before = plan.verification.trace if plan.verification else None
+    others = plan.alternatives if done.trace == before else tuple(map(_unjudged, plan.alternatives))
+    return replace(plan, verification=done, alternatives=others)
+
+
+def _unjudged(other: Alternative) -> Alternative:
+    """A fleet whose verdict was on other traffic."""
+    return replace(other, verdict="not verified")

@@ -1,9 +1,12 @@
 """From a plan to the simulator's verdict, and the cut loops around it."""
 
 from fleetopt.verification.acceptance import REFUSED, accept, verdicts_on
-from fleetopt.verification.judge import AFRESH, Judge, Judged, Together
+from fleetopt.verification.judge import Judge
 from fleetopt.verification.outcome import Outcome, judged
+from fleetopt.verification.recording import Recording
+from fleetopt.verification.trace_judge import TraceJudge
 from fleetopt.verification.verdicts import SHORTEST_RESIDENCES, overall
+from fleetopt.verification.verifier import AFRESH, Judged, Together, Verifier
 
 __all__ = [
     "AFRESH",
@@ -12,7 +15,10 @@ __all__ = [
     "Judge",
     "Judged",
     "Outcome",
+    "Recording",
     "Together",
+    "TraceJudge",
+    "Verifier",
     "accept",
     "judged",
     "overall",

@@ -1,7 +1,7 @@
 """The cut loop: the cheapest fleet of the program that the simulator accepts.
 
 A row that does not pass leaves the program, with those of fewer replicas, and the program
-is solved again.
+is solved again. A judge that knows the least replicas that pass takes out all rows below it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from fleetopt.optimization.design import Design
 from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import PoolVerification, RefusedRow
-from fleetopt.verification.judge import FRESH, Judge
+from fleetopt.verification.lookahead import LookAhead
 from fleetopt.verification.outcome import MOST_REFUSALS, Outcome, judged, refused_row
 from fleetopt.verification.together import accept_together
+from fleetopt.verification.verifier import FRESH, Verifier
 
 REFUSED = ("fail", "unstable", "inconclusive")
 """Verdicts that take a row out; a run that is too short says nothing against it."""
 
 
-def accept(design: Design, judge: Judge) -> Outcome:
+def accept(design: Design, judge: Verifier) -> Outcome:
     """The cheapest fleet that the simulator accepts, twice, the second time on fresh seeds.
 
     Raises InfeasibleError if the program runs out of fleets, and StoppedError if a limit
@@ -30,9 +31,10 @@ def accept(design: Design, judge: Judge) -> Outcome:
     return _accept_pools(design, judge)
 
 
-def _accept_pools(design: Design, judge: Judge) -> Outcome:
+def _accept_pools(design: Design, judge: Verifier) -> Outcome:
     first = solution = design.optimum()
     refused: list[RefusedRow] = []
+    ahead = LookAhead(design, judge)
     while solution.holding is not Holding.NONE and len(refused) < MOST_REFUSALS:
         verdicts = verdicts_on(judge, solution)
         bad = [
@@ -42,9 +44,12 @@ def _accept_pools(design: Design, judge: Judge) -> Outcome:
         ]
         if not bad:
             return Outcome(solution, first, tuple(verdicts), tuple(refused))
+        cuts = []
         for candidate, row, said in bad:
-            refused.append(refused_row(design, candidate, row, said))
-            design.refuse(candidate, row.replicas)
+            needs = ahead.needs(candidate, row)
+            refused.append(refused_row(design, candidate, row, said, needs))
+            cuts.append((candidate, row.replicas if needs is None else needs - 1))
+        design.refuse_all([*cuts, *ahead.others()])
         solution = design.optimum()
     raise_unless_told(solution)
     raise InfeasibleError(
@@ -53,7 +58,7 @@ def _accept_pools(design: Design, judge: Judge) -> Outcome:
     )
 
 
-def verdicts_on(judge: Judge, solution: Solution) -> list[PoolVerification]:
+def verdicts_on(judge: Verifier, solution: Solution) -> list[PoolVerification]:
     """First verdicts on the pools; if all pass, the verdicts on fresh seeds."""
     pools = [judged(candidate, row) for candidate, row in solution.chosen]
     first = [judge.verdict(pool) for pool in pools]

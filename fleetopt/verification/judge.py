@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fleetopt.case import Case
-from fleetopt.plan import Interval, PoolVerification, Verdict
+from fleetopt.plan import PoolVerification, Verdict
 from fleetopt.problem import VerificationOptions
 from fleetopt.simulation import statistics
 from fleetopt.simulation.pool import Horizon, PoolModel, Replication, replicate
@@ -21,32 +21,15 @@ from fleetopt.verification.verdicts import (
     verdict_on,
     verdict_together,
 )
+from fleetopt.verification.verifier import FIRST, Judged, Together
 from fleetopt.workload.arrivals import Poisson
 
 MOST_REQUESTS = 250_000
 """Requests of a replication above which a pool is simulated as a slice of itself."""
 LEAST_SLICE = 16
 """Replicas that a slice keeps at least."""
-FIRST, FRESH, AFRESH = 0, 1, 2
-"""Rounds of seeds: first verdicts, the accepted plan once more, and a saved plan."""
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A pool to be judged: the requests in (lo, hi] on n replicas of a profile.
-
-    gamma_lo, gamma_hi: what is compressed into the pool below, and into this one.
-    """
-
-    lo_tokens: int
-    hi_tokens: int
-    profile: str
-    replicas: int
-    arrival_rate: float
-    gamma_lo: float = 1.0
-    gamma_hi: float = 1.0
 
 
 @dataclass
@@ -64,26 +47,15 @@ class Trial:
     runs: list[Replication] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Together:
-    """What the simulator says of the requests of all pools together.
-
-    attained: share of them within each bound. pools: each by itself.
-    """
-
-    verdict: Verdict
-    attained: tuple[Interval, ...]
-    pools: tuple[PoolVerification, ...]
-
-
 @dataclass
 class Judge:
-    """Simulates pools of a case; each is judged once for every round of seeds."""
+    """Simulates pools of a case at Poisson arrivals, each once for every round of seeds."""
 
     case: Case
     options: VerificationOptions
     executor: Executor
     progress: Progress
+    traffic: None = None
     _known: dict[tuple[Judged, int], PoolVerification] = field(default_factory=dict)
     _trials: dict[tuple[Judged, int], Trial] = field(default_factory=dict)
 
@@ -93,10 +65,6 @@ class Judge:
         if key not in self._known:
             self._known[key] = self._judge(pool, seed_round)
         return self._known[key]
-
-    def afresh(self, pool: Judged) -> PoolVerification:
-        """What the simulator says of a pool of a saved plan, on seeds of its own."""
-        return self.verdict(pool, AFRESH)
 
     def known(self, pool: Judged) -> PoolVerification | None:
         """A verdict given before, if there is one."""
@@ -127,6 +95,10 @@ class Judge:
         arrivals = sum(run.arrivals for run in runs)
         bounds = range(len(self.case.problem.slo))
         return tuple(sum(run.missed[i] for run in runs) / arrivals for i in bounds)
+
+    def least(self, pool: Judged) -> None:
+        """Not looked for: the program offers the next row, and its verdict is awaited."""
+        return
 
     def _judge(self, pool: Judged, seed_round: int) -> PoolVerification:
         trial = self._trial(pool, seed_round)
@@ -164,7 +136,7 @@ class Judge:
         trial = self._trial(pool, seed_round)
         count = self.options.replications * 2**stage
         if not trial.runs:
-            self.progress(f"simulating {_named(pool)}")
+            self.progress(f"simulating {named(pool)}")
         seeds = [
             np.random.SeedSequence(
                 self.options.seed, spawn_key=(seed_round, pool.lo_tokens, pool.hi_tokens, i)
@@ -216,5 +188,6 @@ def _slice_note(parts: int, model: PoolModel) -> str:
     return f"simulated as 1 of {parts} equal parts, {model.replicas:,} replicas"
 
 
-def _named(pool: Judged) -> str:
+def named(pool: Judged) -> str:
+    """A pool in words."""
     return f"{pool.replicas} x {pool.profile} for ({pool.lo_tokens}, {pool.hi_tokens}]"

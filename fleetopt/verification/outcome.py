@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Design
 from fleetopt.optimization.solver import Solution
 from fleetopt.plan import PoolVerification, RefusedRow
-from fleetopt.verification.judge import Judged, Together
+from fleetopt.verification.verifier import Judged, Together
 
 MOST_REFUSALS = 300
 """Refusals after which the simulator and the table are taken to disagree for good."""
@@ -45,9 +46,16 @@ def judged(candidate: Candidate, row: Row) -> Judged:
 
 
 def refused_row(
-    design: Design, candidate: Candidate, row: Row, said: PoolVerification
+    design: Design,
+    candidate: Candidate,
+    row: Row,
+    said: PoolVerification,
+    needs: float | None = None,
 ) -> RefusedRow:
-    """A row that the simulator refused, with what the table had said of it."""
+    """A row that the simulator refused, with what the table had said of it.
+
+    needs: the least replicas that pass, if they are known.
+    """
     bound = design.case.problem.slo[0]
     predicted = (
         design.table(candidate).row(row.replicas).percentile_s(bound.metric, bound.percentile)
@@ -62,4 +70,5 @@ def refused_row(
         said.p99_ttft_ms,
         said.slo_attainment,
         candidate.gamma_hi,
+        None if needs is None or math.isinf(needs) else int(needs),
     )

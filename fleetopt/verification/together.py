@@ -14,14 +14,15 @@ from fleetopt.optimization.design import Design
 from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import RefusedRow
-from fleetopt.verification.judge import FRESH, Judge, Judged, Together
+from fleetopt.verification.lookahead import LookAhead
 from fleetopt.verification.outcome import MOST_REFUSALS, Outcome, judged, refused_row
+from fleetopt.verification.verifier import FRESH, Judged, Together, Verifier
 
 _ACCEPTED = ("pass", "too short")
 """Verdicts that end the loop; a run that is too short says nothing against a fleet."""
 
 
-def accept_together(design: Design, judge: Judge) -> Outcome:
+def accept_together(design: Design, judge: Verifier) -> Outcome:
     """The cheapest fleet whose requests together attain the SLO, twice, in the simulator.
 
     Raises InfeasibleError if the program runs out of fleets, and StoppedError if a limit
@@ -30,6 +31,7 @@ def accept_together(design: Design, judge: Judge) -> Outcome:
     first = solution = design.optimum()
     rows: list[RefusedRow] = []
     fleets: list[tuple[Solution, Together]] = []
+    ahead = LookAhead(design, judge)
     while solution.holding is not Holding.NONE and len(rows) + len(fleets) < MOST_REFUSALS:
         pools = [judged(candidate, row) for candidate, row in solution.chosen]
         said = _said(judge, pools)
@@ -39,7 +41,8 @@ def accept_together(design: Design, judge: Judge) -> Outcome:
             rows += _refuse_unstable(design, solution, said)
         else:
             fleets.append((solution, said))
-            _learn(design, judge, solution, pools)
+            design.exclude(solution.chosen)
+            design.measure(ahead.misses(solution.chosen))
         solution = design.optimum()
     raise_unless_told(solution)
     raise InfeasibleError(
@@ -49,7 +52,7 @@ def accept_together(design: Design, judge: Judge) -> Outcome:
     )
 
 
-def _said(judge: Judge, pools: Sequence[Judged]) -> Together:
+def _said(judge: Verifier, pools: Sequence[Judged]) -> Together:
     """The first verdict on a fleet; if it passes, the verdict on fresh seeds."""
     first = judge.together(pools)
     return judge.together(pools, FRESH) if first.verdict == "pass" else first
@@ -63,12 +66,3 @@ def _refuse_unstable(design: Design, solution: Solution, said: Together) -> list
             refused.append(refused_row(design, candidate, row, seen))
             design.refuse(candidate, row.replicas)
     return refused
-
-
-def _learn(design: Design, judge: Judge, solution: Solution, pools: Sequence[Judged]) -> None:
-    """Let the program know what was measured, and take out the fleet."""
-    design.exclude(solution.chosen)
-    design.measure(
-        (candidate, row.replicas, judge.misses(pool))
-        for (candidate, row), pool in zip(solution.chosen, pools, strict=True)
-    )

@@ -8,10 +8,11 @@ probability is divided over the stages in which replications may double.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from fleetopt.performance.profile import Capacity, IterationTime
 from fleetopt.plan import Interval, PoolVerification, Verdict
 from fleetopt.problem import LatencyBound
 from fleetopt.simulation import statistics
@@ -38,30 +39,29 @@ def verdict_on(
     """The verdict on a pool of `replicas`, by every bound of the SLO."""
     if growth(runs, horizon, replicas) is not None:
         return "unstable"
-    error = (1.0 - statistics.CONFIDENCE) / statistics.STAGES
-    lows, highs = [], []
-    for i, bound in enumerate(slo):
-        _, low, high = attainment(runs, i, error)
-        lows.append(low >= bound.percentile / 100.0)
-        highs.append(high < bound.percentile / 100.0)
-    if any(highs):
-        return "fail"
-    return "pass" if all(lows) else "inconclusive"
+    return _by_bounds(slo, lambda i, error: attainment(runs, i, error))
 
 
 def verdict_together(
     pools: Sequence[tuple[float, Sequence[Replication]]], slo: Sequence[LatencyBound]
 ) -> Verdict:
     """The verdict on stable pools by all their requests, each with its share of them."""
+    return _by_bounds(slo, lambda i, error: attainment_together(pools, i, error))
+
+
+def _by_bounds(
+    slo: Sequence[LatencyBound], attained: Callable[[int, float], tuple[float, float, float]]
+) -> Verdict:
+    """Pass if every bound is attained for sure, fail if one is missed for sure.
+
+    attained: estimate, lower and upper limit of what is attained of a bound, by its position
+        and the error that each limit may have.
+    """
     error = (1.0 - statistics.CONFIDENCE) / statistics.STAGES
-    lows, highs = [], []
-    for i, bound in enumerate(slo):
-        _, low, high = attainment_together(pools, i, error)
-        lows.append(low >= bound.percentile / 100.0)
-        highs.append(high < bound.percentile / 100.0)
-    if any(highs):
+    limits = [(attained(i, error), bound.percentile / 100.0) for i, bound in enumerate(slo)]
+    if any(high < needed for (_, _, high), needed in limits):
         return "fail"
-    return "pass" if all(lows) else "inconclusive"
+    return "pass" if all(low >= needed for (_, low, _), needed in limits) else "inconclusive"
 
 
 def attainment_together(
@@ -124,16 +124,13 @@ def report(
         Interval(None, None, None) if verdict == "unstable" else _percentile(runs, metric)
         for metric in METRICS
     ]
-    shares = [attainment(runs, i, _SPREAD) for i in range(len(slo))]
-    worst, _ = max(
-        zip(shares, slo, strict=True), key=lambda pair: (1.0 - pair[0][0]) / pair[1].allowed_miss
-    )
+    attained = tuple(Interval(*attainment(runs, i, _SPREAD)) for i in range(len(slo)))
     return PoolVerification(
         verdict=verdict,
         p99_ttft_ms=latencies[0],
         p99_tpot_ms=latencies[1],
         p99_e2e_ms=latencies[2],
-        slo_attainment=Interval(*worst),
+        slo_attainment=worst_of(attained, slo),
         utilization=_utilization(runs, model),
         arrivals=sum(run.arrivals for run in runs),
         completed=sum(run.completed for run in runs),
@@ -143,8 +140,14 @@ def report(
         horizon_s=horizon.measured_s,
         backlog_per_s=growth(runs, horizon, model.replicas) if verdict == "unstable" else None,
         reason=reason,
-        attained=tuple(Interval(*share) for share in shares),
+        attained=attained,
     )
+
+
+def worst_of(attained: Sequence[Interval], slo: Sequence[LatencyBound]) -> Interval:
+    """The attainment that misses most of what its bound allows."""
+    pairs = zip(attained, slo, strict=True)
+    return max(pairs, key=lambda pair: (1.0 - (pair[0].estimate or 0.0)) / pair[1].allowed_miss)[0]
 
 
 def _percentile(runs: Sequence[Replication], metric: str) -> Interval:
@@ -158,9 +161,16 @@ def _percentile(runs: Sequence[Replication], metric: str) -> Interval:
 
 
 def _utilization(runs: Sequence[Replication], model: PoolModel) -> float:
-    """Rho as the simulator saw it: work done over the work rate with every slot busy."""
+    """Rho as the simulator saw it, over all replications."""
     work = float(np.mean([run.work_rate for run in runs]))
     context = float(np.mean([run.mean_context_tokens for run in runs]))
-    time, slots = model.iteration, model.capacity.batch(context)
+    return busy_share(work, context, model.iteration, model.capacity, model.replicas)
+
+
+def busy_share(
+    work_rate: float, context: float, time: IterationTime, capacity: Capacity, replicas: int
+) -> float:
+    """Work done over the work rate with every slot busy."""
+    slots = capacity.batch(context)
     tau = time.base_s + time.per_context_token_s * context * slots
-    return work * tau / (model.replicas * slots)
+    return work_rate * tau / (replicas * slots)

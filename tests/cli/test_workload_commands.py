@@ -183,15 +183,21 @@ def test_wrong_traces_of_solve(words: str, expected: list[str], folder: Path) ->
 
 
 def test_solve_on_a_trace_and_verify_its_plan(folder: Path) -> None:
-    """The straight way, with verification, and the note on what it was verified on."""
+    """The straight way, with verification on the trace, which has to be there again later."""
     options = ["--trace", "bad.csv", "--skip-bad-lines", "--slo", "500", "--rate", "peak:1m"]
     result = run("solve", *options, "--gpus", "h100", "--requests", "20000", "--replications", "4",
                  "--verify-top", "1", "--format", "json", "--output", "plan.json")  # fmt: skip
     assert result.exit_code in (0, 3), result.output
     plan = json.loads(Path("plan.json").read_text())
     assert plan["problem"]["trace"]["rate"] == "peak:1m"
-    assert "verified at Poisson arrivals, not on the trace's own times" in plan["notes"][-1]
-    Path("bad.csv").unlink()
-    again = run("verify", "plan.json", "--replications", "2", "--format", "json")
+    assert plan["verification"]["trace"]["requests"] == 400
+    assert "designed for the largest rate over 1m of bad.csv" in plan["notes"][-1]
+    again = run("verify", "plan.json", "--format", "json")
     assert again.exit_code in (0, 3), again.output
     assert json.loads(again.stdout)["fleet"] == plan["fleet"]
+    assert json.loads(again.stdout)["verification"] == plan["verification"]
+    Path("bad.csv").unlink()
+    gone = run("verify", "plan.json")
+    assert gone.exit_code == 2
+    assert "the plan was designed for this trace" in gone.stderr
+    assert "--trace FILE" in gone.stderr

@@ -60,8 +60,9 @@ def test_every_name_has_its_row() -> None:
 
 
 def test_every_option_in_the_table_exists() -> None:
-    """On solve or on verify; and the flags in it were published."""
-    commands = [main.cli.get_command(click.Context(main.cli), name) for name in ("solve", "verify")]
+    """On solve, verify or simulate; and the flags in it were published."""
+    names = ("solve", "verify", "simulate")
+    commands = [main.cli.get_command(click.Context(main.cli), name) for name in names]
     options = {spelling for c in commands if c for param in c.params for spelling in param.opts}
     assert set(column("Commands", 2)) <= options
     if FLAGS.is_file():

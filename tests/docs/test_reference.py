@@ -13,15 +13,21 @@ from fleetopt.cli import main
 from fleetopt.plan import Interval, Plan, Pool, PoolPrediction, PoolVerification, RefusedRow, Status
 from fleetopt.problem import (
     ArrivalFigures,
+    FailureRates,
     FleetProblem,
+    FleetSimulation,
     JointLengths,
     LatencyBound,
     LengthCdf,
+    PoolStatement,
     PowerCurve,
     ProfileSpec,
     RateProfile,
     RecordedFile,
+    RecordedTraffic,
+    RouterStatement,
     TraceSource,
+    WorkloadShare,
 )
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -75,6 +81,12 @@ def test_every_exit_code_is_explained() -> None:
         (ArrivalFigures, schemas.workload_keys),
         (RateProfile, schemas.workload_keys),
         (RecordedFile, schemas.workload_keys),
+        (FleetSimulation, schemas.fleet_keys),
+        (PoolStatement, schemas.fleet_keys),
+        (RouterStatement, schemas.fleet_keys),
+        (WorkloadShare, schemas.fleet_keys),
+        (RecordedTraffic, schemas.fleet_keys),
+        (FailureRates, schemas.fleet_keys),
         (ProfileSpec, schemas.profile_keys),
         (PowerCurve, schemas.profile_keys),
     ],

@@ -35,7 +35,8 @@ class Step:
     @property
     def commands(self) -> list[list[str]]:
         """The commands as words."""
-        lines = [line for line in self.text.splitlines() if line.startswith("$ ")]
+        joined = self.text.replace("\\\n", " ")
+        lines = [line for line in joined.splitlines() if line.startswith("$ ")]
         return [shlex.split(line[2:]) for line in lines]
 
 

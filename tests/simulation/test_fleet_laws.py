@@ -264,6 +264,42 @@ def test_outages_cost_attainment_and_are_survived() -> None:
     assert up.low <= failures.availability <= up.high
 
 
+def test_arrivals_during_outages_are_told_apart() -> None:
+    """Every arrival is in one of the two groups, and outages are where the SLO is missed."""
+    failures = Failures(per_node_day=86_400.0 / 60.0, repair_s=20.0, gpus_per_node=2)
+    fleet = Fleet((pool("all", "h100", 8192, 6),), ByLength(), failures=failures)
+    found = runs(fleet, 60.0, 3, 8)
+    for run in found:
+        up, down, whole = (run.groups[name] for name in ("nodes up", "nodes down", "fleet"))
+        assert up.arrivals + down.arrivals == whole.arrivals
+        assert up.missed[0] + down.missed[0] == whole.missed[0]
+    missed = {
+        name: sum(run.groups[name].missed[0] for run in found)
+        / sum(run.groups[name].arrivals for run in found)
+        for name in ("nodes up", "nodes down")
+    }
+    assert missed["nodes up"] < missed["nodes down"]
+
+
+def test_outages_that_a_time_falls_into() -> None:
+    """Counted one by one: each lasts from its failure to just before its repair."""
+    failures = Failures(per_node_day=86_400.0 / 50.0, repair_s=30.0, gpus_per_node=1)
+    pools = (pool("one", "h100", 8192, 4), pool("two", "a100", 8192, 3))
+    drawn = failures.draw(pools, np.random.default_rng(8), 500.0)
+    begun: dict[int, float] = {}
+    outages = []
+    for time_s, first, down in zip(drawn.time_s, drawn.first, drawn.down, strict=True):
+        if down:
+            begun[first] = time_s
+        else:
+            outages.append((begun.pop(first), time_s))
+    assert not begun
+    assert len(outages) > 20
+    asked = np.sort(np.concatenate((drawn.time_s, np.linspace(0.0, 600.0, 301))))
+    by_hand = [sum(start <= t < end for start, end in outages) for t in asked]
+    assert drawn.down_at(asked).tolist() == by_hand
+
+
 def test_energy_lies_between_idle_and_full() -> None:
     """Energy over the up time is a mean of the curve: above idle, below nominal."""
     run = runs(Fleet((pool("all", "h100", 8192, 6),), ByLength()), 60.0, 4, 1)[0]

@@ -11,7 +11,7 @@ import pytest
 from fleetopt.case import Case
 from fleetopt.optimization.design import table_maker
 from fleetopt.problem import FleetProblem, LatencyBound, VerificationOptions
-from fleetopt.verification import Judge, Judged, overall
+from fleetopt.verification import AFRESH, Judge, Judged, overall
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_answer(threads: Executor) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
         elsewhere = judge(case, processes, requests=30_000, replications=4)
         assert first.verdict(pool(6, 90.0)) == elsewhere.verdict(pool(6, 90.0))
-    assert first.afresh(pool(6, 90.0)) != first.verdict(pool(6, 90.0))
+    assert first.verdict(pool(6, 90.0), AFRESH) != first.verdict(pool(6, 90.0))
     other = judge(case, threads, requests=30_000, replications=4, seed=2)
     assert other.verdict(pool(6, 90.0)) != first.verdict(pool(6, 90.0))
 

@@ -1,0 +1,60 @@
+"""What the tables predict of a fleet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleetopt.plan.fleet import CLOSED
+
+
+@dataclass(frozen=True)
+class BoundPrediction:
+    """One SLO bound as the table sees it.
+
+    metric, percentile, limit_ms: the bound.
+    value_ms: the predicted percentile; null if the method does not predict it.
+    miss_probability: share of requests beyond the limit.
+    """
+
+    metric: str
+    percentile: float
+    limit_ms: float
+    value_ms: float | None
+    miss_probability: float
+    __pydantic_config__ = CLOSED
+
+
+@dataclass(frozen=True)
+class PoolPrediction:
+    """What the feasibility table says of one pool.
+
+    utilization: offered work over the work rate with every slot busy.
+    p99_ttft_ms, p99_tpot_ms, p99_e2e_ms: predicted percentiles; null if not predicted.
+    method: "occupancy" (state-dependent Erlang-C), "two-class chain" (slow environment)
+        or "published".
+    grey: the table alone would refuse the row; simulation decided.
+    binds: what stops the pool from having one replica fewer.
+    bounds: every bound of the SLO.
+    """
+
+    utilization: float
+    p99_ttft_ms: float | None
+    p99_tpot_ms: float | None
+    p99_e2e_ms: float | None
+    method: str
+    grey: bool
+    binds: str
+    bounds: tuple[BoundPrediction, ...]
+    __pydantic_config__ = CLOSED
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The table's predictions, pool by pool.
+
+    attained: share of all requests within each bound, in the order of the SLO.
+    """
+
+    pools: tuple[PoolPrediction, ...]
+    attained: tuple[float, ...] = ()
+    __pydantic_config__ = CLOSED

@@ -1,0 +1,271 @@
+"""A fleet to simulate as a user states it: pools, router, traffic, and how long to look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from fleetopt.errors import Fault, near
+from fleetopt.problem.faults import FaultsError, Stated, faults_of
+from fleetopt.problem.fleet import (
+    Admission,
+    LatencyBound,
+    default_slo,
+    name_or_lengths,
+    raise_repeated,
+)
+from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
+from fleetopt.problem.profile import ProfileSpec
+from fleetopt.problem.router import RouterStatement, pools_named
+from fleetopt.problem.trace import TraceFormat
+
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_TOLERANCE = 1e-6
+"""By how much the workloads' shares may miss 1."""
+
+
+class PoolStatement(Stated):
+    """Identical replicas of one profile."""
+
+    id: str = Field(min_length=1, pattern=r"^\S+$")
+    """Name of the pool."""
+    gpu: str = Field(min_length=1)
+    """Name of the profile."""
+    n_gpus: int = Field(ge=1, le=1_000_000)
+    """GPUs of the pool; a replica takes as many as its profile says."""
+    max_ctx: int = Field(ge=2, le=MAX_TOKENS)
+    """Context window, in tokens: longest total length that the pool serves."""
+    admission: Admission = "reserved"
+    """Whether a slot reserves the whole context window, or sequences take KV blocks."""
+    growth: bool = False
+    """Paged only: sequences take blocks as they grow, and the youngest is preempted when there
+    are none left; otherwise all are taken at admission."""
+    max_num_seqs: int = Field(default=256, ge=1, le=65_536)
+    """Paged only: slots of a replica."""
+    queue_limit: int = Field(default=0, ge=0)
+    """Most requests waiting at a busy replica; 0 is no limit."""
+
+    @model_validator(mode="after")
+    def _growth_needs_blocks(self) -> PoolStatement:
+        if self.growth and self.admission != "paged":
+            raise FaultsError([Fault("growth", "needs admission = 'paged'")])
+        return self
+
+
+class WorkloadShare(Stated):
+    """The part of the traffic that asks for one model."""
+
+    cdf: str = Field(min_length=1)
+    """Length CDF or workload: a file or a bundled name."""
+    lam_frac: float = Field(gt=0, le=1)
+    """Share of the arrival rate; those of all workloads sum to 1."""
+
+
+class RecordedTraffic(Stated):
+    """A trace to replay, with its own times and tokens."""
+
+    path: str = Field(min_length=1)
+    """The file."""
+    format: TraceFormat | None = None
+    """What kind of file it is; told from its content if absent."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """The file's names for time, prompt, output, model and category."""
+    skip_bad_lines: bool = False
+    """Whether bad lines are left out and counted, instead of being an error."""
+
+
+class FailureRates(Stated):
+    """Failures and repairs of nodes; as a text, failures in a node-day and MTTR: '0.0065:4h'."""
+
+    per_node_day: float = Field(ge=0, le=86_400)
+    """Failures of a node in a day that it is up."""
+    repair_s: float = Field(gt=0)
+    """Mean time to repair, in seconds."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_text(cls, stated: Any) -> Any:
+        if not isinstance(stated, str):
+            return stated
+        rate, _, repair = stated.partition(":")
+        time = _TIME.fullmatch(repair.strip())
+        try:
+            return {"per_node_day": float(rate), "repair_s": float(time[1]) * _UNIT_S[time[2]]}  # type: ignore[index]
+        except (TypeError, ValueError):
+            wanted = "expected failures in a node-day and a time to repair, such as 0.0065:4h"
+            raise ValueError(f"{wanted}, got {stated!r:.60}") from None
+
+
+class FleetSimulation(Stated):
+    """Which fleet meets which traffic, and how long it is watched."""
+
+    note: str = ""
+    """Remarks; they change nothing."""
+    pools: tuple[PoolStatement, ...] = Field(min_length=1)
+    """The pools of the fleet."""
+    profiles: tuple[ProfileSpec, ...] = ()
+    """Profiles of the user's own; they extend or replace the bundled ones."""
+    router: RouterStatement = RouterStatement()
+    """Where requests go: 'length', or a table with the router's parameters."""
+    length_knowledge: str = "oracle"
+    """What the router knows of a length: oracle, prompt or estimate:SIGMA."""
+    workloads: dict[str, WorkloadShare] = Field(default_factory=dict)
+    """Traffic by model; where a pool has the model's name, the model router finds it."""
+    cdf: str | LengthCdf | None = None
+    """Length CDF or workload of all traffic, instead of `workloads`: a file or a bundled name."""
+    lam: float | None = Field(default=None, gt=0, le=1e8)
+    """Requests per second; what a workload file says if absent, else 200."""
+    arrivals: str = "poisson"
+    """poisson, gamma:CV2, mmpp:INDEX:SECONDS, or fitted and profile for a workload file's own
+    burstiness and rate over time."""
+    trace: RecordedTraffic | None = None
+    """Recorded traffic to replay, instead of drawn requests."""
+    overlong: Literal["clip", "reject"] = "clip"
+    """What happens to drawn lengths beyond the largest context; a trace's are rejected."""
+    concurrency: int = Field(default=0, ge=0, le=10_000_000)
+    """Clients that each wait for their last request to end; 0 is open arrivals."""
+    think_s: float = Field(default=0.0, ge=0)
+    """Mean pause of a client between two requests, in seconds."""
+    slo: tuple[LatencyBound, ...] = Field(default_factory=default_slo, min_length=1)
+    """Bounds on latency percentiles, such as ["p99 ttft 500"]."""
+    timeout_s: float | None = Field(default=None, gt=0)
+    """Longest wait for admission, after which a request gives up; none if absent."""
+    failures: FailureRates | None = None
+    """Failures of nodes; none if absent."""
+    gpus_per_node: int = Field(default=8, ge=1, le=1024)
+    """GPUs that fail together."""
+    n_req: int | None = Field(default=None, ge=100, le=100_000_000)
+    """Measured requests of a replication; by the longest residence if absent."""
+    replications: int = Field(default=8, ge=1, le=1024)
+    """Runs with random numbers of their own."""
+    seed: int = Field(default=42, ge=0)
+    """Seed of the random numbers; the same seed gives the same answer."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _everything_at_once(
+        cls, data: Any, handler: ModelWrapValidatorHandler[FleetSimulation]
+    ) -> FleetSimulation:
+        """Faults of single keys, and of what they say of each other, together."""
+        faults: list[Fault] = []
+        stated = None
+        try:
+            stated = handler(data)
+        except ValidationError as error:
+            faults += faults_of(error, cls)
+        if isinstance(data, dict):
+            faults += _between(data)
+        if faults or stated is None:
+            raise FaultsError(list(dict.fromkeys(faults)))
+        return stated
+
+    @field_validator("cdf", mode="before")
+    @classmethod
+    def _name_or_lengths(cls, stated: Any) -> Any:
+        return stated if stated is None else name_or_lengths(stated)
+
+    @field_validator("slo")
+    @classmethod
+    def _bounds_once(cls, slo: tuple[LatencyBound, ...]) -> tuple[LatencyBound, ...]:
+        raise_repeated([(b.metric, b.percentile) for b in slo], [b.label for b in slo])
+        return slo
+
+
+def _between(data: dict[str, Any]) -> Iterator[Fault]:
+    """Faults between keys; keys that are wrong by themselves are left alone."""
+    names = _pool_names(data.get("pools"))
+    if names is not None:
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                yield Fault(f"pools[{i}].id", f"{name} is stated twice")
+        yield from _router_faults(data.get("router"), names)
+        yield from _strangers(data, names)
+    yield from _shares(data.get("workloads"))
+    yield from _sources(data)
+
+
+def _pool_names(pools: Any) -> list[str] | None:
+    """Names of all pools; None where they cannot be told."""
+    if not isinstance(pools, list | tuple) or not pools:
+        return None
+    stated = [
+        pool.id if isinstance(pool, PoolStatement) else pool.get("id")
+        for pool in pools
+        if isinstance(pool, dict | PoolStatement)
+    ]
+    names = [name for name in stated if isinstance(name, str)]
+    return names if len(names) == len(pools) else None
+
+
+def _router_faults(router: Any, names: Sequence[str]) -> Iterator[Fault]:
+    """Pools that the router names and the fleet does not have, and thresholds between pools."""
+    for key, name in pools_named(router):
+        if name not in names:
+            yield Fault(f"router.{key}", f"no pool is called {name!r}", near(name, names))
+    stated = _router(router)
+    if stated is None:
+        return
+    if stated.thresholds and len(stated.thresholds) != len(names) - 1:
+        text = f"expected {len(names) - 1} for {len(names)} pools, got {len(stated.thresholds)}"
+        yield Fault("router.thresholds", text)
+    if stated.name == "compress" and len(names) < 2:
+        yield Fault("router", "compress needs two pools or more")
+    if stated.name == "semantic" and not stated.classes:
+        yield Fault("router.classes", "the semantic router needs the pool of each category")
+
+
+def _router(router: Any) -> RouterStatement | None:
+    """The router, if it is sound by itself."""
+    try:
+        return RouterStatement.model_validate(router or {})
+    except ValidationError:
+        return None
+
+
+def _strangers(data: dict[str, Any], names: Sequence[str]) -> Iterator[Fault]:
+    """Workloads of models that no pool serves, under the model router."""
+    router, workloads = _router(data.get("router")), data.get("workloads")
+    if router is None or router.name != "model" or router.fallback:
+        return
+    for model in workloads if isinstance(workloads, dict) else ():
+        if model not in names and model not in router.pools:
+            yield Fault(f"workloads.{model}", "no pool serves this model", near(model, names))
+
+
+def _shares(workloads: Any) -> Iterator[Fault]:
+    """Shares of workloads that do not sum to 1."""
+    if not isinstance(workloads, dict) or not workloads:
+        return
+    shares = [
+        part.lam_frac if isinstance(part, WorkloadShare) else part.get("lam_frac")
+        for part in workloads.values()
+        if isinstance(part, dict | WorkloadShare)
+    ]
+    numbers = [share for share in shares if isinstance(share, int | float)]
+    if len(numbers) == len(workloads) and abs(sum(numbers) - 1.0) > _TOLERANCE:
+        yield Fault("workloads", f"the shares lam_frac must sum to 1, got {sum(numbers):g}")
+
+
+def _sources(data: dict[str, Any]) -> Iterator[Fault]:
+    """Traffic that is stated twice, or not at all."""
+    given = [key for key in ("cdf", "workloads", "trace") if data.get(key)]
+    if not given:
+        yield Fault("cdf", "traffic is needed: a cdf, workloads or a trace")
+    for key in given[1:]:
+        yield Fault(key, f"stands beside {given[0]}", "leave one of the two out")
+    if "trace" in given:
+        for key in ("lam", "arrivals", "n_req", "overlong"):
+            if data.get(key) is not None:
+                yield Fault(key, "a trace is replayed as it was recorded", "leave it out")
+    if data.get("think_s") and not data.get("concurrency"):
+        yield Fault("think_s", "only clients pause", "state their number as concurrency")
