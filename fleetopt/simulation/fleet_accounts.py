@@ -122,8 +122,10 @@ class Accounts:
             return False
         marks, half = self.setting.checkpoint_s, mark // 2
         for now, then in zip(self.rows[mark], self.rows[half], strict=True):
-            able = (now[2] - then[2]) * (self.setting.window.stop_s - marks[mark])
-            if now[0] > then[0] and now[0] * (marks[mark] - marks[half]) > able:
+            served = now[2] - then[2]
+            able = served * (self.setting.window.stop_s - marks[mark])
+            tells = now[3] > 0 and served >= max(now[1], 1)
+            if tells and now[0] > then[0] and now[0] * (marks[mark] - marks[half]) > able:
                 return True
         return False
 

@@ -77,7 +77,9 @@ def read(pools: Any, replicas: Any, series: Any, mark: int) -> None:
 def diverges(series: Any, checkpoint_s: Any, mark: int, stop_s: float) -> bool:
     """Whether a growing backlog could not drain in the time left even without arrivals.
 
-    Its pool would have to serve faster than it did since the run's middle checkpoint.
+    Its pool would have to serve faster than it did since the run's middle checkpoint. A pool
+    that has not served a batch since then, as after a cold start or while all its replicas
+    are down, says nothing yet.
     """
     if mark + 1 < _LEAST_MARKS:
         return False
@@ -87,6 +89,7 @@ def diverges(series: Any, checkpoint_s: Any, mark: int, stop_s: float) -> bool:
         served = series[2, mark, p] - series[2, half, p]
         waiting = series[0, mark, p]
         able = served * (stop_s - checkpoint_s[mark])
-        if waiting > series[0, half, p] and waiting * span > able:
+        tells = series[3, mark, p] > 0 and served >= max(series[1, mark, p], 1)
+        if tells and waiting > series[0, half, p] and waiting * span > able:
             return True
     return False
