@@ -13,6 +13,10 @@ from fleetopt.catalog.inputs import read_inputs as read_inputs
 from fleetopt.catalog.inputs import read_profiles as read_profiles
 from fleetopt.catalog.lengths import read_lengths as read_lengths
 from fleetopt.catalog.lengths import workload_names as workload_names
+from fleetopt.catalog.machines import Gpu as Gpu
+from fleetopt.catalog.machines import Machines as Machines
+from fleetopt.catalog.machines import read_catalogue as read_catalogue
+from fleetopt.catalog.machines import read_machines as read_machines
 from fleetopt.catalog.models import copy_model as copy_model
 from fleetopt.catalog.models import model_names as model_names
 from fleetopt.catalog.models import read_problem as read_problem
