@@ -7,6 +7,8 @@ from fleetopt.catalog.files import read_json as read_json
 from fleetopt.catalog.files import read_text as read_text
 from fleetopt.catalog.folders import data_folder as data_folder
 from fleetopt.catalog.folders import models_folder as models_folder
+from fleetopt.catalog.huggingface import read_config as read_config
+from fleetopt.catalog.huggingface import read_llm as read_llm
 from fleetopt.catalog.inputs import Inputs as Inputs
 from fleetopt.catalog.inputs import profiles_of as profiles_of
 from fleetopt.catalog.inputs import read_inputs as read_inputs
