@@ -39,7 +39,7 @@ COMMANDS = {
     "profile": "Derive profiles from data sheets and model files.",
     "diff": "Say what two saved plans differ in, and why.",
     "new": "Copy a bundled model into a new folder.",
-    "info": "List bundled workloads, profiles and models.",
+    "info": "List bundled workloads, profiles, GPUs and models.",
 }
 
 

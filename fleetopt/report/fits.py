@@ -33,6 +33,7 @@ def fits_report(llm: LlmSpec, found: Sequence[Fit], width: int) -> Group:
     return Group(
         line(imported_line(llm), width, "bold"),
         section("GiB on each GPU, and most sequences of a replica by their context", table),
+        *([] if all(fit.fits for fit in found) else [line("-: the model does not fit", width)]),
         *(line(text, width) for text in notes),
     )
 
