@@ -27,6 +27,7 @@ class Tensor:
 
     @property
     def numbers(self) -> int:
+        """How many numbers it holds."""
         return math.prod(self.shape)
 
 

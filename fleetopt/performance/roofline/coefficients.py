@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,8 @@ def coefficients(deployment: Deployment, batch: int, reached: Efficiency) -> Coe
 
     W and h over batches of 1, 2, 4, ... and `batch` sequences of the engine's mean context, so
     that h also holds what a sequence adds to products and transfers; F0 and F1 over a quarter
-    to the whole of the token budget, prompts attending to half the mean context.
+    to the whole of the token budget, prompts attending to half the mean context. F0 is at most
+    W: an iteration without prompts takes W + h C.
     """
     engine = deployment.engine
     context = float(engine.mean_context_tokens)
@@ -53,7 +55,7 @@ def coefficients(deployment: Deployment, batch: int, reached: Efficiency) -> Coe
         for share in _BUDGET_SHARES
     ]
     base_s, per_sequence_s = line(decodes)
-    prefill_base_s, per_prompt_token_s = line(prefills)
+    prefill_base_s, per_prompt_token_s = line(prefills, most=base_s)
     iteration = IterationTime(
         base_s=base_s,
         per_context_token_s=per_sequence_s / context,
@@ -72,23 +74,30 @@ def coefficients(deployment: Deployment, batch: int, reached: Efficiency) -> Coe
     )
 
 
-def line(points: Sequence[Point]) -> tuple[float, float]:
-    """The line a + b x that is nearest to the points in relative terms, a and b at least 0.
+def line(points: Sequence[Point], most: float = math.inf) -> tuple[float, float]:
+    """The line a + b x nearest to the points in relative terms, 0 <= a <= most and b >= 0.
 
-    Least squares of (a + b x) / y - 1, solved in closed form; a bound that binds leaves a
-    problem in the other unknown alone.
+    Least squares of (a + b x) / y - 1, solved in closed form. The problem is convex with two
+    unknowns: where the free solution breaks a bound, the best of the bounded sides is taken.
     """
-    u = [1.0 / y for _, y in points]
-    v = [x / y for x, y in points]
-    uu, vv = sum(p * p for p in u), sum(q * q for q in v)
-    uv, su, sv = sum(p * q for p, q in zip(u, v, strict=True)), sum(u), sum(v)
+    uu = sum((1.0 / y) ** 2 for _, y in points)
+    vv = sum((x / y) ** 2 for x, y in points)
+    uv = sum(x / y**2 for x, y in points)
+    su, sv = sum(1.0 / y for _, y in points), sum(x / y for x, y in points)
     determinant = uu * vv - uv * uv
-    if len(points) > 1 and determinant > 1e-12 * uu * vv:
+    if determinant > 1e-12 * uu * vv:
         a, b = (su * vv - sv * uv) / determinant, (sv * uu - su * uv) / determinant
-        if a >= 0.0 and b >= 0.0:
+        if 0.0 <= a <= most and b >= 0.0:
             return a, b
-        return (0.0, sv / vv) if a < 0.0 else (su / uu, 0.0)
-    return su / uu, 0.0
+    sides = [(min(most, su / uu), 0.0)]
+    for a in (0.0, most):
+        if vv > 0.0 and a < math.inf:
+            sides.append((a, max(0.0, (sv - a * uv) / vv)))
+    return min(sides, key=lambda side: _squares(points, *side))
+
+
+def _squares(points: Sequence[Point], base: float, slope: float) -> float:
+    return sum(((base + slope * x) / y - 1.0) ** 2 for x, y in points)
 
 
 def _batches(most: int) -> list[int]:
