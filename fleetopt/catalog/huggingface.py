@@ -59,6 +59,11 @@ _LATENT = {
     "qk_nope_head_dim": "nope_head_dim",
     "v_head_dim": "v_head_dim",
 }
+_OPTIONAL = (
+    "num_key_value_heads", "head_dim", "q_lora_rank", "n_shared_experts", "first_k_dense_replace",
+    "sliding_window", "max_window_layers", "sliding_window_pattern",
+)  # fmt: skip
+"""Keys with a number that a file may leave out."""
 _EXPERTS = {
     "mixtral": ("num_local_experts", "intermediate_size"),
     "oss": ("num_local_experts", "intermediate_size"),
@@ -113,7 +118,8 @@ def _keys(config: Mapping[str, Any], place: str) -> dict[str, Any]:
         known = "known: " + ", ".join(sorted(_FAMILIES))
         raise InputError.single(f"{place}, model_type", text, known)
     faults = [Fault(f"{place}, {key}", "this key is required") for key in missing]
-    faults += [Fault(f"{place}, {key}", text) for key, text in _irregular(config)]
+    unfit = [*_no_numbers(config, required), *_irregular(config)]
+    faults += [Fault(f"{place}, {key}", text) for key, text in unfit]
     if faults:
         raise InputError(faults)
     keys = {ours: config[theirs] for theirs, ours in _SIZES.items()}
@@ -129,6 +135,16 @@ def _required(family: _Family | None) -> list[str]:
         return [*keys, "intermediate_size"]
     keys += [*_EXPERTS[family.moe], "num_experts_per_tok"]
     return [*keys, *_LATENT] if family.mla else keys
+
+
+def _no_numbers(config: Mapping[str, Any], required: Sequence[str]) -> list[tuple[str, str]]:
+    """Keys that need a whole number and hold something else; null is as good as absent."""
+    return [
+        (key, f"expected a whole number, got {config[key]!r}")
+        for key in (*required, *_OPTIONAL)
+        if config.get(key) is not None
+        and (isinstance(config[key], bool) or not isinstance(config[key], int) or config[key] < 0)
+    ]
 
 
 def _irregular(config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -147,20 +163,17 @@ def _attention(config: Mapping[str, Any], family: _Family) -> dict[str, Any]:
         latent = {ours: config[theirs] for theirs, ours in _LATENT.items()}
         return {"attention": "mla", "q_lora_rank": config.get("q_lora_rank") or 0, **latent}
     heads = config["num_attention_heads"]
-    width = config.get("head_dim")
-    if width is None and isinstance(heads, int) and heads > 0:
-        width = config["hidden_size"] // heads
     return {
         "kv_heads": config.get("num_key_value_heads") or heads,
-        "head_dim": width,
+        "head_dim": config.get("head_dim") or config["hidden_size"] // max(1, heads),
         "qkv_bias": bool(config.get("attention_bias", family.qkv_bias)),
         "qk_norm": family.qk_norm,
     }
 
 
-def _window(config: Mapping[str, Any], family: _Family, layers: Any) -> dict[str, Any]:
+def _window(config: Mapping[str, Any], family: _Family, layers: int) -> dict[str, Any]:
     window, kinds = config.get("sliding_window"), config.get("layer_types")
-    if not window or not isinstance(layers, int):
+    if not window:
         return {}
     if isinstance(kinds, Sequence) and not isinstance(kinds, str):
         count = sum(kind == "sliding_attention" for kind in kinds)
@@ -170,10 +183,11 @@ def _window(config: Mapping[str, Any], family: _Family, layers: Any) -> dict[str
 
 
 def _windowed_layers(config: Mapping[str, Any], rule: Window, layers: int) -> int:
+    """Layers with the window where the file does not list them."""
     if rule == "late" and config.get("use_sliding_window", False):
-        return max(0, layers - int(config.get("max_window_layers") or layers))
+        return max(0, layers - (config.get("max_window_layers") or layers))
     if rule == "pattern":
-        return layers - layers // int(config.get("sliding_window_pattern") or 6)
+        return layers - layers // (config.get("sliding_window_pattern") or 6)
     return {"all": layers, "alternating": -(-layers // 2)}.get(rule, 0)
 
 
