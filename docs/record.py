@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [examples]
+                      [profile] [examples]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ ROUTERS = {
     "--long-max-ctx 65536",
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
 }
+PROFILE = ("profile", "show", "--model", "llama-3.1-70b", "--gpu", "h100", "--tp", "8")
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -48,6 +49,13 @@ def routers() -> None:
         gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
         said = _said("compare-routers", *stated.split(), *gpus)
         (MEASURED / f"routers_{name}.txt").write_text(said)
+
+
+def profile() -> None:
+    """How the profile of the page on profiles comes about, and its figure."""
+    figure = str(ROOT / "docs" / "figures" / "profile.png")
+    said = _said(*PROFILE, "--plot", figure)
+    (MEASURED / "profile_show.txt").write_text(said.split("\n\nSources")[0] + "\n")
 
 
 def _said(*arguments: str, leaves: int = 0) -> str:
@@ -158,6 +166,7 @@ if __name__ == "__main__":
         "workload": workload,
         "trace": trace,
         "routers": routers,
+        "profile": profile,
         "examples": examples,
     }
     for wanted in sys.argv[1:] or parts:

@@ -21,10 +21,11 @@ def command() -> None:
 @engine_options.numbers
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, metavar="N",
               help="Sequences of the decode iteration that is shown.")  # fmt: skip
+@click.option("--plot", metavar="IMAGE", help="Draw it too, as PNG or SVG by the file's name.")
 @engine_options.catalogues
 @options.output
 def show(
-    model: str, gpu: str, batch: int, catalogues: tuple[str, ...],
+    model: str, gpu: str, batch: int, plot: str | None, catalogues: tuple[str, ...],
     form: str, output: str | None, **engine: Any,
 ) -> None:  # fmt: skip
     """Show how a profile comes about, step by step.
@@ -39,8 +40,13 @@ def show(
     from fleetopt.report import profile as report
     from fleetopt.report.export import check_writable
 
-    if output is not None:
-        check_writable(output)
+    for path in (output, plot):
+        if path is not None:
+            check_writable(path)
+    if plot is not None:
+        from fleetopt.report.figures import check_plot
+
+        check_plot(plot)
     with engine_options.in_options():
         machines = read_machines(*catalogues)
         config = engine_options.engine_of(engine)
@@ -48,6 +54,11 @@ def show(
             read_llm(model, machines), machines.gpu(gpu, "gpu"), config
         )  # fmt: skip
     found = derivation(made, batch)
+    if plot is not None:
+        from fleetopt.report.export import write_whole
+        from fleetopt.report.figures_profile import profile_figure
+
+        write_whole(plot, profile_figure(found, plot.lower().rsplit(".", 1)[1]))
     write_answer(
         form,
         output,
