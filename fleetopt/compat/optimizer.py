@@ -7,13 +7,13 @@ from dataclasses import replace
 from numbers import Real
 from typing import Literal
 
-from fleetopt.compat.pools import Cdf, PoolSize, Sizes, TwoPools
 from fleetopt.compat.profiles import A100_80GB, ManualProfile
 from fleetopt.compat.report import OptimizationReport, progress_line
 from fleetopt.compat.results import Simulated, SweepResult
-from fleetopt.compat.workload import lengths_of
+from fleetopt.compat.workload import Cdf, lengths_of
 from fleetopt.errors import InfeasibleError, InputError
 from fleetopt.plan import Plan
+from fleetopt.questions.two_pools import PoolSize, Sizes, TwoPools
 from fleetopt.study import solve_program
 from fleetopt.study.judging import judge_of
 
@@ -106,8 +106,8 @@ class FleetOptimizer:
         return TwoPools(
             lengths_of(cdf),
             lam,
-            self.gpu_short,
-            self.gpu_long,
+            self.gpu_short.spec,
+            self.gpu_long.spec,
             self.t_slo_ms,
             self.long_max_ctx,
             self.node_avail,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fleetopt.compat.pools import PoolSize
 from fleetopt.plan import HOURS_PER_YEAR, PoolVerification
+from fleetopt.questions.two_pools import PoolSize
 from fleetopt.verification import overall
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Literal
 
 from fleetopt.compat.optimizer import checked_gammas, swept
-from fleetopt.compat.pools import Cdf, Sizes, TwoPools
 from fleetopt.compat.profiles import ManualProfile
 from fleetopt.compat.results import ThresholdResult
-from fleetopt.compat.workload import lengths_of
+from fleetopt.compat.workload import Cdf, lengths_of
+from fleetopt.questions.two_pools import Sizes, TwoPools
 from fleetopt.workload.compression import Served
 
 _LEAST_SHARE, _MOST_SHARE = 0.01, 0.999
@@ -37,10 +37,16 @@ def threshold_pareto(
     """
     (factor,) = checked_gammas([gamma])
     asked = TwoPools(
-        lengths_of(cdf), lam, gpu_short, gpu_long, t_slo_ms, long_max_ctx, method=method
+        lengths_of(cdf),
+        lam,
+        gpu_short.spec,
+        gpu_long.spec,
+        t_slo_ms,
+        long_max_ctx,
+        method=method,
     )
     sizes = Sizes(asked, asked.anywhere(factor))
-    one_pool = sizes.size(Served(0, sizes.points[-1]), gpu_long).usd_per_hour
+    one_pool = sizes.size(Served(0, sizes.points[-1]), gpu_long.spec).usd_per_hour
     rows = [
         _row(sizes, split, factor, one_pool)
         for split in sizes.points[1:-1]
