@@ -33,6 +33,10 @@ class Deployment:
     def of(cls, llm: LlmSpec, gpu: Gpu, engine: EngineConfig) -> Deployment:
         """Put them together. Raises InputError with every reason why they do not fit."""
         faults = [*_division_faults(llm, engine), *_compute_faults(gpu, engine)]
+        if engine.mean_context_tokens > llm.max_position:
+            text = f"{llm.name} reads at most {llm.max_position} tokens"
+            got = f"{text}, got {engine.mean_context_tokens}"
+            faults.append(Fault("mean_context_tokens", got))
         if faults:
             raise InputError(faults)
         return cls(llm, gpu, engine, engine.compute or _fastest(gpu, engine), parameters(llm))

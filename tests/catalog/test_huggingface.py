@@ -60,6 +60,49 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+TOTALS = {
+    # parameters of the published checkpoints, tied embeddings once
+    7_615_616_512: {  # Qwen2.5 7B
+        "model_type": "qwen2", "num_hidden_layers": 28, "hidden_size": 3584,
+        "num_attention_heads": 28, "num_key_value_heads": 4, "intermediate_size": 18944,
+        "vocab_size": 152064, "max_position_embeddings": 131072, "tie_word_embeddings": False,
+    },
+    3_821_079_552: {  # Phi-3 mini
+        "model_type": "phi3", "num_hidden_layers": 32, "hidden_size": 3072,
+        "num_attention_heads": 32, "num_key_value_heads": 32, "intermediate_size": 8192,
+        "vocab_size": 32064, "max_position_embeddings": 4096, "sliding_window": 2047,
+    },
+    1_235_814_400: {  # Llama 3.2 1B
+        "model_type": "llama", "num_hidden_layers": 16, "hidden_size": 2048, "head_dim": 64,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 8192,
+        "vocab_size": 128256, "max_position_embeddings": 131072, "tie_word_embeddings": True,
+    },
+    15_706_484_224: {  # DeepSeek-V2 Lite
+        "model_type": "deepseek_v2", "num_hidden_layers": 27, "hidden_size": 2048,
+        "num_attention_heads": 16, "intermediate_size": 10944, "moe_intermediate_size": 1408,
+        "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6,
+        "first_k_dense_replace": 1, "kv_lora_rank": 512, "q_lora_rank": None,
+        "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+        "vocab_size": 102400, "max_position_embeddings": 163840, "topk_method": "greedy",
+    },
+}  # fmt: skip
+NEARLY = {
+    # without the biases of the experts, and without two norms of each layer
+    116_829_156_672: {  # gpt-oss 120B
+        "model_type": "gpt_oss", "num_hidden_layers": 36, "hidden_size": 2880, "head_dim": 64,
+        "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 2880,
+        "num_local_experts": 128, "num_experts_per_tok": 4, "vocab_size": 201088,
+        "max_position_embeddings": 131072, "attention_bias": True, "sliding_window": 128,
+        "layer_types": ["sliding_attention", "full_attention"] * 18,
+    },
+    9_241_705_984: {  # Gemma 2 9B
+        "model_type": "gemma2", "num_hidden_layers": 42, "hidden_size": 3584, "head_dim": 256,
+        "num_attention_heads": 16, "num_key_value_heads": 8, "intermediate_size": 14336,
+        "vocab_size": 256000, "max_position_embeddings": 8192, "sliding_window": 4096,
+    },
+}  # fmt: skip
+
+
 def written(folder: Path, config: dict[str, Any]) -> Path:
     path = folder / "config.json"
     path.write_text(json.dumps(config))
@@ -75,6 +118,16 @@ def test_published_files_give_the_models_of_the_catalogue(name: str, tmp_path: P
     llm, _ = read_config(written(tmp_path, PUBLISHED[name]), name)
     ignored = {"source"} | ({"intermediate"} if not LLMS[name].intermediate else set())
     assert llm.model_dump(exclude=ignored) == LLMS[name].model_dump(exclude=ignored)
+
+
+@pytest.mark.parametrize("total", sorted(TOTALS))
+def test_parameters_of_published_checkpoints(total: int, tmp_path: Path) -> None:
+    assert total_parameters(imported(tmp_path, **TOTALS[total])) == total
+
+
+@pytest.mark.parametrize("total", sorted(NEARLY))
+def test_what_is_not_counted_is_below_a_thousandth(total: int, tmp_path: Path) -> None:
+    assert total_parameters(imported(tmp_path, **NEARLY[total])) == pytest.approx(total, rel=1e-3)
 
 
 def test_the_name_is_that_of_the_repository_or_of_the_folder(tmp_path: Path) -> None:

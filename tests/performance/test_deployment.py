@@ -45,6 +45,9 @@ def test_products_are_in_the_fastest_format_that_weights_and_gpu_allow(
         ("llama-3.1-70b", "h100", {"tp": 3}, "tp: must divide heads, which is 64, got 3"),
         ("llama-3.1-70b", "h100", {"tp": 128}, "tp: must divide heads, which is 64, got 128"),
         ("qwen3-8b", "h100", {"pp": 37}, "pp: at most the 36 layers, got 37"),
+        # context
+        ("qwen3-8b", "h100", {"mean_context_tokens": 40961}, "mean_context_tokens: qwen3-8b reads "
+         "at most 40960 tokens, got 40961"),
         # experts
         ("qwen3-8b", "h100", {"tp": 2, "ep": 2}, "ep: qwen3-8b has no experts, so this must be 1"),
         ("qwen3-8b", "h100", {"dp": 2}, "dp: qwen3-8b has no experts, so this must be 1, got 2"),

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from catalogue_entries import GPUS, LLMS, profile
 
+from fleetopt.errors import InputError
 from fleetopt.performance.power import projected_power
 from fleetopt.performance.roofline import RooflineProfile
 from fleetopt.performance.roofline.coefficients import line
@@ -82,6 +83,32 @@ def test_coefficients_are_never_negative(llm: str, gpu: str, budget: int) -> Non
     assert min(made.per_context_token_s, made.prefill_base_s, made.prefill_per_token_s) >= 0
     assert made.context == "current"
     assert made.token_budget == made.chunk_tokens == budget
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(LLMS)),
+    st.sampled_from(sorted(GPUS)),
+    st.fixed_dictionaries({
+        "tp": st.sampled_from([1, 2, 4, 8, 16]), "pp": st.integers(1, 4),
+        "dp": st.sampled_from([1, 1, 4, 8]), "ep": st.sampled_from([1, 1, 4, 8]),
+        "weights": st.sampled_from(["bf16", "fp8", "fp4", "int4"]),
+        "kv": st.sampled_from(["bf16", "fp8"]), "token_budget": st.integers(1, 40_000),
+        "max_num_seqs": st.integers(1, 2000), "mean_context_tokens": st.integers(1, 40_000),
+    }),
+)  # fmt: skip
+def test_any_engine_that_can_run_has_a_usable_profile(
+    llm: str, gpu: str, engine: dict[str, object]
+) -> None:
+    try:
+        made = profile(llm, gpu, **engine)
+    except InputError:
+        return
+    time = made.iteration
+    assert 0 <= time.prefill_base_s <= time.base_s
+    assert time.prefill_per_token_s > 0
+    assert made.kv_tokens > 0
+    assert made.reserved(1).slots >= 1
 
 
 def test_a_profile_takes_at_most_a_millisecond() -> None:
