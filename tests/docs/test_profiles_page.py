@@ -8,13 +8,16 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from statistics import median
 
 import pytest
+from measured_runs import distances
 from walkthrough import DOCS, run, walk
 
-sys.path.insert(0, str(DOCS / "hooks"))
+sys.path[:0] = [str(DOCS / "hooks"), str(DOCS.parent / "tests" / "workload")]
 
 import rooflines
+from recordings import real
 
 TEXT = (DOCS / "profiles.md").read_text()
 
@@ -57,3 +60,13 @@ def test_the_distances_are_in_the_table() -> None:
     table = rooflines.table()
     for one in rooflines.comparisons():
         assert f"| {one.stated_ms:g} | {one.computed_ms:.1f} |" in table
+
+
+def test_measured_servers_are_as_far_as_the_page_says() -> None:
+    """The number of runs, and the median to a percent."""
+    found = list(distances(real("silicon_serving_measurements.csv")))
+    runs, percent = re.findall(
+        r"Over ([\d,]+) measured runs.*?is (\d+) % shorter", TEXT, flags=re.S
+    )[0]
+    assert len(found) == int(runs.replace(",", ""))
+    assert round(-100 * median(found)) == int(percent)
