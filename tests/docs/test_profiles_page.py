@@ -14,7 +14,8 @@ import pytest
 from measured_runs import distances
 from walkthrough import DOCS, run, walk
 
-sys.path[:0] = [str(DOCS / "hooks"), str(DOCS.parent / "tests" / "workload")]
+sys.path.insert(0, str(DOCS / "hooks"))
+sys.path.insert(0, str(DOCS.parent / "tests" / "workload"))
 
 import rooflines
 from recordings import real
