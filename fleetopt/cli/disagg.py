@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +11,7 @@ from fleetopt.cli.fleet_options import fleet_option, output
 from fleetopt.cli.options import together
 
 if TYPE_CHECKING:
+    from fleetopt.errors import Fault
     from fleetopt.questions.disaggregation import Question
 
 _question = together(
@@ -91,10 +93,25 @@ def _asked(ctx: click.Context, plot: str | None, output: str | None) -> Question
     try:
         question = Question(validate(PhasesApart, keys, ""))
     except InputError as error:
-        raise InputError([*named(error.faults, "", spelled), *faults]) from None
+        found = [*error.faults, *_faults_of_names(keys)]
+        raise InputError([*named(found, "", spelled), *faults]) from None
     if faults:
         raise InputError(faults)
     return question
+
+
+def _faults_of_names(keys: dict[str, Any]) -> Sequence[Fault]:
+    """Faults of the file and the profiles, found even where other keys are wrong."""
+    from fleetopt.errors import InputError
+    from fleetopt.problem import PhasesApart, validate
+    from fleetopt.questions.disaggregation.asked import read
+
+    part = {key: keys[key] for key in ("cdf", "gpu_prefill", "gpu_decode") if key in keys}
+    try:
+        read(validate(PhasesApart, part, ""))
+    except InputError as error:
+        return error.faults
+    return []
 
 
 def _draw(question: Question, plot: str) -> None:

@@ -32,7 +32,7 @@ def disaggregation_to_dict(found: Disaggregation) -> dict[str, Any]:
         "mean_osl_tokens": found.mean_osl,
         "mean_prompt_tokens": found.mean_prompt,
         "mean_output_tokens": found.mean_output,
-        "rows": [_json_row(fleet) for fleet in (*found.aggregated, *found.pairs)],
+        "rows": [_json_row(fleet) for fleet in found.fleets],
         "notes": [note.replace(wording.NO_BREAK, " ") for note in _notes(found)],
     }
 
@@ -40,7 +40,7 @@ def disaggregation_to_dict(found: Disaggregation) -> dict[str, Any]:
 def disaggregation_rows(found: Disaggregation) -> list[dict[str, Any]]:
     """One flat row for each fleet."""
     rows = []
-    for fleet in (*found.aggregated, *found.pairs):
+    for fleet in found.fleets:
         row = _json_row(fleet)
         corrected = row.pop("corrected")
         rows.append(row | {_CORRECTED + key: value for key, value in corrected.items()})
@@ -99,7 +99,7 @@ def _pool_cells(fleet: Aggregated) -> list[str]:
     cells += [wording.milliseconds(first.ttft_ms), wording.milliseconds(first.tpot_ms)]
     if second is None:
         return [*cells, "none", *[wording.NOTHING] * 4]
-    cells += [f"{second.gpus:,}", f"{second.gpus:,}", wording.money(second.usd_per_year)]
+    cells += [wording.NOTHING, f"{second.gpus:,}", wording.money(second.usd_per_year)]
     return [*cells, wording.milliseconds(second.ttft_ms), wording.milliseconds(second.tpot_ms)]
 
 

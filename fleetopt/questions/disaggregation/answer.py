@@ -31,6 +31,11 @@ class Disaggregation:
     asked: Pair
     notes: tuple[str, ...]
 
+    @property
+    def fleets(self) -> tuple[Aggregated | Pair, ...]:
+        """All that are compared."""
+        return (*self.aggregated, *self.pairs)
+
 
 def disaggregate(stated: PhasesApart, beside: Path | None = None) -> Disaggregation:
     """Aggregated pools and all pairs of the two GPUs, the pair that was asked for among them.

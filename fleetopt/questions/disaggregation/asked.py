@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 from fleetopt.case import Case
 from fleetopt.catalog import read_lengths, read_profiles
@@ -18,6 +18,8 @@ from fleetopt.questions.disaggregation.fleets import Aggregated, Pair, Together,
 from fleetopt.queueing.published_phases import PhaseLoad, mean_lengths, tpot_s, ttft_s
 from fleetopt.workload.compression import Served
 
+Method = Literal["published", "fleetopt"]
+METHODS: tuple[Method, ...] = ("published", "fleetopt")
 DEFAULT_RATE = 200.0
 """Requests per second where nobody says any: the published default."""
 
@@ -27,12 +29,12 @@ class Question:
 
     def __init__(self, stated: PhasesApart, beside: Path | None = None) -> None:
         self.stated = stated
-        lengths = self._read(beside)
+        lengths, self._profiles = read(stated, beside)
         self.arrival_rate = stated.lam or rate_of(lengths)
         isl, osl = mean_lengths(tuple(lengths.cdf))
         self.mean_isl, self.mean_osl = stated.mean_isl or isl, stated.mean_osl or osl
         self._raise_unfit_means()
-        self._cases = {method: self._case(lengths, method) for method in ("published", "fleetopt")}
+        self._cases = {method: self._case(lengths, method) for method in METHODS}
         self.case = self._cases["fleetopt"]
 
     @property
@@ -70,7 +72,7 @@ class Question:
         assert published is not None  # its search has no end
         return Aggregated(gpu, published, self._together("fleetopt", gpu, rate))
 
-    def _together(self, method: str, gpu: str, rate: float) -> Together | None:
+    def _together(self, method: Method, gpu: str, rate: float) -> Together | None:
         case, profile = self._cases[method], self.case.profile(gpu)
         table = maker(case, profile)(Served(0, case.breakpoints[-1]), rate)
         replicas = table.min_replicas()
@@ -91,36 +93,14 @@ class Question:
         if ttft_ms > stated.slo_ttft_ms:
             said.append(
                 f"the TTFT of a prefill replica ({prefill}) is {ttft_ms:.4g} ms, "
-                f"above {stated.slo_ttft_ms:g}, in any number"
+                f"above {stated.slo_ttft_ms:g} ms, in any number"
             )
         if tpot_ms > stated.slo_tpot_ms:
             said.append(
                 f"the TPOT of a decode replica ({decode}) is {tpot_ms:.4g} ms, "
-                f"above {stated.slo_tpot_ms:g}, in any number"
+                f"above {stated.slo_tpot_ms:g} ms, in any number"
             )
-        return " and ".join(said)
-
-    def _read(self, beside: Path | None) -> LengthCdf:
-        """The lengths. Raises InputError with the faults of all names."""
-        stated, faults = self.stated, list(self._gpu_faults())
-        lengths = stated.cdf
-        if isinstance(lengths, str):
-            try:
-                lengths = read_lengths(lengths, beside)[0]
-            except InputError as error:
-                faults = [*(replace(fault, place=f"cdf: {fault.place}") for fault in error.faults),
-                          *faults]  # fmt: skip
-        if faults or isinstance(lengths, str):
-            raise InputError(faults)
-        return lengths
-
-    def _gpu_faults(self) -> Iterator[Fault]:
-        known, stated = self._profiles(), self.stated
-        for key, name in (("gpu_prefill", stated.gpu_prefill), ("gpu_decode", stated.gpu_decode)):
-            if name not in known:
-                yield Fault(key, f"unknown GPU {name!r}", near(name, known))
-            elif known[name].reserved(stated.max_ctx).slots < 1:
-                yield Fault("max_ctx", f"no replica of {name} holds {stated.max_ctx:,} tokens")
+        return "; ".join(said)
 
     def _raise_unfit_means(self) -> None:
         stated, total = self.stated, self.mean_isl + self.mean_osl
@@ -132,12 +112,8 @@ class Question:
             )
             raise InputError.single(place, text, "lower the means or raise the context")
 
-    def _profiles(self) -> dict[str, CalibratedProfile]:
-        specs = {**read_profiles(), **{spec.name: spec for spec in self.stated.profiles}}
-        return {name: CalibratedProfile(spec) for name, spec in specs.items()}
-
-    def _case(self, lengths: LengthCdf, method: str) -> Case:
-        stated, known = self.stated, self._profiles()
+    def _case(self, lengths: LengthCdf, method: Method) -> Case:
+        stated, known = self.stated, self._profiles
         slo = [LatencyBound(metric="ttft", limit_ms=stated.slo_ttft_ms)]
         if method == "fleetopt":  # the published method predicts no TPOT
             slo.append(LatencyBound(metric="tpot", limit_ms=stated.slo_tpot_ms))
@@ -147,6 +123,34 @@ class Question:
             max_context=stated.max_ctx, overlong="clip", method=method,
         )  # fmt: skip
         return Case.of(problem)
+
+
+def read(
+    stated: PhasesApart, beside: Path | None = None
+) -> tuple[LengthCdf, dict[str, CalibratedProfile]]:
+    """The lengths and the profiles that a statement names.
+
+    Raises InputError with every fault, the statement's key as its place.
+    """
+    specs = {**read_profiles(), **{spec.name: spec for spec in stated.profiles}}
+    profiles = {name: CalibratedProfile(spec) for name, spec in specs.items()}
+    faults, lengths = list(_gpu_faults(stated, profiles)), stated.cdf
+    if isinstance(lengths, str):
+        try:
+            lengths = read_lengths(lengths, beside)[0]
+        except InputError as error:
+            faults = [*error.faults, *faults]
+    if faults or isinstance(lengths, str):
+        raise InputError(faults)
+    return lengths, profiles
+
+
+def _gpu_faults(stated: PhasesApart, profiles: Mapping[str, CalibratedProfile]) -> Iterator[Fault]:
+    for key, name in (("gpu_prefill", stated.gpu_prefill), ("gpu_decode", stated.gpu_decode)):
+        if name not in profiles:
+            yield Fault(key, f"unknown GPU {name!r}", near(name, profiles))
+        elif profiles[name].reserved(stated.max_ctx).slots < 1:
+            yield Fault("max_ctx", f"no replica of {name} holds {stated.max_ctx:,} tokens")
 
 
 def rate_of(lengths: LengthCdf) -> float:

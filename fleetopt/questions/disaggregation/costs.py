@@ -10,9 +10,9 @@ import numpy as np
 
 from fleetopt.questions.disaggregation.asked import Question
 
-SPAN = 16.0
+SPAN = 10.0
 """Factor between the rate that was asked for and the ends of the range."""
-POINTS = 121
+POINTS = 161
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class CostsOverRates:
 
 
 def costs_over_rates(question: Question) -> CostsOverRates:
-    """The costs from a 16th of the rate that was asked for to 16 times as much."""
+    """The costs from a tenth of the rate that was asked for to ten times as much."""
     asked = question.arrival_rate
     rates = [asked * float(x) for x in np.geomspace(1.0 / SPAN, SPAN, POINTS)]
     columns = list(zip(*(_costs(question, rate) for rate in rates), strict=True))

@@ -89,7 +89,8 @@ def fewest(
     counts = [max(1, math.ceil(rate / each)) for each in rates]
     both = list(zip(counts, profiles, strict=True))
     return Apart(
-        *counts,
+        n_prefill=counts[0],
+        n_decode=counts[1],
         gpus=sum(n * profile.gpus_per_replica for n, profile in both),
         usd_per_year=HOURS_PER_YEAR * sum(n * profile.usd_per_hour for n, profile in both),
         prefill_rate=rates[0],
