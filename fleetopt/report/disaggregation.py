@@ -61,7 +61,7 @@ def _verdict(found: Disaggregation) -> str:
     asked = found.asked
     return (
         f"The published method counts {_counts(asked.published)} for {asked.config}, "
-        f"{_cost(asked.published)}; with the prompt's KV in decode it takes "
+        f"{_cost(asked.published)}; with the prompt's KV in decode and exact lengths it takes "
         f"{_counts(asked.corrected)}, {_cost(asked.corrected)}."
     )
 
@@ -83,7 +83,7 @@ def _beside(found: Disaggregation) -> str:
 def _table(found: Disaggregation, *, close: bool = False) -> Table:
     table = columns(
         "fleet", "published\ncount", "a year", "TTFT\nms", "TPOT\nms",
-        "with prompt KV\ncount", "GPUs", "a year", "P99 TTFT\nms", "P99 TPOT\nms", close=close,
+        "with prompt KV\ncount", "a year", "P99 TTFT\nms", "P99 TPOT\nms", close=close,
     )  # fmt: skip
     for fleet in found.aggregated:
         table.add_row(fleet.config, *_pool_cells(fleet))
@@ -98,19 +98,19 @@ def _pool_cells(fleet: Aggregated) -> list[str]:
     cells = [f"{first.gpus:,}", wording.money(first.usd_per_year)]
     cells += [wording.milliseconds(first.ttft_ms), wording.milliseconds(first.tpot_ms)]
     if second is None:
-        return [*cells, "none", *[wording.NOTHING] * 4]
-    cells += [wording.NOTHING, f"{second.gpus:,}", wording.money(second.usd_per_year)]
+        return [*cells, "none", *[wording.NOTHING] * 3]
+    cells += [f"{second.gpus:,}", wording.money(second.usd_per_year)]
     return [*cells, wording.milliseconds(second.ttft_ms), wording.milliseconds(second.tpot_ms)]
 
 
 def _pair_cells(pair: Pair) -> list[str]:
     latencies = [wording.milliseconds(pair.ttft_ms), wording.milliseconds(pair.tpot_ms)]
     if pair.misses:
-        return ["misses", wording.NOTHING, *latencies, *[wording.NOTHING] * 5]
+        return ["misses", wording.NOTHING, *latencies, *[wording.NOTHING] * 4]
     first, second = pair.published, pair.corrected
     return [
         _counts(first), wording.money(first.usd_per_year), *latencies,
-        _counts(second), f"{second.gpus:,}", wording.money(second.usd_per_year),
+        _counts(second), wording.money(second.usd_per_year),
         wording.NOTHING, wording.NOTHING,
     ]  # fmt: skip
 

@@ -27,7 +27,7 @@ def run(line: str) -> Result:
 def test_the_answer_says_what_the_method_leaves_out() -> None:
     said = " ".join(run(PUBLISHED).stdout.split())
     assert "counts 1P+3D for a100P+h100D" in said
-    assert "with the prompt's KV in decode it takes 1P+6D, 7 GPUs" in said
+    assert "with the prompt's KV in decode and exact lengths it takes 1P+6D, 7 GPUs" in said
     assert "mean-rate capacity of full replicas, not a percentile" in said
 
 

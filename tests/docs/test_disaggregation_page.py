@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from fleetopt.cli.main import cli
 from fleetopt.problem import PhasesApart
-from fleetopt.questions.disaggregation import Question
+from fleetopt.questions.disaggregation import Question, costs_over_rates
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
@@ -46,6 +46,22 @@ def test_nothing_is_left_at_the_same_utilization() -> None:
     assert math.ceil(1000.0 / (0.85 * pair.decode_rate)) == held
     usd = 8760 * (2.21 + 4.02 * held)
     assert round(100 * (1 - usd / together.usd_per_year)) == left
+
+
+def test_savings_over_the_rate() -> None:
+    """Always by the published count; with the prompt's KV only at high rates, by so much."""
+    stated = re.search(r"From 100 requests .*?ahead by (\d+) to (\d+) %", TEXT, flags=re.S)
+    assert stated is not None
+    question = Question(PhasesApart(cdf="azure", lam=100.0, gpu_prefill="a100", gpu_decode="h100"))
+    costs = costs_over_rates(question)
+    pairs = zip(costs.published_apart, costs.published_together, strict=True)
+    assert all(apart < together for apart, together in pairs)
+    savings = [
+        1 - a / b for a, b in zip(costs.corrected_apart, costs.corrected_together, strict=True)
+    ]
+    ahead = [s for rate, s in zip(costs.rates, savings, strict=True) if rate >= 99.9]
+    assert (round(100 * min(ahead)), round(100 * max(ahead))) == (int(stated[1]), int(stated[2]))
+    assert min(savings) < 0.0
 
 
 def test_the_figure_is_that_of_the_command() -> None:
