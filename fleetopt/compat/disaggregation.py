@@ -179,7 +179,7 @@ class DisaggFleetOptimizer:
         if self.max_ctx >= 2:
             faults += [
                 Fault("max_ctx", f"no replica of {profile.name} holds {self.max_ctx:,} tokens")
-                for profile in {self.prefill_profile, self.decode_profile}
+                for profile in dict.fromkeys((self.prefill_profile, self.decode_profile))
                 if profile.n_slots(self.max_ctx) < 1
             ]
         if faults:
