@@ -54,7 +54,6 @@ def command(
     The published method leaves the prompt's KV out of decode; the answer states its counts and
     those with the prompt's KV. Exit code 1 means that no counts keep the SLO.
     """
-    from fleetopt.cli.answer import write_refusal
     from fleetopt.cli.output import write_answer
     from fleetopt.errors import InfeasibleError
     from fleetopt.questions.disaggregation import answer
@@ -64,6 +63,8 @@ def command(
     try:
         found = answer(question)
     except InfeasibleError as error:
+        from fleetopt.cli.answer import write_refusal
+
         write_refusal(error, form, output)
         raise
     if plot is not None:
@@ -79,17 +80,16 @@ def command(
 
 def _asked(ctx: click.Context, plot: str | None, output: str | None) -> Question:
     """The question that the options state. Raises InputError with every fault."""
-    from fleetopt.cli.fleet_statement import output_faults
     from fleetopt.cli.frontier import plot_faults
     from fleetopt.cli.options import ProblemOption
-    from fleetopt.cli.statement import given_options, named, overlaid
+    from fleetopt.cli.statement import given_options, named, output_faults, overlaid
     from fleetopt.errors import InputError
     from fleetopt.problem import PhasesApart, validate
     from fleetopt.questions.disaggregation import Question
 
     keys, _ = overlaid({}, given_options(ctx))
     spelled = {o.key: o.spelling for o in ctx.command.params if isinstance(o, ProblemOption)}
-    faults = [*output_faults({"--output": output}), *(plot_faults(plot) if plot else [])]
+    faults = [*output_faults(output), *(plot_faults(plot) if plot else [])]
     try:
         question = Question(validate(PhasesApart, keys, ""))
     except InputError as error:

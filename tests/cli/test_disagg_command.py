@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,16 @@ def test_the_answer_says_what_the_method_leaves_out() -> None:
     assert "counts 1P+3D for a100P+h100D" in said
     assert "with the prompt's KV in decode and exact lengths it takes 1P+6D, 7 GPUs" in said
     assert "mean-rate capacity of full replicas, not a percentile" in said
+
+
+def test_neither_solver_nor_simulator_is_loaded() -> None:
+    script = (
+        "import sys\nfrom fleetopt.cli.main import cli\n"
+        "cli(['disagg', '--cdf', 'azure', '--format', 'csv'], standalone_mode=False)\n"
+        "print({'pyomo', 'highspy', 'numba', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_json_and_csv_agree() -> None:
