@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [profile] [examples]
+                      [profile] [disaggregation] [examples]
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ ROUTERS = {
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
 }
 PROFILE = ("profile", "show", "--model", "llama-3.1-70b", "--gpu", "h100", "--tp", "8")
+DISAGG = (
+    "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
+    "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
+)
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -56,6 +60,12 @@ def profile() -> None:
     figure = str(ROOT / "docs" / "figures" / "profile.png")
     said = _said(*PROFILE, "--plot", figure)
     (MEASURED / "profile_show.txt").write_text(said.split("\n\nSources")[0] + "\n")
+
+
+def disaggregation() -> None:
+    """What the published question on phases apart says, and its figure."""
+    figure = str(ROOT / "docs" / "disaggregation.svg")
+    (MEASURED / "disagg_azure.txt").write_text(_said(*DISAGG.split(), "--plot", figure))
 
 
 def _said(*arguments: str, leaves: int = 0) -> str:
@@ -167,6 +177,7 @@ if __name__ == "__main__":
         "trace": trace,
         "routers": routers,
         "profile": profile,
+        "disaggregation": disaggregation,
         "examples": examples,
     }
     for wanted in sys.argv[1:] or parts:

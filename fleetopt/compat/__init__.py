@@ -24,12 +24,20 @@ from fleetopt.compat.computed import QWEN3_235B_A22B as QWEN3_235B_A22B
 from fleetopt.compat.computed import ComputedProfile as ComputedProfile
 from fleetopt.compat.computed import ProfileBuilder as ProfileBuilder
 from fleetopt.compat.computed import ServingConfig as ServingConfig
+from fleetopt.compat.disaggregation import ALPHA_DEC as ALPHA_DEC
+from fleetopt.compat.disaggregation import ALPHA_PRE as ALPHA_PRE
+from fleetopt.compat.disaggregation import BETA_TTFT as BETA_TTFT
+from fleetopt.compat.disaggregation import DisaggFleetOptimizer as DisaggFleetOptimizer
+from fleetopt.compat.fleet import Fleet as Fleet
+from fleetopt.compat.fleet import FleetConfig as FleetConfig
+from fleetopt.compat.fleet import PoolConfig as PoolConfig
 from fleetopt.compat.optimizer import FleetOptimizer as FleetOptimizer
 from fleetopt.compat.profiles import A10G as A10G
 from fleetopt.compat.profiles import A100_80GB as A100_80GB
 from fleetopt.compat.profiles import H100_80GB as H100_80GB
 from fleetopt.compat.profiles import ManualProfile as ManualProfile
 from fleetopt.compat.thresholds import threshold_pareto as threshold_pareto
+from fleetopt.compat.traces import TraceWorkload as TraceWorkload
 from fleetopt.compat.workload import CdfWorkload as CdfWorkload
 from fleetopt.compat.workload import PoissonWorkload as PoissonWorkload
 from fleetopt.compat.workload import split_cdf as split_cdf
@@ -48,7 +56,10 @@ __all__ = [
     "A100_AVAIL_RSC1_FAST",
     "A100_AVAIL_RSC1_SLOW",
     "A100_SXM",
+    "ALPHA_DEC",
+    "ALPHA_PRE",
     "B200_SXM",
+    "BETA_TTFT",
     "DEEPSEEK_V3",
     "H100_80GB",
     "H100_AVAIL_5PCT",
@@ -66,19 +77,23 @@ __all__ = [
     "QWEN3_235B_A22B",
     "CdfWorkload",
     "ComputedProfile",
+    "DisaggFleetOptimizer",
+    "Fleet",
+    "FleetConfig",
     "FleetOptimizer",
     "ManualProfile",
     "PoissonWorkload",
+    "PoolConfig",
     "ProfileBuilder",
     "ServingConfig",
+    "TraceWorkload",
     "node_availability",
     "split_cdf",
     "threshold_pareto",
 ]
 
 _MISSING = (
-    "ALPHA_DEC ALPHA_PRE BETA_TTFT DisaggFleetOptimizer Fleet FleetConfig PoolConfig "
-    "TraceWorkload fleet_tpw_analysis grid_flex_analysis "
+    "fleet_tpw_analysis grid_flex_analysis "
     "print_fleet_tpw print_grid_flex_table print_tpw_table tpw_analysis"
 )
 MISSING = frozenset(_MISSING.split())

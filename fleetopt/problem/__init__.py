@@ -2,6 +2,7 @@
 
 from fleetopt.problem.catalogue import CATALOGUE_SCHEMA as CATALOGUE_SCHEMA
 from fleetopt.problem.catalogue import Catalogue as Catalogue
+from fleetopt.problem.disaggregation import PhasesApart as PhasesApart
 from fleetopt.problem.engine import EngineConfig as EngineConfig
 from fleetopt.problem.faults import Stated as Stated
 from fleetopt.problem.faults import structure as structure
