@@ -37,9 +37,10 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Machines:
-    """Every GPU and every language model that is known, by name."""
+    """Every GPU, every link and every language model that is known, by name."""
 
     gpus: Mapping[str, Gpu]
+    links: Mapping[str, LinkSpec]
     llms: Mapping[str, LlmSpec]
     sources: tuple[SourceFile, ...]
 
@@ -101,7 +102,7 @@ def _joined(catalogues: Iterable[Catalogue], sources: tuple[SourceFile, ...]) ->
         name: Gpu(spec, links[spec.link], links[spec.network], prices.get(name))
         for name, spec in specs.items()
     }
-    return Machines(gpus, llms, sources)
+    return Machines(gpus, links, llms, sources)
 
 
 def _last(entries: Iterable[Entry], name: Callable[[Entry], str]) -> dict[str, Entry]:

@@ -55,6 +55,16 @@ class BundledGpu:
 
 
 @dataclass(frozen=True)
+class BundledLink:
+    """A link of the catalogue: bandwidth of a GPU in one direction."""
+
+    name: str
+    gb_per_s: float
+    latency_s: float
+    source: str
+
+
+@dataclass(frozen=True)
 class BundledLlm:
     """A language model of the catalogue."""
 
@@ -86,6 +96,7 @@ class Bundled:
     workloads: tuple[BundledWorkload, ...]
     profiles: tuple[BundledProfile, ...]
     gpus: tuple[BundledGpu, ...]
+    links: tuple[BundledLink, ...]
     llms: tuple[BundledLlm, ...]
     models: tuple[BundledModel, ...]
 
@@ -100,6 +111,7 @@ def bundled() -> Bundled:
         workloads=tuple(_workload(name) for name in catalog.workload_names()),
         profiles=tuple(_profile(spec) for spec in catalog.read_profiles().values()),
         gpus=tuple(_gpu(gpu) for gpu in machines.gpus.values()),
+        links=tuple(BundledLink(**link.model_dump()) for link in machines.links.values()),
         llms=tuple(_llm(llm) for llm in machines.llms.values()),
         models=tuple(_model(name) for name in catalog.model_names()),
     )
@@ -119,6 +131,9 @@ def info_report(found: Bundled, width: int) -> Group:
         price = "" if g.usd_per_hour is None else f"{g.usd_per_hour:.2f}"
         gpus.add_row(g.name, g.hardware, f"{g.memory_gib:.1f}", f"{g.memory_gb_per_s:,.0f}",
                      f"{g.bf16_tflops:,.0f}", price)  # fmt: skip
+    links = columns("name", "GB/s", "latency, us")
+    for way in found.links:
+        links.add_row(way.name, f"{way.gb_per_s:g}", f"{1e6 * way.latency_s:g}")
     llms = columns("name", "parameters", "layers", "experts", "longest")
     for m in found.llms:
         llms.add_row(m.name, f"{m.parameters / 1e9:.1f} B", str(m.layers), str(m.experts or ""),
@@ -130,6 +145,7 @@ def info_report(found: Bundled, width: int) -> Group:
         [f"{w.name}: {w.source}" for w in found.workloads]
         + [f"{_names(found.profiles, p.source)}: {p.source}" for p in found.profiles]
         + [f"{g.name}: {g.source}; {g.price}" for g in found.gpus]
+        + [f"{way.name}: {way.source}" for way in found.links]
         + [f"{m.name}: {m.source}" for m in found.llms]
     )
     return Group(
@@ -137,6 +153,7 @@ def info_report(found: Bundled, width: int) -> Group:
         section("Workloads (total lengths in tokens)", workloads),
         section("Profiles", profiles),
         section("GPUs", gpus),
+        section("Links between GPUs", links),
         section("Language models", llms),
         section("Models", models),
         section("Sources", *(line(text, width) for text in sources)),
@@ -155,6 +172,7 @@ def info_rows(found: Bundled) -> list[dict[str, Any]]:
         *({"kind": "workload", **asdict(entry)} for entry in found.workloads),
         *({"kind": "profile", **asdict(entry)} for entry in found.profiles),
         *({"kind": "gpu", **asdict(entry)} for entry in found.gpus),
+        *({"kind": "link", **asdict(entry)} for entry in found.links),
         *({"kind": "llm", **asdict(entry)} for entry in found.llms),
         *({"kind": "model", **asdict(entry)} for entry in found.models),
     ]

@@ -11,7 +11,7 @@ from rich.table import Table
 from fleetopt.performance.deployment import kv_bytes_per_token
 from fleetopt.performance.memory import GIB, Memory
 from fleetopt.performance.parameters import active_parameters, total_parameters
-from fleetopt.performance.roofline import RooflineProfile, Step
+from fleetopt.performance.roofline import UNCALIBRATED, RooflineProfile, Step
 from fleetopt.problem import CATALOGUE_SCHEMA, LlmSpec
 from fleetopt.questions.profiles import Derivation
 from fleetopt.report.console import columns, line, section
@@ -118,20 +118,15 @@ def _facts(profile: RooflineProfile) -> list[str]:
     deployment = profile.deployment
     llm, engine = deployment.llm, deployment.engine
     price = f"{profile.usd_per_hour:.2f} $/h" if deployment.gpu.price else "price not known"
+    raw = profile.reached == UNCALIBRATED
+    constants = "no constant is calibrated" if raw else "with calibrated constants"
     ways = ", ".join(f"{key} {getattr(engine, key)}" for key in ("tp", "pp", "dp", "ep"))
     return [
         f"{_billions(total_parameters(llm))} parameters, {_billions(active_parameters(llm))} for "
         f"each token; {kv_bytes_per_token(llm, engine.kv):,.0f} bytes of KV for each token",
         f"{ways}; weights {engine.weights}, KV {engine.kv}, products {deployment.compute}; {price}",
-        "computed and not measured: " + ("no constant is calibrated" if _raw(profile) else
-                                         "with calibrated constants"),
+        f"computed and not measured: {constants}",
     ]  # fmt: skip
-
-
-def _raw(profile: RooflineProfile) -> bool:
-    from fleetopt.performance.roofline import UNCALIBRATED
-
-    return profile.reached == UNCALIBRATED
 
 
 def _memory_rows(held: Memory) -> list[tuple[str, float]]:

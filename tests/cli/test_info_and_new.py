@@ -42,7 +42,7 @@ def test_info_in_every_form(tmp_path):
     assert data["schema"] == "fleetopt.info/1"
     names = [
         e["name"]
-        for kind in ("workloads", "profiles", "gpus", "llms", "models")
+        for kind in ("workloads", "profiles", "gpus", "links", "llms", "models")
         for e in data[kind]
     ]
     assert [row["name"] for row in rows] == names

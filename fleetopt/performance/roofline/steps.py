@@ -140,7 +140,8 @@ class _Pass:
         expert = each.expert / engine.stage_gpus
         flops = 2.0 * tokens * llm.experts_per_token * expert
         moved = touched * expert * BYTES[engine.weights]
-        yield self._product("router", times, each.router)
+        routed = 2.0 * each.router * self._tokens
+        yield self.roofs.step("router", times, routed, each.router * WIDE, self.roofs.wide)
         yield self.roofs.step("experts", times, flops, moved, self.roofs.narrow, kernels=2)
         if each.shared:
             yield self._product("shared experts", times, each.shared / engine.tp, kernels=2)
