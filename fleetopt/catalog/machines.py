@@ -96,6 +96,11 @@ def _joined(catalogues: Iterable[Catalogue], sources: tuple[SourceFile, ...]) ->
         for key, name in (("link", spec.link), ("network", spec.network))
         if name not in links
     ]
+    faults += [
+        Fault("prices", f"unknown GPU {name!r}", near(name, specs))
+        for name in prices
+        if name not in specs
+    ]
     if faults:
         raise InputError(faults)
     gpus = {

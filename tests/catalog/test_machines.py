@@ -107,6 +107,12 @@ def test_a_gpu_needs_links_that_are_known(tmp_path: Path) -> None:
     assert message.startswith("GPU 'mi300x', link: unknown link 'nvlink' (did you mean 'nvlink")
 
 
+def test_a_price_needs_a_gpu_that_is_known(tmp_path: Path) -> None:
+    price = {"gpu": "h1000", "usd_per_hour": 1.5, "date": "2026-01-31", "source": "mine"}
+    message = fault_of(read_machines, written(tmp_path, prices=[price]))
+    assert message == "prices: unknown GPU 'h1000' (did you mean 'h100'?)"
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
