@@ -1,0 +1,160 @@
+"""A pool whose batches are capped: its tables, its draw, and its steady state by simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from fleetopt.case import Case
+from fleetopt.performance.profile import CalibratedProfile, Capacity
+from fleetopt.plan import Interval
+from fleetopt.problem import PoolStatement
+from fleetopt.questions.energy.pools import power_of, table_of
+from fleetopt.questions.energy.simulated import Runs, kilowatts, on_one_horizon, p99_ttft_ms
+from fleetopt.questions.energy.simulated import scenario as scenario_on
+from fleetopt.questions.energy.tokens_per_watt import everything
+from fleetopt.questions.fleets.answer import Standing, answer_of
+from fleetopt.questions.fleets.simulating import runs_of, workers
+from fleetopt.queueing.energy import mean_watts
+from fleetopt.queueing.feasibility import OccupancyTable
+from fleetopt.queueing.published import PublishedTable
+
+_VERDICTS: dict[Standing, bool | None] = {"pass": True, "fail": False, "unstable": False}
+
+
+@dataclass(frozen=True)
+class SimulatedLevel:
+    """What the simulator says of a fleet under a cap, with 95 % intervals.
+
+    p99_ttft_ms: nothing where the fleet is unstable. backlog_per_s: growth of its waiting line.
+    attained: share of the requests within the first bound.
+    too_short: why the runs say nothing of the steady state; empty if they do.
+    """
+
+    p99_ttft_ms: Interval
+    attained: Interval
+    kilowatts: Interval
+    backlog_per_s: Interval
+    standing: Standing
+    too_short: str
+
+    @property
+    def slo_met(self) -> bool | None:
+        """Whether the SLO is kept; None where the runs leave it open."""
+        return _VERDICTS.get(self.standing)
+
+
+@dataclass(frozen=True)
+class CappedPool:
+    """Replicas of one profile for all requests of a case, under caps on their batches."""
+
+    case: Case
+    profile: CalibratedProfile
+    replicas: int
+    _tables: dict[int, OccupancyTable | PublishedTable] = field(default_factory=dict)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all replicas."""
+        return self.replicas * self.profile.gpus_per_replica
+
+    @property
+    def slots(self) -> int:
+        """Sequences in a replica's batch without a cap. Raises InputError if none fits."""
+        return self._uncapped(self.case).slots
+
+    def table(self, cap: int) -> OccupancyTable | PublishedTable:
+        """The pool's table by the case's method."""
+        if cap not in self._tables:
+            self._tables[cap] = self._capped(self._uncapped(self.case), cap)
+        return self._tables[cap]
+
+    def meets(self, cap: int) -> bool:
+        """Whether the pool keeps the SLO by the table; overloaded it does not."""
+        row, bounds = self.table(cap).row(self.replicas), self.case.problem.slo
+        return row.is_stable and all(row.miss(bound) <= bound.allowed_miss for bound in bounds)
+
+    def drawn_w(self, cap: int) -> float:
+        """Mean draw of a GPU at the occupancy of fleetopt's table, whatever the case's method."""
+        return mean_watts(self._occupancy_table(cap).occupancy(self.replicas), self._power)
+
+    def most_per_s(self, cap: int) -> float:
+        """Requests per second that the pool serves with every slot busy."""
+        table = self._occupancy_table(cap)
+        return table.arrival_rate / table.utilization(self.replicas)
+
+    def published_p99_ttft_ms(self, cap: int) -> float:
+        """What the published formulas report for the pool with so many slots."""
+        row = self._capped(self._uncapped(self._by("published")), cap).row(self.replicas)
+        return 1000.0 * (row.percentile_s("ttft", 99.0) or 0.0)
+
+    def statement(self, cap: int) -> PoolStatement:
+        """The pool as the simulator takes it."""
+        problem = self.case.problem
+        return PoolStatement(
+            id="pool-1",
+            gpu=self.profile.name,
+            n_gpus=self.gpus,
+            max_ctx=self.case.breakpoints[-1],
+            admission=problem.admission,
+            max_num_seqs=problem.max_num_seqs,
+            max_batch=cap,
+        )
+
+    @property
+    def _power(self):
+        return power_of(self.profile)
+
+    def _occupancy_table(self, cap: int) -> OccupancyTable:
+        table = self.table(cap)
+        if not isinstance(table, OccupancyTable):
+            table = self._capped(self._uncapped(self._by("fleetopt")), cap)
+        assert isinstance(table, OccupancyTable)
+        return table
+
+    def _by(self, method: str) -> Case:
+        problem = self.case.problem.model_copy(update={"method": method})
+        return replace(self.case, problem=problem)
+
+    def _uncapped(self, case: Case) -> OccupancyTable | PublishedTable:
+        return table_of(case, everything(case), self.profile)
+
+    @staticmethod
+    def _capped(
+        table: OccupancyTable | PublishedTable, cap: int
+    ) -> OccupancyTable | PublishedTable:
+        slots = min(cap, table.slots)
+        capacity = Capacity(slots, 0, table.capacity.block_tokens, table.hi_tokens)
+        if table.capacity.kv_blocks:
+            capacity = replace(table.capacity, slots=slots)
+        if isinstance(table, OccupancyTable):
+            return table.with_capacity(capacity)
+        return table.with_capacity(capacity)
+
+
+def simulated_levels(
+    pool: CappedPool,
+    caps: Sequence[int],
+    runs: Runs,
+    progress: Callable[[str], None] | None = None,
+) -> dict[int, SimulatedLevel]:
+    """The pool under each cap on the same arrivals. Raises InputError."""
+    scenarios = on_one_horizon(
+        [scenario_on(pool.case, [pool.statement(cap)], runs) for cap in caps]
+    )
+    found = {}
+    with workers(None, progress) as running:
+        for cap, scenario in zip(caps, scenarios, strict=True):
+            if progress is not None:
+                progress(f"simulating batches of at most {cap}")
+            seen = runs_of(scenario, running, runs.replications)
+            answer = answer_of(scenario, seen)
+            found[cap] = SimulatedLevel(
+                p99_ttft_ms=p99_ttft_ms(answer.fleet.latency_ms),
+                attained=answer.fleet.attained[0],
+                kilowatts=kilowatts(seen),
+                backlog_per_s=answer.backlog_per_s,
+                standing=answer.standing,
+                too_short=scenario.too_short,
+            )
+    return found
