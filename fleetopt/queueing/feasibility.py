@@ -284,6 +284,10 @@ class OccupancyTable(PoolRange):
         )
         return self._with(self.load, capacity)
 
+    def with_capacity(self, capacity: Capacity) -> OccupancyTable:
+        """The same pool with another batch in each replica."""
+        return self._with(self.load, capacity)
+
     def _with(self, load: Load, capacity: Capacity) -> OccupancyTable:
         limits, gammas = self.limits, self.gammas
         return OccupancyTable(load, self.profile, capacity, self.lo_tokens, limits, gammas)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from fleetopt.case import Case
-from fleetopt.performance.profile import CalibratedProfile, Capacity
+from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.plan import Interval
 from fleetopt.problem import PoolStatement
 from fleetopt.questions.energy.pools import power_of, table_of
@@ -18,6 +18,7 @@ from fleetopt.questions.fleets.simulating import runs_of, workers
 from fleetopt.queueing.energy import mean_watts
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.published import PublishedTable
+from fleetopt.queueing.table import Row
 
 _VERDICTS: dict[Standing, bool | None] = {"pass": True, "fail": False, "unstable": False}
 
@@ -46,12 +47,29 @@ class SimulatedLevel:
 
 @dataclass(frozen=True)
 class CappedPool:
-    """Replicas of one profile for all requests of a case, under caps on their batches."""
+    """Replicas of one profile for all requests of a case, under caps on their batches.
+
+    free, published: tables without a cap, by fleetopt and by the published formulas.
+    """
 
     case: Case
     profile: CalibratedProfile
     replicas: int
-    _tables: dict[int, OccupancyTable | PublishedTable] = field(default_factory=dict)
+    free: OccupancyTable
+    published: PublishedTable
+
+    @classmethod
+    def of(cls, case: Case, profile: CalibratedProfile, replicas: int) -> CappedPool:
+        """The pool for all requests. Raises InputError if no slot holds the longest."""
+        tables = {}
+        for method in ("fleetopt", "published"):
+            problem = case.problem.model_copy(update={"method": method})
+            by_method = replace(case, problem=problem)
+            tables[method] = table_of(by_method, everything(case), profile)
+        free, published = tables["fleetopt"], tables["published"]
+        assert isinstance(free, OccupancyTable)
+        assert isinstance(published, PublishedTable)
+        return cls(case, profile, replicas, free, published)
 
     @property
     def gpus(self) -> int:
@@ -60,33 +78,36 @@ class CappedPool:
 
     @property
     def slots(self) -> int:
-        """Sequences in a replica's batch without a cap. Raises InputError if none fits."""
-        return self._uncapped(self.case).slots
+        """Sequences in a replica's batch without a cap."""
+        return self.free.slots
 
-    def table(self, cap: int) -> OccupancyTable | PublishedTable:
-        """The pool's table by the case's method."""
-        if cap not in self._tables:
-            self._tables[cap] = self._capped(self._uncapped(self.case), cap)
-        return self._tables[cap]
+    @property
+    def is_published(self) -> bool:
+        """Whether the case asks for the published formulas."""
+        return self.case.problem.method == "published"
+
+    def row(self, cap: int) -> Row:
+        """The pool's row under a cap, by the case's method."""
+        table = self._published_under(cap) if self.is_published else self._under(cap)
+        return table.row(self.replicas)
 
     def meets(self, cap: int) -> bool:
-        """Whether the pool keeps the SLO by the table; overloaded it does not."""
-        row, bounds = self.table(cap).row(self.replicas), self.case.problem.slo
+        """Whether the pool keeps the SLO by the case's method; overloaded it does not."""
+        row, bounds = self.row(cap), self.case.problem.slo
         return row.is_stable and all(row.miss(bound) <= bound.allowed_miss for bound in bounds)
 
     def drawn_w(self, cap: int) -> float:
-        """Mean draw of a GPU at the occupancy of fleetopt's table, whatever the case's method."""
-        return mean_watts(self._occupancy_table(cap).occupancy(self.replicas), self._power)
+        """Mean draw of a GPU at the occupancy of fleetopt's table."""
+        return mean_watts(self._under(cap).occupancy(self.replicas), power_of(self.profile))
 
     def most_per_s(self, cap: int) -> float:
         """Requests per second that the pool serves with every slot busy."""
-        table = self._occupancy_table(cap)
-        return table.arrival_rate / table.utilization(self.replicas)
+        return self.free.arrival_rate / self._under(cap).utilization(self.replicas)
 
     def published_p99_ttft_ms(self, cap: int) -> float:
         """What the published formulas report for the pool with so many slots."""
-        row = self._capped(self._uncapped(self._by("published")), cap).row(self.replicas)
-        return 1000.0 * (row.percentile_s("ttft", 99.0) or 0.0)
+        row = self._published_under(cap).row(self.replicas)
+        return 1000.0 * (row.wait_s(99.0) + row.prefill_s)
 
     def statement(self, cap: int) -> PoolStatement:
         """The pool as the simulator takes it."""
@@ -101,35 +122,13 @@ class CappedPool:
             max_batch=cap,
         )
 
-    @property
-    def _power(self):
-        return power_of(self.profile)
+    def _under(self, cap: int) -> OccupancyTable:
+        capacity = self.free.capacity
+        return self.free.with_capacity(replace(capacity, slots=min(cap, capacity.slots)))
 
-    def _occupancy_table(self, cap: int) -> OccupancyTable:
-        table = self.table(cap)
-        if not isinstance(table, OccupancyTable):
-            table = self._capped(self._uncapped(self._by("fleetopt")), cap)
-        assert isinstance(table, OccupancyTable)
-        return table
-
-    def _by(self, method: str) -> Case:
-        problem = self.case.problem.model_copy(update={"method": method})
-        return replace(self.case, problem=problem)
-
-    def _uncapped(self, case: Case) -> OccupancyTable | PublishedTable:
-        return table_of(case, everything(case), self.profile)
-
-    @staticmethod
-    def _capped(
-        table: OccupancyTable | PublishedTable, cap: int
-    ) -> OccupancyTable | PublishedTable:
-        slots = min(cap, table.slots)
-        capacity = Capacity(slots, 0, table.capacity.block_tokens, table.hi_tokens)
-        if table.capacity.kv_blocks:
-            capacity = replace(table.capacity, slots=slots)
-        if isinstance(table, OccupancyTable):
-            return table.with_capacity(capacity)
-        return table.with_capacity(capacity)
+    def _published_under(self, cap: int) -> PublishedTable:
+        capacity = self.published.capacity
+        return self.published.with_capacity(replace(capacity, slots=min(cap, capacity.slots)))
 
 
 def simulated_levels(

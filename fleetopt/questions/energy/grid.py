@@ -129,7 +129,7 @@ def grid_flex(
     profile = case.profiles[0]
     power = power_of(profile)
     depths, left_out = _depths(profile, power, flex_pcts)
-    pool = CappedPool(case, profile, _replicas(profile, n_gpus))
+    pool = CappedPool.of(case, profile, _replicas(profile, n_gpus))
     caps = [cap_at(power, depth, pool.slots) for depth in depths]
     simulated: dict[int, SimulatedLevel] = {}
     if runs is not None:
@@ -214,16 +214,15 @@ def _level(
 ) -> GridLevel:
     gpus = pool.gpus
     w_per_gpu, full_w = power.watts(cap), power.watts(pool.slots)
-    table = pool.table(cap)
     drawn_w, free_w = pool.drawn_w(cap), pool.drawn_w(pool.slots)
-    row = table.row(pool.replicas)
+    row = pool.row(cap)
     return GridLevel(
         flex_pct=depth,
         target_w=_target_w(power, depth),
         n_max=cap,
         w_per_gpu=w_per_gpu,
         fleet_kw=gpus * w_per_gpu / 1000.0,
-        utilization=table.utilization(pool.replicas),
+        utilization=row.utilization,
         most_per_s=pool.most_per_s(cap),
         p99_ttft_ms=1000.0 * (row.percentile_s("ttft", 99.0) or 0.0),
         meets=pool.meets(cap),
