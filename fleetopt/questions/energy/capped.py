@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.plan import Interval
 from fleetopt.problem import PoolStatement
 from fleetopt.questions.energy.pools import power_of, table_of
-from fleetopt.questions.energy.simulated import Runs, kilowatts, on_one_horizon, p99_ttft_ms
+from fleetopt.questions.energy.simulated import Runs, kilowatts, p99_ttft_ms
 from fleetopt.questions.energy.simulated import scenario as scenario_on
 from fleetopt.questions.energy.tokens_per_watt import everything
 from fleetopt.questions.fleets.answer import Standing, answer_of
@@ -19,6 +20,9 @@ from fleetopt.queueing.energy import mean_watts
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.published import PublishedTable
 from fleetopt.queueing.table import Row
+from fleetopt.simulation.pool import PoolModel
+from fleetopt.verification.verdicts import SHORTEST_RESIDENCES
+from fleetopt.workload.arrivals import Poisson
 
 _VERDICTS: dict[Standing, bool | None] = {"pass": True, "fail": False, "unstable": False}
 
@@ -122,6 +126,16 @@ class CappedPool:
             max_batch=cap,
         )
 
+    def requests_at_least(self, cap: int, requests: int | None) -> int | None:
+        """So many requests, or more where the longest residence needs it; None leaves it open."""
+        if requests is None:
+            return None
+        capacity = self._under(cap).capacity
+        lengths, rate = self.case.lengths, self.case.arrival_rate
+        model = PoolModel(self.profile.iteration, capacity, self.replicas, lengths, Poisson(rate))
+        least_s = SHORTEST_RESIDENCES * model.longest_residence_s()
+        return max(requests, math.ceil(least_s * rate * (1.0 + 1e-9)))
+
     def _under(self, cap: int) -> OccupancyTable:
         capacity = self.free.capacity
         return self.free.with_capacity(replace(capacity, slots=min(cap, capacity.slots)))
@@ -137,15 +151,17 @@ def simulated_levels(
     runs: Runs,
     progress: Callable[[str], None] | None = None,
 ) -> dict[int, SimulatedLevel]:
-    """The pool under each cap on the same arrivals. Raises InputError."""
-    scenarios = on_one_horizon(
-        [scenario_on(pool.case, [pool.statement(cap)], runs) for cap in caps]
-    )
+    """The pool under each cap, each watched at least as long as its longest requests need.
+
+    Raises InputError.
+    """
     found = {}
     with workers(None, progress) as running:
-        for cap, scenario in zip(caps, scenarios, strict=True):
+        for cap in caps:
             if progress is not None:
                 progress(f"simulating batches of at most {cap}")
+            watched = replace(runs, requests=pool.requests_at_least(cap, runs.requests))
+            scenario = scenario_on(pool.case, [pool.statement(cap)], watched)
             seen = runs_of(scenario, running, runs.replications)
             answer = answer_of(scenario, seen)
             found[cap] = SimulatedLevel(
