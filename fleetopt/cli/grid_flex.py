@@ -94,7 +94,8 @@ def command(
     depths, faults = numbers(flex_pcts, "--flex-pcts")
     faults += plot_faults(plot) if plot else []
     stated = state(None, given_options(ctx), output, others=faults)
-    from fleetopt.questions.energy import Runs, grid_flex
+    from fleetopt.questions.energy.grid import grid_flex
+    from fleetopt.questions.energy.runs import Runs
     from fleetopt.report import grid as report
 
     runs = Runs(verify_des, replications, seed) if verify_des else None

@@ -124,7 +124,7 @@ def _answer_gpus(
     form: str, output: str | None,
 ) -> None:  # fmt: skip
     from fleetopt.cli.output import write_answer
-    from fleetopt.questions.energy import tokens_per_watt
+    from fleetopt.questions.energy.tokens_per_watt import SWEEP, tokens_per_watt
     from fleetopt.report import energy as report
 
     problem = stated.problem
@@ -132,7 +132,7 @@ def _answer_gpus(
         problem = problem.model_copy(update={"gpus": _GPUS})
     gpus = None if counts is None else [int(count) for count in counts]
     found = tokens_per_watt(
-        problem, stated.beside, gpus=gpus, rho_sweep=rho_sweep or plot is not None
+        problem, stated.beside, gpus=gpus, sweep=SWEEP if rho_sweep or plot else ()
     )
     if plot is not None:
         from fleetopt.report.export import write_whole
@@ -153,7 +153,8 @@ def _answer_split(
     plot: str | None, form: str, output: str | None,
 ) -> None:  # fmt: skip
     from fleetopt.cli.output import progress, write_answer
-    from fleetopt.questions.energy import Runs, split_tokens_per_watt
+    from fleetopt.questions.energy.runs import Runs
+    from fleetopt.questions.energy.split import split_tokens_per_watt
     from fleetopt.report import energy_split as report
 
     (b_short,) = stated.problem.thresholds or (0,)

@@ -71,7 +71,7 @@ def _answer(found: SplitEnergy) -> str:
     split, one = found.split.fleet, found.one_pool.fleet
     verb = "saves" if found.saving > 0 else "costs"
     said = (
-        f"The split {verb} {wording.share(abs(found.saving))} of the power of one pool of "
+        f"A split at {found.b_short:,} tokens {verb} {wording.share(abs(found.saving))} of the power of one pool of "
         f"{one.label}: {split.kilowatts:.2f} against {one.kilowatts:.2f}{wording.NO_BREAK}kW"
     )
     if found.split.simulated is None:
@@ -85,7 +85,7 @@ def _answer(found: SplitEnergy) -> str:
 def _table(found: SplitEnergy) -> Any:
     table = columns(
         "fleet", "GPUs", "kW", "tok/W", "$/Mtok", "P99 TTFT\nms", "SLO",
-        "published\ntok/W", "GPUs", wrapped="fleet",
+        "published\ntok/W", "GPUs",
     )  # fmt: skip
     for each in found.topologies:
         fleet, published = each.fleet, each.published
@@ -100,7 +100,7 @@ def _table(found: SplitEnergy) -> Any:
 
 def _simulated(found: SplitEnergy) -> Any:
     table = columns("fleet", "kW", "tok/W", "less than the split", "P99 TTFT, ms", "verdict",
-                    wrapped="fleet")  # fmt: skip
+                    close=True)  # fmt: skip
     for each in found.topologies:
         said = each.simulated
         if said is not None:
@@ -130,7 +130,8 @@ def _interval(value: Interval) -> str:
         return wording.NOTHING
     if value.low is None or value.high is None:
         return f"{value.estimate:.2f}"
-    return f"{value.estimate:.2f}{wording.NO_BREAK}[{value.low:.2f},{wording.NO_BREAK}{value.high:.2f}]"
+    ends = f"[{value.low:.2f},{wording.NO_BREAK}{value.high:.2f}]"
+    return f"{value.estimate:.2f}{wording.NO_BREAK}{ends}"
 
 
 def _notes(found: SplitEnergy) -> Iterator[str]:

@@ -11,7 +11,8 @@ from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.plan import Interval
 from fleetopt.problem import PoolStatement
 from fleetopt.questions.energy.pools import power_of, table_of
-from fleetopt.questions.energy.simulated import Runs, kilowatts, p99_ttft_ms
+from fleetopt.questions.energy.runs import Runs
+from fleetopt.questions.energy.simulated import kilowatts, p99_ttft_ms
 from fleetopt.questions.energy.simulated import scenario as scenario_on
 from fleetopt.questions.energy.tokens_per_watt import everything
 from fleetopt.questions.fleets.answer import Standing, answer_of

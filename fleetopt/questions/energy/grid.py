@@ -24,7 +24,7 @@ from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.energy.capped import CappedPool, SimulatedLevel, simulated_levels
 from fleetopt.questions.energy.pools import power_of
-from fleetopt.questions.energy.simulated import Runs
+from fleetopt.questions.energy.runs import Runs
 from fleetopt.questions.energy.tokens_per_watt import PUBLISHED_CONTEXT
 
 DEPTHS = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)

@@ -10,6 +10,7 @@ joule. They differ in the watts and in the output tokens:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleetopt.case import Case
@@ -112,7 +113,7 @@ def power_of(profile: CalibratedProfile) -> PowerModel:
     return profile.power
 
 
-def check_power(profiles: list[CalibratedProfile]) -> None:
+def check_power(profiles: Sequence[CalibratedProfile]) -> None:
     """Raise InputError with every profile that does not know its power."""
     hint = "give it idle_w, nominal_w and a curve, or leave the profile out"
     faults = [

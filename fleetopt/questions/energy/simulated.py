@@ -9,24 +9,13 @@ from fleetopt.case import Case
 from fleetopt.plan import Interval
 from fleetopt.problem import FleetSimulation, PoolStatement, validate
 from fleetopt.questions.energy.pools import FleetEnergy
+from fleetopt.questions.energy.runs import Runs
 from fleetopt.questions.fleets import Scenario, scenario_of
 from fleetopt.questions.fleets.answer import Standing, answer_of, interval
 from fleetopt.questions.fleets.simulating import runs_of, workers
 from fleetopt.simulation.fleet_results import paired_difference
 from fleetopt.simulation.fleet_run import FleetRun
 from fleetopt.simulation.statistics import mean_interval
-
-
-@dataclass(frozen=True)
-class Runs:
-    """How long to watch: measured requests of a replication, replications, and their seed.
-
-    requests: by the longest residence if absent.
-    """
-
-    requests: int | None = None
-    replications: int = 8
-    seed: int = 42
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from fleetopt.case import Case
 from fleetopt.errors import InputError
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.energy.pools import FleetEnergy, check_power, pool_energy
-from fleetopt.questions.energy.simulated import Runs, SimulatedEnergy, simulated_energy
+from fleetopt.questions.energy.runs import Runs
+from fleetopt.questions.energy.simulated import SimulatedEnergy, simulated_energy
 from fleetopt.questions.energy.tokens_per_watt import Contexts, one_pool
 from fleetopt.workload.compression import Served
 
@@ -90,7 +91,7 @@ def split_tokens_per_watt(
         update={"gpus": names, "thresholds": (b_short,), "max_pools": pools}
     )
     contexts = Contexts.of(stated, beside)
-    check_power(list(contexts.whole.profiles))
+    check_power(contexts.whole.profiles)
     fleets = _fleets(contexts.whole, b_short, gpu_short, gpu_long)
     published = _fleets(contexts.published, b_short, gpu_short, gpu_long)
     simulated: list[SimulatedEnergy | None] = [None] * len(fleets)
@@ -115,6 +116,5 @@ def _fleets(case: Case, b_short: int, gpu_short: str, gpu_long: str) -> list[Fle
         raise InputError.single("thresholds[0]", text)
     below = pool_energy(case, Served(0, b_short), case.profile(gpu_short))
     above = pool_energy(case, Served(b_short, case.breakpoints[-1]), case.profile(gpu_long))
-    label = f"{gpu_short} to {b_short:,}, {gpu_long} above"
     whole = [one_pool(case, gpu) for gpu in dict.fromkeys((gpu_long, gpu_short))]
-    return [FleetEnergy(label, (below, above)), *whole]
+    return [FleetEnergy(f"{gpu_short} + {gpu_long}", (below, above)), *whole]

@@ -138,22 +138,25 @@ def tokens_per_watt(
     beside: Path | None = None,
     *,
     gpus: Sequence[int] | None = None,
-    rho_sweep: bool = False,
+    sweep: Sequence[float] = (),
 ) -> TokensPerWatt:
     """Output tokens per watt of one pool of each of the problem's GPU types.
 
     gpus: how many of each type; the fewest that keep the SLO if absent.
-    rho_sweep: add the pools that are busy for 20, 40, 60 and 80 % of their work rate.
+    sweep: utilizations above 0, such as `SWEEP`, at which to size pools as well.
     Lengths are whole unless the problem states a largest context, or the published one cuts
     off next to nothing. Raises InputError with every fault.
     """
     contexts = Contexts.of(problem, beside)
-    check_power(list(contexts.whole.profiles))
+    check_power(contexts.whole.profiles)
     counts = _replicas(contexts.whole.profiles, gpus)
+    low = [Fault("sweep", f"expected utilizations above 0, got {rho:g}") for rho in sweep if rho <= 0]
+    if low:
+        raise InputError(low)
     return TokensPerWatt(
         problem=contexts.whole.problem,
         gpus=tuple(
-            _gpu(contexts, profile.name, count, SWEEP if rho_sweep else ())
+            _gpu(contexts, profile.name, count, sweep)
             for profile, count in zip(contexts.whole.profiles, counts, strict=True)
         ),
         context_tokens=contexts.whole.breakpoints[-1],
