@@ -6,6 +6,12 @@ A script of its users changes its import line to `from fleetopt.compat import ..
 
 from typing import Any
 
+from fleetopt.compat.energy import fleet_tpw_analysis as fleet_tpw_analysis
+from fleetopt.compat.energy import grid_flex_analysis as grid_flex_analysis
+from fleetopt.compat.energy import print_fleet_tpw as print_fleet_tpw
+from fleetopt.compat.energy import print_grid_flex_table as print_grid_flex_table
+from fleetopt.compat.energy import print_tpw_table as print_tpw_table
+from fleetopt.compat.energy import tpw_analysis as tpw_analysis
 from fleetopt.compat.optimizer import FleetOptimizer as FleetOptimizer
 from fleetopt.compat.profiles import A10G as A10G
 from fleetopt.compat.profiles import A100_80GB as A100_80GB
@@ -35,15 +41,20 @@ __all__ = [
     "FleetOptimizer",
     "ManualProfile",
     "PoissonWorkload",
+    "fleet_tpw_analysis",
+    "grid_flex_analysis",
     "node_availability",
+    "print_fleet_tpw",
+    "print_grid_flex_table",
+    "print_tpw_table",
     "split_cdf",
     "threshold_pareto",
+    "tpw_analysis",
 ]
 
 _MISSING = (
     "ALPHA_DEC ALPHA_PRE BETA_TTFT DisaggFleetOptimizer Fleet FleetConfig PoolConfig "
-    "ProfileBuilder ServingConfig TraceWorkload fleet_tpw_analysis grid_flex_analysis "
-    "print_fleet_tpw print_grid_flex_table print_tpw_table tpw_analysis "
+    "ProfileBuilder ServingConfig TraceWorkload "
     "A100_SXM H100_SXM H200_SXM B200_SXM L40S "
     "LLAMA_3_1_8B LLAMA_3_1_70B LLAMA_3_1_405B MISTRAL_7B MIXTRAL_8X7B "
     "QWEN3_8B QWEN3_32B QWEN3_30B_A3B QWEN3_235B_A22B DEEPSEEK_V3"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from fleetopt.catalog import read_profiles
 from fleetopt.performance.power import PowerModel, largest_batch
@@ -25,6 +26,7 @@ class ManualProfile:
     cost_per_hr: USD of a replica-hour.
     power_*: logistic power curve in watts over log2 of the batch; linear up to `max_slots`
         if `power_logistic_k` is 0; not known if the first two are 0.
+    power_quality, power_source: how well the curve is measured, and where.
     """
 
     name: str
@@ -40,6 +42,8 @@ class ManualProfile:
     power_nominal_w: float = 0.0
     power_logistic_k: float = 0.0
     power_logistic_x0: float = 0.0
+    power_quality: Literal["HIGH", "FAIR", "LOW"] = "LOW"
+    power_source: str = ""
 
     @classmethod
     def bundled(cls, name: str) -> ManualProfile:
@@ -60,6 +64,8 @@ class ManualProfile:
             power_nominal_w=curve.nominal_w if curve else 0.0,
             power_logistic_k=(curve.steepness if curve else None) or 0.0,
             power_logistic_x0=(curve.midpoint_log2 if curve else None) or 0.0,
+            power_quality=curve.quality if curve else "LOW",
+            power_source=curve.source if curve else "",
         )
 
     @cached_property
@@ -83,6 +89,8 @@ class ManualProfile:
                 "idle_w": self.power_idle_w,
                 "nominal_w": self.power_nominal_w,
                 **self._curve,
+                "quality": self.power_quality,
+                "source": self.power_source,
             }
         return validate(ProfileSpec, stated, f"ManualProfile {self.name!r}")
 

@@ -150,7 +150,9 @@ def tokens_per_watt(
     contexts = Contexts.of(problem, beside)
     check_power(contexts.whole.profiles)
     counts = _replicas(contexts.whole.profiles, gpus)
-    low = [Fault("sweep", f"expected utilizations above 0, got {rho:g}") for rho in sweep if rho <= 0]
+    low = [
+        Fault("sweep", f"expected utilizations above 0, got {rho:g}") for rho in sweep if rho <= 0
+    ]
     if low:
         raise InputError(low)
     return TokensPerWatt(
