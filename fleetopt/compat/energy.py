@@ -173,12 +173,13 @@ def print_tpw_table(points: Sequence[TpwPoint]) -> None:
 
 def print_fleet_tpw(result: FleetTpwResult) -> None:
     """Write a fleet and its pools to standard output."""
-    print(f"{result.topology or 'fleet'}: {result.fleet_tpw:.2f} tok/W, "
-          f"{result.fleet_power_kw:.2f} kW, {result.total_gpus} GPUs, "
-          f"${result.fleet_cost_per_mil:.2f}/Mtok, worst P99 TTFT {result.worst_p99_ms:.1f} ms")  # fmt: skip
+    drawn = f"{result.fleet_power_kw:.2f} kW, {result.total_gpus} GPUs"
+    price = f"${result.fleet_cost_per_mil:.2f}/Mtok"
+    print(f"{result.topology or 'fleet'}: {result.fleet_tpw:.2f} tok/W, {drawn}, {price}")
+    print(f"  worst P99 TTFT {result.worst_p99_ms:.1f} ms")
     for pool in result.pools:
-        print(f"  {pool['label']}: {pool['n_gpus']} {pool['gpu_name']}, "
-              f"{pool['tokens_per_watt']:.2f} tok/W, {pool['power_per_gpu_w']:.0f} W/GPU")  # fmt: skip
+        drawn = f"{pool['tokens_per_watt']:.2f} tok/W, {pool['power_per_gpu_w']:.0f} W/GPU"
+        print(f"  {pool['label']}: {pool['n_gpus']} {pool['gpu_name']}, {drawn}")
     for note in result.power_model_notes:
         print(f"  note: {note}")
 

@@ -71,8 +71,9 @@ def _answer(found: SplitEnergy) -> str:
     split, one = found.split.fleet, found.one_pool.fleet
     verb = "saves" if found.saving > 0 else "costs"
     said = (
-        f"A split at {found.b_short:,} tokens {verb} {wording.share(abs(found.saving))} of the power of one pool of "
-        f"{one.label}: {split.kilowatts:.2f} against {one.kilowatts:.2f}{wording.NO_BREAK}kW"
+        f"A split at {found.b_short:,} tokens {verb} {wording.share(abs(found.saving))} of the "
+        f"power of one pool of {one.label}: {split.kilowatts:.2f} against "
+        f"{one.kilowatts:.2f}{wording.NO_BREAK}kW"
     )
     if found.split.simulated is None:
         return f"{said}."
