@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [examples]
+                      [examples] [energy]
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ ROUTERS = {
     "--long-max-ctx 65536",
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
 }
+TOKENS = {
+    "azure": "--cdf data/azure_cdf.json --lam 100 --slo 500 --gpus h100 a100 a10g --rho-sweep",
+    "lmsys": "--cdf data/lmsys_cdf.json --lam 100 --slo 500 --gpus h100 a100",
+}
+SPLIT = (
+    "--cdf data/azure_cdf.json --lam 100 --slo 500 --b-short 4096 --gpu-short a10g "
+    "--gpu-long h100 --simulate"
+)
+GRID = "--cdf data/azure_cdf.json --lam 200 --n-gpus 40 --gpu h100 --slo 500 --verify-des 15000"
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -48,6 +57,18 @@ def routers() -> None:
         gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
         said = _said("compare-routers", *stated.split(), *gpus)
         (MEASURED / f"routers_{name}.txt").write_text(said)
+
+
+def energy() -> None:
+    """Tokens per watt of the published questions, and power caps, with their figures."""
+    figures = ROOT / "docs" / "figures"
+    for name, stated in TOKENS.items():
+        plot = ("--plot", str(figures / "tokens_per_watt.svg")) if name == "azure" else ()
+        said = _said("tok-per-watt", *stated.split(), *plot)
+        (MEASURED / f"tokens_{name}.txt").write_text(said)
+    (MEASURED / "split_energy.txt").write_text(_said("tok-per-watt", *SPLIT.split()))
+    plot = ("--plot", str(figures / "grid_flex.svg"))
+    (MEASURED / "grid_flex.txt").write_text(_said("grid-flex", *GRID.split(), *plot))
 
 
 def _said(*arguments: str, leaves: int = 0) -> str:
@@ -159,6 +180,7 @@ if __name__ == "__main__":
         "trace": trace,
         "routers": routers,
         "examples": examples,
+        "energy": energy,
     }
     for wanted in sys.argv[1:] or parts:
         parts[wanted]()

@@ -32,6 +32,7 @@ def grid_to_dict(found: GridFlex) -> dict[str, Any]:
         "power_quality": found.power.quality,
         "power_source": found.power.source,
         "safe": asdict(found.safe),
+        "fewer": None if found.fewer is None else asdict(found.fewer),
         "rows": [_row(level) for level in found.levels],
         "left_out_pcts": list(found.left_out),
         "notes": list(_notes(found)),
@@ -55,7 +56,7 @@ def grid_rows(found: GridFlex) -> list[dict[str, Any]]:
 
 def _sections(found: GridFlex, width: int) -> Iterator[RenderableType]:
     yield line(_answer(found), width, "bold")
-    yield from (line(text, width) for text in _breach(found))
+    yield from (line(text, width) for text in (*_breach(found), *_fewer(found)))
     by = "by the table" if found.problem.method == "fleetopt" else "by the published formulas"
     yield section(f"Depths, for good, {by}", _table(found))
     if any(level.simulated for level in found.levels):
@@ -84,6 +85,17 @@ def _breach(found: GridFlex) -> Iterator[str]:
                 f"line grows without end."
             )
             return
+
+
+def _fewer(found: GridFlex) -> Iterator[str]:
+    """What switching GPUs off would shed."""
+    fewer = found.fewer
+    if fewer is not None and fewer.gpus < found.gpus:
+        yield (
+            f"Without a cap {fewer.gpus:,} of them keep the SLO; with the others switched off the "
+            f"fleet draws {fewer.drawn_kw:.2f}{wording.NO_BREAK}kW, "
+            f"{fewer.shed_pct:.0f}{wording.NO_BREAK}% less."
+        )
 
 
 def _table(found: GridFlex) -> Any:

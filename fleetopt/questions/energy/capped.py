@@ -10,7 +10,7 @@ from fleetopt.case import Case
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.plan import Interval
 from fleetopt.problem import PoolStatement
-from fleetopt.questions.energy.pools import power_of, table_of
+from fleetopt.questions.energy.pools import keeps_slo, power_of, table_of
 from fleetopt.questions.energy.runs import Runs
 from fleetopt.questions.energy.simulated import kilowatts, p99_ttft_ms
 from fleetopt.questions.energy.simulated import scenario as scenario_on
@@ -98,8 +98,7 @@ class CappedPool:
 
     def meets(self, cap: int) -> bool:
         """Whether the pool keeps the SLO by the case's method; overloaded it does not."""
-        row, bounds = self.row(cap), self.case.problem.slo
-        return row.is_stable and all(row.miss(bound) <= bound.allowed_miss for bound in bounds)
+        return keeps_slo(self.row(cap), self.case.problem.slo)
 
     def drawn_w(self, cap: int) -> float:
         """Mean draw of a GPU at the occupancy of fleetopt's table."""

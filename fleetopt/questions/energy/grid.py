@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fleetopt.case import Case
@@ -23,7 +23,7 @@ from fleetopt.performance.power import PowerModel, largest_batch
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.energy.capped import CappedPool, SimulatedLevel, simulated_levels
-from fleetopt.questions.energy.pools import power_of
+from fleetopt.questions.energy.pools import least_replicas, power_of
 from fleetopt.questions.energy.runs import Runs
 from fleetopt.questions.energy.tokens_per_watt import PUBLISHED_CONTEXT
 
@@ -87,10 +87,23 @@ class SafeDepth:
 
 
 @dataclass(frozen=True)
+class FewerGpus:
+    """The fewest GPUs that keep the SLO by the table without a cap, the others switched off.
+
+    drawn_kw: of those that are on. shed_pct: of what all of them draw.
+    """
+
+    gpus: int
+    drawn_kw: float
+    shed_pct: float
+
+
+@dataclass(frozen=True)
 class GridFlex:
     """Depths in the order in which they were asked for, and the deepest that is safe.
 
     slots: of a replica without a cap. left_out: default depths below the idle draw.
+    fewer: the other way to shed power; None if even all GPUs miss the SLO.
     """
 
     problem: FleetProblem
@@ -101,6 +114,7 @@ class GridFlex:
     power: PowerModel
     levels: tuple[GridLevel, ...]
     safe: SafeDepth
+    fewer: FewerGpus | None
     left_out: tuple[float, ...]
     notes: tuple[str, ...]
 
@@ -147,6 +161,7 @@ def grid_flex(
         power=power,
         levels=levels,
         safe=_safe(pool, power),
+        fewer=_fewer(pool),
         left_out=left_out,
         notes=case.notes,
     )
@@ -245,3 +260,13 @@ def _safe(pool: CappedPool, power: PowerModel) -> SafeDepth:
         at_cap_pct=max(0.0, 100.0 * (1.0 - power.watts(cap) / power.nominal_w)),
         shed_pct=100.0 * max(0.0, 1.0 - pool.drawn_w(cap) / free_w),
     )
+
+
+def _fewer(pool: CappedPool) -> FewerGpus | None:
+    """The fleet with as many replicas switched off as the SLO allows."""
+    least = least_replicas(pool.free)
+    if least > pool.replicas or not pool.meets(pool.slots):
+        return None
+    fewer = replace(pool, replicas=least)
+    drawn_kw, all_kw = (p.gpus * p.drawn_w(p.slots) / 1000.0 for p in (fewer, pool))
+    return FewerGpus(fewer.gpus, drawn_kw, 100.0 * (1.0 - drawn_kw / all_kw))

@@ -18,9 +18,11 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.optimization.tables import maker
 from fleetopt.performance.power import PowerModel
 from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.problem import LatencyBound
 from fleetopt.queueing.energy import mean_watts
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.published import PublishedTable
+from fleetopt.queueing.table import Row
 from fleetopt.workload.compression import Served
 
 PUBLISHED_OUTPUT_SHARE = 0.20
@@ -143,6 +145,11 @@ def least_replicas(table: OccupancyTable | PublishedTable) -> int:
     return found or 1
 
 
+def keeps_slo(row: Row, slo: Sequence[LatencyBound]) -> bool:
+    """Whether a row keeps every bound; overloaded it does not."""
+    return row.is_stable and all(row.miss(bound) <= bound.allowed_miss for bound in slo)
+
+
 def replicas_at(table: OccupancyTable | PublishedTable, utilization: float) -> int:
     """The fewest replicas that are at most so busy; utilization falls as 1 / n."""
     return max(1, math.ceil(table.utilization(1) / utilization * (1.0 - 1e-12)))
@@ -183,7 +190,7 @@ def pool_energy(
         output_tokens=output,
         watts=watts,
         p99_ttft_ms=1000.0 * (table.row(count).percentile_s("ttft", 99.0) or 0.0),
-        meets=table.is_admissible(count),
+        meets=keeps_slo(table.row(count), case.problem.slo),
         usd_per_hour=count * profile.usd_per_hour,
         power_quality=power.quality,
         power_source=power.source,
