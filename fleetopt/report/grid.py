@@ -107,7 +107,7 @@ def _table(found: GridFlex) -> Any:
         table.add_row(
             f"{level.flex_pct:g}", f"{level.n_max:,}", f"{level.w_per_gpu:.0f}",
             f"{level.fleet_kw:.1f}", f"{level.shed_at_cap_kw:.1f}", f"{level.drawn_kw:.2f}",
-            f"{level.shed_kw:.2f}", f"{level.utilization:.2f}",
+            f"{max(0.0, level.shed_kw):.2f}", f"{level.utilization:.2f}",
             wording.milliseconds(level.p99_ttft_ms), "kept" if level.meets else "breach",
             wording.milliseconds(level.published_p99_ttft_ms),
         )  # fmt: skip
