@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [examples] [energy]
+                      [disaggregation] [examples] [energy]
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ SPLIT = (
     "--gpu-long h100 --simulate"
 )
 GRID = "--cdf data/azure_cdf.json --lam 200 --n-gpus 40 --gpu h100 --slo 500 --verify-des 15000"
+DISAGG = (
+    "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
+    "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
+)
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -69,6 +73,12 @@ def energy() -> None:
     (MEASURED / "split_energy.txt").write_text(_said("tok-per-watt", *SPLIT.split()))
     plot = ("--plot", str(figures / "grid_flex.svg"))
     (MEASURED / "grid_flex.txt").write_text(_said("grid-flex", *GRID.split(), *plot))
+
+
+def disaggregation() -> None:
+    """What the published question on phases apart says, and its figure."""
+    figure = str(ROOT / "docs" / "disaggregation.svg")
+    (MEASURED / "disagg_azure.txt").write_text(_said(*DISAGG.split(), "--plot", figure))
 
 
 def _said(*arguments: str, leaves: int = 0) -> str:
@@ -179,6 +189,7 @@ if __name__ == "__main__":
         "workload": workload,
         "trace": trace,
         "routers": routers,
+        "disaggregation": disaggregation,
         "examples": examples,
         "energy": energy,
     }

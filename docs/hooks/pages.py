@@ -46,6 +46,7 @@ PARTS = {
     "tokens lmsys": lambda: _fenced("text", "docs/measured/tokens_lmsys.txt"),
     "split energy": lambda: _fenced("text", "docs/measured/split_energy.txt"),
     "grid flex": lambda: _fenced("text", "docs/measured/grid_flex.txt"),
+    "disaggregation": lambda: _fenced("text", "docs/measured/disagg_azure.txt"),
     "trace fleets": measured.trace_fleets,
     "trace answer": lambda: _fenced("text", "docs/measured/solve_code_trace.txt"),
     "speed": measured.speed,

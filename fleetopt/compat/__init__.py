@@ -6,18 +6,26 @@ A script of its users changes its import line to `from fleetopt.compat import ..
 
 from typing import Any
 
+from fleetopt.compat.disaggregation import ALPHA_DEC as ALPHA_DEC
+from fleetopt.compat.disaggregation import ALPHA_PRE as ALPHA_PRE
+from fleetopt.compat.disaggregation import BETA_TTFT as BETA_TTFT
+from fleetopt.compat.disaggregation import DisaggFleetOptimizer as DisaggFleetOptimizer
 from fleetopt.compat.energy import fleet_tpw_analysis as fleet_tpw_analysis
 from fleetopt.compat.energy import grid_flex_analysis as grid_flex_analysis
 from fleetopt.compat.energy import print_fleet_tpw as print_fleet_tpw
 from fleetopt.compat.energy import print_grid_flex_table as print_grid_flex_table
 from fleetopt.compat.energy import print_tpw_table as print_tpw_table
 from fleetopt.compat.energy import tpw_analysis as tpw_analysis
+from fleetopt.compat.fleet import Fleet as Fleet
+from fleetopt.compat.fleet import FleetConfig as FleetConfig
+from fleetopt.compat.fleet import PoolConfig as PoolConfig
 from fleetopt.compat.optimizer import FleetOptimizer as FleetOptimizer
 from fleetopt.compat.profiles import A10G as A10G
 from fleetopt.compat.profiles import A100_80GB as A100_80GB
 from fleetopt.compat.profiles import H100_80GB as H100_80GB
 from fleetopt.compat.profiles import ManualProfile as ManualProfile
 from fleetopt.compat.thresholds import threshold_pareto as threshold_pareto
+from fleetopt.compat.traces import TraceWorkload as TraceWorkload
 from fleetopt.compat.workload import CdfWorkload as CdfWorkload
 from fleetopt.compat.workload import PoissonWorkload as PoissonWorkload
 from fleetopt.compat.workload import split_cdf as split_cdf
@@ -35,12 +43,20 @@ __all__ = [
     "A100_80GB",
     "A100_AVAIL_RSC1_FAST",
     "A100_AVAIL_RSC1_SLOW",
+    "ALPHA_DEC",
+    "ALPHA_PRE",
+    "BETA_TTFT",
     "H100_80GB",
     "H100_AVAIL_5PCT",
     "CdfWorkload",
+    "DisaggFleetOptimizer",
+    "Fleet",
+    "FleetConfig",
     "FleetOptimizer",
     "ManualProfile",
     "PoissonWorkload",
+    "PoolConfig",
+    "TraceWorkload",
     "fleet_tpw_analysis",
     "grid_flex_analysis",
     "node_availability",
@@ -53,8 +69,7 @@ __all__ = [
 ]
 
 _MISSING = (
-    "ALPHA_DEC ALPHA_PRE BETA_TTFT DisaggFleetOptimizer Fleet FleetConfig PoolConfig "
-    "ProfileBuilder ServingConfig TraceWorkload "
+    "ProfileBuilder ServingConfig "
     "A100_SXM H100_SXM H200_SXM B200_SXM L40S "
     "LLAMA_3_1_8B LLAMA_3_1_70B LLAMA_3_1_405B MISTRAL_7B MIXTRAL_8X7B "
     "QWEN3_8B QWEN3_32B QWEN3_30B_A3B QWEN3_235B_A22B DEEPSEEK_V3"
