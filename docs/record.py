@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [profile] [disaggregation] [examples]
+                      [profile] [disaggregation] [examples] [energy]
 """
 
 from __future__ import annotations
@@ -25,6 +25,15 @@ ROUTERS = {
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
 }
 PROFILE = ("profile", "show", "--model", "llama-3.1-70b", "--gpu", "h100", "--tp", "8")
+TOKENS = {
+    "azure": "--cdf data/azure_cdf.json --lam 100 --slo 500 --gpus h100 a100 a10g --rho-sweep",
+    "lmsys": "--cdf data/lmsys_cdf.json --lam 100 --slo 500 --gpus h100 a100",
+}
+SPLIT = (
+    "--cdf data/azure_cdf.json --lam 100 --slo 500 --b-short 4096 --gpu-short a10g "
+    "--gpu-long h100 --simulate"
+)
+GRID = "--cdf data/azure_cdf.json --lam 200 --n-gpus 40 --gpu h100 --slo 500 --verify-des 15000"
 DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
@@ -60,6 +69,18 @@ def profile() -> None:
     figure = str(ROOT / "docs" / "figures" / "profile.png")
     said = _said(*PROFILE, "--plot", figure)
     (MEASURED / "profile_show.txt").write_text(said.split("\n\nSources")[0] + "\n")
+
+
+def energy() -> None:
+    """Tokens per watt of the published questions, and power caps, with their figures."""
+    figures = ROOT / "docs" / "figures"
+    for name, stated in TOKENS.items():
+        plot = ("--plot", str(figures / "tokens_per_watt.svg")) if name == "azure" else ()
+        said = _said("tok-per-watt", *stated.split(), *plot)
+        (MEASURED / f"tokens_{name}.txt").write_text(said)
+    (MEASURED / "split_energy.txt").write_text(_said("tok-per-watt", *SPLIT.split()))
+    plot = ("--plot", str(figures / "grid_flex.svg"))
+    (MEASURED / "grid_flex.txt").write_text(_said("grid-flex", *GRID.split(), *plot))
 
 
 def disaggregation() -> None:
@@ -179,6 +200,7 @@ if __name__ == "__main__":
         "profile": profile,
         "disaggregation": disaggregation,
         "examples": examples,
+        "energy": energy,
     }
     for wanted in sys.argv[1:] or parts:
         parts[wanted]()

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError
     from fleetopt.plan import Plan
     from fleetopt.problem import FleetProblem, FleetSimulation, LatencyBound
+    from fleetopt.questions.energy.grid import grid_flex
+    from fleetopt.questions.energy.split import split_tokens_per_watt
+    from fleetopt.questions.energy.tokens_per_watt import tokens_per_watt
     from fleetopt.questions.fleets import compare_routers, simulate
     from fleetopt.questions.frontier import frontier
     from fleetopt.study import build_program, solve, solve_program
@@ -29,9 +32,12 @@ __all__ = [
     "build_program",
     "compare_routers",
     "frontier",
+    "grid_flex",
     "simulate",
     "solve",
     "solve_program",
+    "split_tokens_per_watt",
+    "tokens_per_watt",
 ]
 
 _HOMES = {
@@ -46,9 +52,12 @@ _HOMES = {
     "build_program": "fleetopt.study",
     "compare_routers": "fleetopt.questions.fleets",
     "frontier": "fleetopt.questions.frontier",
+    "grid_flex": "fleetopt.questions.energy.grid",
     "simulate": "fleetopt.questions.fleets",
     "solve": "fleetopt.study",
     "solve_program": "fleetopt.study",
+    "split_tokens_per_watt": "fleetopt.questions.energy.split",
+    "tokens_per_watt": "fleetopt.questions.energy.tokens_per_watt",
 }
 
 

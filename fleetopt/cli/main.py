@@ -36,6 +36,8 @@ COMMANDS = {
     "simulate": "Simulate two pools behind a router, or the fleet of a plan.",
     "compare-routers": "Compare routers before two pools, on the same arrivals.",
     "simulate-fleet": "Simulate the fleet of a file.",
+    "tok-per-watt": "Compare GPU types, or a split with one pool, by output tokens per watt.",
+    "grid-flex": "Cap the batches of a fleet to shed power, and see what that costs.",
     "workload": "Fit a workload to recorded traffic, and show it.",
     "profile": "Derive profiles from data sheets and model files.",
     "diff": "Say what two saved plans differ in, and why.",

@@ -4,8 +4,6 @@ A script of its users changes its import line to `from fleetopt.compat import ..
 "Coming from vllm-sr-sim" of the manual says which answers change, and why.
 """
 
-from typing import Any
-
 from fleetopt.compat.computed import A100_SXM as A100_SXM
 from fleetopt.compat.computed import B200_SXM as B200_SXM
 from fleetopt.compat.computed import DEEPSEEK_V3 as DEEPSEEK_V3
@@ -28,6 +26,12 @@ from fleetopt.compat.disaggregation import ALPHA_DEC as ALPHA_DEC
 from fleetopt.compat.disaggregation import ALPHA_PRE as ALPHA_PRE
 from fleetopt.compat.disaggregation import BETA_TTFT as BETA_TTFT
 from fleetopt.compat.disaggregation import DisaggFleetOptimizer as DisaggFleetOptimizer
+from fleetopt.compat.energy import fleet_tpw_analysis as fleet_tpw_analysis
+from fleetopt.compat.energy import grid_flex_analysis as grid_flex_analysis
+from fleetopt.compat.energy import print_fleet_tpw as print_fleet_tpw
+from fleetopt.compat.energy import print_grid_flex_table as print_grid_flex_table
+from fleetopt.compat.energy import print_tpw_table as print_tpw_table
+from fleetopt.compat.energy import tpw_analysis as tpw_analysis
 from fleetopt.compat.fleet import Fleet as Fleet
 from fleetopt.compat.fleet import FleetConfig as FleetConfig
 from fleetopt.compat.fleet import PoolConfig as PoolConfig
@@ -87,20 +91,13 @@ __all__ = [
     "ProfileBuilder",
     "ServingConfig",
     "TraceWorkload",
+    "fleet_tpw_analysis",
+    "grid_flex_analysis",
     "node_availability",
+    "print_fleet_tpw",
+    "print_grid_flex_table",
+    "print_tpw_table",
     "split_cdf",
     "threshold_pareto",
+    "tpw_analysis",
 ]
-
-_MISSING = (
-    "fleet_tpw_analysis grid_flex_analysis "
-    "print_fleet_tpw print_grid_flex_table print_tpw_table tpw_analysis"
-)
-MISSING = frozenset(_MISSING.split())
-"""Published names that this version does not have."""
-
-
-def __getattr__(name: str) -> Any:
-    if name in MISSING:
-        raise ImportError(f"fleetopt.compat has no {name}: this version does not offer it")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
