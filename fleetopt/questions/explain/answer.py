@@ -96,14 +96,24 @@ class Remedy:
     """A fleet with something changed, on the same requests.
 
     changed: in words. gpus: of the whole fleet. attained: within the bound of the finding that
-    it is to mend. gained: paired difference. p_ms: the percentile of that bound.
+    it is to mend. gained: paired difference. standing: of that bound.
+    missed: requests beyond it. leading: share of these of which each part is the longest.
+    paged: whether its KV is paged and that of the fleet as it is is not.
     """
 
     changed: str
     gpus: int
     attained: Interval
     gained: Interval
-    keeps: Standing
+    standing: Standing
+    missed: int
+    leading: Mapping[Cause, float]
+    paged: bool = False
+
+    @property
+    def cause(self) -> Cause | None:
+        """What took most of the time in most of its misses; None if there are none."""
+        return max(self.leading, key=lambda part: self.leading[part], default=None)
 
 
 @dataclass(frozen=True)

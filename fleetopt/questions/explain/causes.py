@@ -37,7 +37,7 @@ CHANGES = {
     Cause.WAIT: "every request admitted on arrival, then served as it was",
     Cause.PREFILL: "every prompt prefilled in one iteration",
     Cause.INTERFERENCE: "every iteration as short as with one sequence in the batch",
-    Cause.DECODE: "no time of its own for the output",
+    Cause.DECODE: "no decode for requests that are too slow even alone",
     Cause.INSTABILITY: "replicas for a utilization of 85 %",
     Cause.BURST: "the same requests at Poisson times",
     Cause.ADMISSION: "KV without limit, as many sequences as the engine batches",

@@ -21,7 +21,7 @@ from fleetopt.questions.explain.causes import Cause
 from fleetopt.questions.explain.counterfactuals import Change, counterfactuals
 from fleetopt.questions.explain.finding import Evidence, finding
 from fleetopt.questions.explain.remedies import remedies
-from fleetopt.questions.explain.replaying import Base, base_runs, changed_runs
+from fleetopt.questions.explain.replaying import Base, base_runs, changed_runs, remedy_runs
 from fleetopt.questions.explain.seen import Seen
 from fleetopt.questions.explain.tallies import Units
 from fleetopt.questions.fleets import Scenario, scenario_of
@@ -74,7 +74,7 @@ def explain_scenario(
                 evidence,
                 findings[worst],
                 _pool_of(findings[worst], findings, evidence),
-                lambda change: changed_runs(scenario, change, base, running),
+                lambda fleet: remedy_runs(scenario, fleet, base, running),
             )
         )
     return Explanation(simulation, scope, findings, worst, mended)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from fleetopt.questions.explain.causes import CHANGES, LEADING, PARTS, Cause
 from fleetopt.questions.explain.seen import Accounts, Seen
 from fleetopt.questions.explain.tallies import Tally, Units, attainment, gained, won_back
 from fleetopt.questions.fleets.answer import Standing
+
+Marks = Callable[[Accounts], np.ndarray]
 
 LEAST_MISSES = 30
 """Misses below which the slowest requests are examined instead."""
@@ -52,7 +54,7 @@ def finding(
         for r, run in enumerate(evidence.base)
     ]
     removals = tuple(_removals(evidence, metric, limit_s, pool, base))
-    leading = _leading(evidence.base, beyond, metric)
+    shares = leading(evidence.base, beyond, metric)
     unstable = any(evidence.unstable) if pool is None else evidence.unstable[pool]
     mine = [units.members(r, run, pool) for r, run in enumerate(evidence.base)]
     return Finding(
@@ -67,16 +69,16 @@ def finding(
         limit_ms=1000.0 * limit_s,
         examined_count=base.misses,
         mean_ms=_mean_ms(evidence.base, beyond, metric),
-        leading=leading,
+        leading=shares,
         hopeless=_share(evidence.base, beyond, lambda run: run.alone(metric) > limit_s),
         removals=removals,
-        cause=binding(removals, leading, unstable) if base.misses else None,
+        cause=binding(removals, shares, unstable) if base.misses else None,
         by_total=_bands([run.total_tokens for run in evidence.base], mine, beyond),
         by_prompt=_bands([run.prompt_tokens for run in evidence.base], mine, beyond),
     )
 
 
-def binding(removals: Sequence[Removal], leading: Mapping[Cause, float], unstable: bool) -> Cause:
+def binding(removals: Sequence[Removal], leads: Mapping[Cause, float], unstable: bool) -> Cause:
     """The binding cause.
 
     Of the parts that win back at least half of what the best one does, it is the one that took
@@ -88,7 +90,7 @@ def binding(removals: Sequence[Removal], leading: Mapping[Cause, float], unstabl
     won = {one.cause: one.won_back.estimate or 0.0 for one in removals}
     best = max(won.get(part, 0.0) for part in LEADING)
     matter = [part for part in LEADING if part in won and won[part] >= MOST * best > 0]
-    part = max(matter or PARTS, key=lambda cause: leading.get(cause, 0.0))
+    part = max(matter or PARTS, key=lambda cause: leads.get(cause, 0.0))
     reasons = {
         Cause.WAIT: (Cause.OUTAGE, Cause.BURST, Cause.ADMISSION),
         Cause.INTERFERENCE: (Cause.OUTAGE, Cause.BURST),
@@ -146,7 +148,7 @@ def _removals(
     misfits = any(run.misfit.any() for run in evidence.base)
     for cause in (Cause.WAIT, Cause.DECODE, Cause.WINDOW):
         if cause in parts or (cause is Cause.WINDOW and misfits):
-            beyond = [run.without(cause, metric) > limit_s for run in evidence.base]
+            beyond = [run.without(cause, metric, limit_s) > limit_s for run in evidence.base]
             yield _removal(cause, base, units.count_of(evidence.base, beyond, pool))
     for cause, runs in evidence.changed.items():
         if cause is not Cause.PREFILL or cause in parts:
@@ -163,7 +165,9 @@ def _mean_ms(
     base: Sequence[Accounts], beyond: Sequence[np.ndarray], metric: str
 ) -> dict[Cause, float]:
     """Mean time of the examined requests that were served, in each part."""
-    served = [mine & np.isfinite(run.latency_s[metric]) for run, mine in zip(base, beyond)]  # noqa: B905
+    served = [
+        mine & np.isfinite(run.latency_s[metric]) for run, mine in zip(base, beyond, strict=True)
+    ]
     count = sum(int(mine.sum()) for mine in served)
     if not count:
         return {}
@@ -179,7 +183,7 @@ def _mean_ms(
     }
 
 
-def _leading(
+def leading(
     base: Sequence[Accounts], beyond: Sequence[np.ndarray], metric: str
 ) -> dict[Cause, float]:
     """Share of the examined requests of which each part is the longest."""
@@ -190,13 +194,10 @@ def _leading(
     return {cause: float(n) / whole for cause, n in zip(LEADING, counts, strict=True) if n}
 
 
-def _share(base: Sequence[Accounts], beyond: Sequence[np.ndarray], marked: object) -> float:
+def _share(base: Sequence[Accounts], beyond: Sequence[np.ndarray], marked: Marks) -> float:
     """Share of the examined requests that are marked."""
     count = sum(int(mine.sum()) for mine in beyond)
-    hits = sum(
-        int((marked(run) & mine).sum())  # type: ignore[operator]
-        for run, mine in zip(base, beyond, strict=True)
-    )
+    hits = sum(int((marked(run) & mine).sum()) for run, mine in zip(base, beyond, strict=True))
     return hits / count if count else 0.0
 
 

@@ -7,18 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from fleetopt.problem import RouterStatement
 from fleetopt.questions.explain.answer import Finding, Remedy
-from fleetopt.questions.explain.counterfactuals import Change, with_pools
-from fleetopt.questions.explain.finding import Evidence, standing_of
-from fleetopt.questions.explain.seen import Seen
+from fleetopt.questions.explain.causes import Cause
+from fleetopt.questions.explain.counterfactuals import with_pools
+from fleetopt.questions.explain.finding import Evidence, leading, standing_of
+from fleetopt.questions.explain.seen import Accounts
 from fleetopt.questions.explain.tallies import attainment, gained
 from fleetopt.questions.fleets import Scenario
+from fleetopt.simulation.fleet import Fleet
 from fleetopt.simulation.fleet_model import FleetPool
 
-Run = Callable[[Change], Sequence[Seen]]
+Run = Callable[[Fleet], Sequence[Accounts]]
 
-_MORE = 3
-"""Sizes that are tried: one replica more, then twice as many more each time."""
+_STEPS = 3
+"""Sizes that are tried: one replica more, then twice as many more each time; or one fewer."""
 _SPLITS = 2
 """Split lengths that are tried."""
 
@@ -26,56 +29,103 @@ _SPLITS = 2
 def remedies(
     scenario: Scenario, evidence: Evidence, found: Finding, pool: int, run: Run
 ) -> Iterator[Remedy]:
-    """What mends a finding, tried in its pool; for one that passes, one replica fewer there."""
-    judge = _Judge(evidence, found, pool, run)
+    """What mends a finding, tried in its pool; for one that passes, replicas fewer there."""
+    judge = _Judge(scenario.fleet, evidence, found, pool, run)
     current = scenario.fleet.pools[pool]
     if found.standing == "pass":
-        if current.replicas > 1:
-            fewer = replace(current, replicas=current.replicas - 1)
-            yield judge("one replica fewer", scenario, [fewer])
+        yield from _smaller(judge, scenario, pool)
         return
-    more = 1 if found.standing != "unstable" else max(1, round(0.1 * current.replicas))
-    for _ in range(_MORE):
-        grown = replace(current, replicas=current.replicas + more)
-        remedy = judge(f"{more} replica{'s' if more > 1 else ''} more", scenario, [grown])
+    yield from _larger(judge, found, current)
+    if found.cause is Cause.WINDOW and scenario.stated.router.name != "length":
+        by_length = scenario.with_router(RouterStatement())
+        yield judge("the length router", [current], by_length.fleet)
+        return
+    if not current.capacity.kv_blocks:
+        yield judge("paged KV admission", [_paged(scenario, pool)])
+    for tokens, parts in _splits(scenario, evidence, pool):
+        counts = " + ".join(f"{part.replicas:,}" for part in parts)
+        yield judge(f"split at {tokens:,} tokens, {counts} replicas", parts)
+
+
+def _smaller(judge: _Judge, scenario: Scenario, pool: int) -> Iterator[Remedy]:
+    """Fewer replicas until the bound is not kept, and whether paged KV would keep it then."""
+    current = scenario.fleet.pools[pool]
+    for fewer in range(1, min(_STEPS, current.replicas - 1) + 1):
+        left = current.replicas - fewer
+        remedy = judge(f"{_replicas(fewer)} fewer", [replace(current, replicas=left)])
         yield remedy
-        if remedy.keeps == "pass":
+        if remedy.standing != "pass":
+            if not current.capacity.kv_blocks:
+                paged = replace(_paged(scenario, pool), replicas=left)
+                yield judge(f"{_replicas(fewer)} fewer, paged KV admission", [paged])
+            break
+
+
+def _paged(scenario: Scenario, pool: int) -> FleetPool:
+    """A pool whose sequences take KV blocks instead of reserving a window."""
+    current = scenario.fleet.pools[pool]
+    seqs = scenario.stated.pools[pool].max_num_seqs
+    return replace(current, capacity=scenario.profiles[pool].paged(current.max_context, seqs))
+
+
+def _larger(judge: _Judge, found: Finding, current: FleetPool) -> Iterator[Remedy]:
+    """More replicas, until the bound is kept or they help no more."""
+    more = 1 if found.standing != "unstable" else max(1, round(0.1 * current.replicas))
+    for _ in range(_STEPS):
+        grown = replace(current, replicas=current.replicas + more)
+        remedy = judge(f"{_replicas(more)} more", [grown])
+        yield remedy
+        if remedy.standing == "pass" or (remedy.gained.estimate or 0.0) <= 0.0:
             break
         more *= 2
-    if not current.capacity.kv_blocks:
-        seqs = scenario.stated.pools[pool].max_num_seqs
-        paged = scenario.profiles[pool].paged(current.max_context, seqs)
-        yield judge("paged KV admission", scenario, [replace(current, capacity=paged)])
-    for tokens, parts in _splits(scenario, evidence, pool):
-        counts = " + ".join(f"{part.replicas}" for part in parts)
-        yield judge(f"split at {tokens:,} tokens, {counts} replicas", scenario, parts)
+
+
+def _replicas(count: int) -> str:
+    return "1 replica" if count == 1 else f"{count:,} replicas"
 
 
 class _Judge:
     """Runs a fleet with one pool replaced, and says how the finding's requests fare."""
 
-    def __init__(self, evidence: Evidence, found: Finding, pool: int, run: Run) -> None:
+    def __init__(
+        self, fleet: Fleet, evidence: Evidence, found: Finding, pool: int, run: Run
+    ) -> None:
+        self.fleet = fleet
         self.evidence, self.found, self.pool, self.run = evidence, found, pool, run
         self.judged = None if not found.pool else pool
         limit_s = found.bound.limit_s
         self.base = evidence.units.tally(evidence.base, found.bound.metric, limit_s, self.judged)
 
-    def __call__(self, changed: str, scenario: Scenario, instead: Sequence[FleetPool]) -> Remedy:
-        pools = list(scenario.fleet.pools)
+    def __call__(
+        self, changed: str, instead: Sequence[FleetPool], fleet: Fleet | None = None
+    ) -> Remedy:
+        """The remedy of other pools in place of the finding's own."""
+        pools = list(self.fleet.pools)
         pools[self.pool : self.pool + 1] = instead
-        fleet = with_pools(scenario.fleet, pools)
+        changed_fleet = with_pools(fleet or self.fleet, pools)
         bound = self.found.bound
-        seen = self.run(Change(fleet))
-        tally = self.evidence.units.tally(seen, bound.metric, bound.limit_s, self.judged)
+        runs = self.run(changed_fleet)
+        units = self.evidence.units
+        tally = units.tally(runs, bound.metric, bound.limit_s, self.judged)
+        beyond = [
+            units.members(r, run, self.judged) & run.missed(bound) for r, run in enumerate(runs)
+        ]
         within = attainment(tally)
-        where = f" in {self.evidence.names[self.pool]}" if len(scenario.fleet.pools) > 1 else ""
+        where = f" in {self.evidence.names[self.pool]}" if len(self.fleet.pools) > 1 else ""
         return Remedy(
             changed + where,
             sum(pool.replicas * pool.gpus_per_replica for pool in pools),
             within,
             gained(self.base, tally),
             standing_of(within, bound.percentile, self.evidence.counted),
+            tally.misses,
+            leading(runs, beyond, bound.metric),
+            _pages(instead) and not _pages(self.fleet.pools[self.pool : self.pool + 1]),
         )
+
+
+def _pages(pools: Sequence[FleetPool]) -> bool:
+    return all(pool.capacity.kv_blocks for pool in pools)
 
 
 def _splits(

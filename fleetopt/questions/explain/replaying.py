@@ -11,6 +11,7 @@ import numpy as np
 from fleetopt.questions.explain.counterfactuals import Change
 from fleetopt.questions.explain.seen import Accounts, Seen, accounts, seen
 from fleetopt.questions.fleets import Scenario
+from fleetopt.simulation.fleet import Fleet, FleetOutcome
 from fleetopt.simulation.fleet_model import Traffic
 from fleetopt.simulation.fleet_records import Limits
 from fleetopt.simulation.fleet_results import RecordedTraffic, outcome_of
@@ -51,6 +52,17 @@ def changed_runs(
     return list(executor.map(lambda base: _changed(scenario, what, base), bases))
 
 
+def remedy_runs(
+    scenario: Scenario, fleet: Fleet, bases: Sequence[Base], executor: Executor
+) -> list[Accounts]:
+    """The same replications of a changed fleet, with where the time went."""
+
+    def one(base: Base) -> Accounts:
+        return accounts(_run(scenario, fleet, base.traffic, base.seed))
+
+    return list(executor.map(one, bases))
+
+
 def _base(scenario: Scenario, seed: np.random.SeedSequence) -> Base:
     rng = np.random.default_rng(_key(seed, 0))
     traffic = scenario.source.draw(rng, scenario.horizon.arrivals_end_s)
@@ -59,6 +71,14 @@ def _base(scenario: Scenario, seed: np.random.SeedSequence) -> Base:
     )
     run = measure(outcome, scenario.stated.slo)
     return Base(seed, traffic, outcome.column("pool"), accounts(outcome), run)
+
+
+def _run(
+    scenario: Scenario, fleet: Fleet, traffic: Traffic, seed: np.random.SeedSequence
+) -> FleetOutcome:
+    """A changed fleet on given traffic, to the end."""
+    source = RecordedTraffic(traffic)
+    return outcome_of(fleet, source, scenario.horizon, seed, loop=scenario.loop, limits=_WHOLE)
 
 
 def _changed(scenario: Scenario, what: Change, base: Base) -> Seen:
@@ -70,11 +90,7 @@ def _changed(scenario: Scenario, what: Change, base: Base) -> Seen:
         longest = np.append(what.cut, np.inf)[base.pool]
         kept = np.flatnonzero(traffic.total_tokens <= longest)
         traffic = _some(traffic, kept)
-    outcome = outcome_of(
-        what.fleet, RecordedTraffic(traffic), scenario.horizon, base.seed,
-        loop=scenario.loop, limits=_WHOLE,
-    )  # fmt: skip
-    found = seen(outcome)
+    found = seen(_run(scenario, what.fleet, traffic, base.seed))
     found = replace(found, index=kept[found.index])
     return _with_left_out(found, base.accounts, kept) if what.cut else found
 
@@ -91,12 +107,20 @@ def _with_left_out(found: Seen, base: Seen, kept: Ints) -> Seen:
 
 def _some(traffic: Traffic, kept: Ints) -> Traffic:
     """Some of the requests."""
-    columns = {
-        name: None if (column := getattr(traffic, name)) is None else column[kept]
-        for name in ("arrival_s", "prompt_tokens", "output_tokens", "model", "category", "prefix",
-                     "prefix_tokens")
-    }  # fmt: skip
-    return replace(traffic, **columns)
+
+    def column(values: Ints | None) -> Ints | None:
+        return None if values is None else values[kept]
+
+    return replace(
+        traffic,
+        arrival_s=traffic.arrival_s[kept],
+        prompt_tokens=traffic.prompt_tokens[kept],
+        output_tokens=traffic.output_tokens[kept],
+        model=column(traffic.model),
+        category=column(traffic.category),
+        prefix=column(traffic.prefix),
+        prefix_tokens=column(traffic.prefix_tokens),
+    )
 
 
 def _key(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:

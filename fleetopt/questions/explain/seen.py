@@ -64,9 +64,10 @@ class Accounts(Seen):
         """Prompt and output tokens together."""
         return self.prompt_tokens + self.output_tokens
 
-    def without(self, cause: Cause, metric: str) -> Floats:
+    def without(self, cause: Cause, metric: str, limit_s: float) -> Floats:
         """The latency with one part taken away; what was never served is then served alone.
 
+        The decode of the output is taken from requests that are beyond the limit even alone.
         Parts that a metric does not have take nothing away.
         """
         latency, phases = self.latency_s[metric], self.phases_s[metric]
@@ -75,6 +76,8 @@ class Accounts(Seen):
         if cause not in phases:
             return latency
         left = latency - phases[cause]
+        if cause is Cause.DECODE:
+            left = np.where(self.alone(metric) > limit_s, left, latency)
         if cause is Cause.WAIT:
             left = np.where(np.isinf(latency) & ~self.misfit, self.alone(metric), left)
         return np.asarray(left)
@@ -83,7 +86,7 @@ class Accounts(Seen):
         """The latency of each request on an empty replica."""
         phases = self.phases_s[metric]
         own = [phases[cause] for cause in (Cause.PREFILL, Cause.DECODE) if cause in phases]
-        return np.sum(own, axis=0)
+        return np.asarray(np.sum(own, axis=0))
 
     def leading(self, metric: str) -> Ints:
         """What took most of each request's time: its place in LEADING.
