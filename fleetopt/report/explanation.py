@@ -19,6 +19,8 @@ from fleetopt.report.simulation import fleet_in_words, traffic_in_words
 SCHEMA = "fleetopt.explanation/1"
 _OVERLAP = 0.1
 """By how much the removals may miss 100 % before they are said to overlap."""
+_SEVERAL, _CLUSTERED = 4, 0.5
+"""Runs from which, and share of the misses in one of them from which, these are clustered."""
 _NO_BREAK = wording.NO_BREAK
 
 
@@ -181,16 +183,15 @@ def _examined(one: Finding) -> str:
 
 def _findings(found: Explanation) -> Table:
     table = columns(
-        "pool", "bound", "standing", "attained", "value, ms", "limit\nms", "misses", "cause", left=3
+        "pool", "bound", "standing", "attained", "value, ms", "misses", "cause", left=3, close=True
     )
     for one in found.findings:
         table.add_row(
             one.pool or "all",
-            one.bound.label,
+            f"{one.bound.label} {one.bound.limit_ms:,g}",
             one.standing,
             wording.attainment(one.attained),
             wording.interval(one.value_ms),
-            f"{one.bound.limit_ms:,g}",
             f"{one.missed:,}",
             str(one.cause or wording.NOTHING),
         )
@@ -299,6 +300,12 @@ def _notes(found: Explanation) -> Iterator[str]:
         yield (
             f"only {one.missed:,} of {one.arrivals:,} requests are beyond the bound, so the "
             f"slowest ones were examined"
+        )
+    runs = found.simulation.replications
+    if one.examined == "misses" and runs >= _SEVERAL and one.clustered > _CLUSTERED:
+        yield (
+            f"{wording.share(one.clustered, 0)} of the misses fall into one of the {runs} runs: "
+            f"congestion is rare and long, and a single run may show any of it or none"
         )
     longest = one.removal(Cause.LONG)
     if longest is not None and (longest.won_back.estimate or 0.0) >= _OVERLAP:

@@ -50,8 +50,9 @@ class Finding:
     examined_count: how many these are.
     mean_ms: mean time of the examined requests in each part. leading: share of them of which
         a part is the longest. hopeless: share beyond the limit even on an empty replica.
-    cause: the binding one; None if there is nothing to examine. by_long_requests: share of the
-        examined that are won back without the longest requests, if they are a reason.
+    clustered: share of them in the worst replication, or block of a recording.
+    cause: the binding one; None if there is nothing to examine.
+    by_total, by_prompt: all and examined requests by total length and by prompt.
     """
 
     pool: str
@@ -67,6 +68,7 @@ class Finding:
     mean_ms: Mapping[Cause, float]
     leading: Mapping[Cause, float]
     hopeless: float
+    clustered: float
     removals: tuple[Removal, ...]
     cause: Cause | None
     by_total: tuple[Band, ...]

@@ -68,13 +68,16 @@ def explain_scenario(
         findings = tuple(_findings(scenario, simulation, evidence))
         worst = _worst(findings, scope)
         show("simulating what would mend it")
+        found = findings[worst]
+        pool = _pool_of(found, findings, evidence)
+        only = pool if found.pool else None
         mended = tuple(
             remedies(
                 scenario,
                 evidence,
-                findings[worst],
-                _pool_of(findings[worst], findings, evidence),
-                lambda fleet: remedy_runs(scenario, fleet, base, running),
+                found,
+                pool,
+                lambda fleet: remedy_runs(scenario, fleet, base, running, only),
             )
         )
     return Explanation(simulation, scope, findings, worst, mended)

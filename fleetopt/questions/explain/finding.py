@@ -71,6 +71,7 @@ def finding(
         mean_ms=_mean_ms(evidence.base, beyond, metric),
         leading=shares,
         hopeless=_share(evidence.base, beyond, lambda run: run.alone(metric) > limit_s),
+        clustered=float(base.missed.max()) / base.misses if base.misses else 0.0,
         removals=removals,
         cause=binding(removals, shares, unstable) if base.misses else None,
         by_total=_bands([run.total_tokens for run in evidence.base], mine, beyond),

@@ -11,6 +11,7 @@ import numpy as np
 from fleetopt.questions.explain.counterfactuals import Change
 from fleetopt.questions.explain.seen import Accounts, Seen, accounts, seen
 from fleetopt.questions.fleets import Scenario
+from fleetopt.questions.fleets.routers import draws
 from fleetopt.simulation.fleet import Fleet, FleetOutcome
 from fleetopt.simulation.fleet_model import Traffic
 from fleetopt.simulation.fleet_records import Limits
@@ -53,14 +54,32 @@ def changed_runs(
 
 
 def remedy_runs(
-    scenario: Scenario, fleet: Fleet, bases: Sequence[Base], executor: Executor
+    scenario: Scenario,
+    fleet: Fleet,
+    bases: Sequence[Base],
+    executor: Executor,
+    only: int | None,
 ) -> list[Accounts]:
-    """The same replications of a changed fleet, with where the time went."""
+    """The same replications of a changed fleet, with where the time went.
+
+    only: the pool whose requests are looked at, None for all; where pools do not see each
+    other, those of other pools are then left out.
+    """
+    alone = only is not None and apart(scenario)
 
     def one(base: Base) -> Accounts:
-        return accounts(_run(scenario, fleet, base.traffic, base.seed))
+        kept = np.flatnonzero(base.pool == only) if alone else np.arange(len(base.traffic))
+        traffic = _some(base.traffic, kept) if alone else base.traffic
+        found = accounts(_run(scenario, fleet, traffic, base.seed))
+        return replace(found, index=kept[found.index])
 
     return list(executor.map(one, bases))
+
+
+def apart(scenario: Scenario) -> bool:
+    """Whether each request has its pool whatever others do, and nothing is left to chance."""
+    static = scenario.stated.router.name in ("length", "model")
+    return static and scenario.loop is None and not draws(scenario.fleet)
 
 
 def _base(scenario: Scenario, seed: np.random.SeedSequence) -> Base:
