@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [examples]
+                      [examples] [explain]
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ ROUTERS = {
     "--long-max-ctx 65536",
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
 }
+EXPLAIN = (
+    "explain", "--cdf", "agent_heavy", "--lam", "20", "--slo", "1000", "--gpu-long", "h100",
+    "--n-s", "0", "--n-l",
+)  # fmt: skip
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -48,6 +52,13 @@ def routers() -> None:
         gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
         said = _said("compare-routers", *stated.split(), *gpus)
         (MEASURED / f"routers_{name}.txt").write_text(said)
+
+
+def explain() -> None:
+    """Whether the published agent fleet misses its SLO, and why one replica fewer does."""
+    (MEASURED / "explain_agent.txt").write_text(_said(*EXPLAIN, "24"))
+    figure = str(ROOT / "docs" / "explain.svg")
+    (MEASURED / "explain_smaller.txt").write_text(_said(*EXPLAIN, "23", "--plot", figure))
 
 
 def _said(*arguments: str, leaves: int = 0) -> str:
@@ -159,6 +170,7 @@ if __name__ == "__main__":
         "trace": trace,
         "routers": routers,
         "examples": examples,
+        "explain": explain,
     }
     for wanted in sys.argv[1:] or parts:
         parts[wanted]()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError
     from fleetopt.plan import Plan
     from fleetopt.problem import FleetProblem, FleetSimulation, LatencyBound
+    from fleetopt.questions.explain import explain
     from fleetopt.questions.fleets import compare_routers, simulate
     from fleetopt.questions.frontier import frontier
     from fleetopt.study import build_program, solve, solve_program
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "build_program",
     "compare_routers",
+    "explain",
     "frontier",
     "simulate",
     "solve",
@@ -45,6 +47,7 @@ _HOMES = {
     "StoppedError": "fleetopt.errors",
     "build_program": "fleetopt.study",
     "compare_routers": "fleetopt.questions.fleets",
+    "explain": "fleetopt.questions.explain",
     "frontier": "fleetopt.questions.frontier",
     "simulate": "fleetopt.questions.fleets",
     "solve": "fleetopt.study",

@@ -169,7 +169,7 @@ def _named(cause: Cause, one: Finding) -> str:
     """The cause, and what it is a reason of."""
     part = max(one.leading, key=lambda leading: one.leading[leading], default=cause)
     if cause in (Cause.BURST, Cause.ADMISSION, Cause.OUTAGE) and part is not cause:
-        return f"{cause}, which makes for {part}"
+        return f"{cause}, through {part}"
     return str(cause)
 
 
@@ -200,7 +200,7 @@ def _findings(found: Explanation) -> Table:
 
 def _removals(one: Finding) -> Table:
     table = columns("without", "what was changed", "within the limit", "won back", left=2,
-                    wrapped="what was changed")  # fmt: skip
+                    wrapped="what was changed", close=True)  # fmt: skip
     order = sorted(one.removals, key=lambda removal: -(removal.won_back.estimate or 0.0))
     for removal in order:
         mark = "* " if removal.cause is one.cause else ""
@@ -259,15 +259,15 @@ def _bands(one: Finding) -> Table:
 
 
 def _remedies(found: Explanation) -> Table:
-    table = columns("changed", "GPUs", "attained", "gained, points", "keeps it", "then misses by",
-                    left=1, wrapped="changed")  # fmt: skip
+    table = columns("changed", "GPUs", "attained", "keeps it", "gained, points", "then misses by",
+                    left=1, wrapped="changed", close=True)  # fmt: skip
     for one in found.remedies:
         table.add_row(
             one.changed,
             f"{one.gpus:,}",
-            wording.attainment(one.attained),
+            wording.share(one.attained.estimate, 2),
+            {"pass": "yes", "fail": "no"}.get(one.standing, "open"),
             _points(one),
-            {"pass": "yes", "fail": "no", "inconclusive": "open"}[one.standing],
             str(one.cause or wording.NOTHING),
         )
     return table

@@ -34,15 +34,15 @@ REASONS = (Cause.INSTABILITY, Cause.OUTAGE, Cause.BURST, Cause.ADMISSION, Cause.
 """Why requests wait, apart from chance at a load that the fleet carries."""
 
 CHANGES = {
-    Cause.WAIT: "every request admitted on arrival, then served as it was",
-    Cause.PREFILL: "every prompt prefilled in one iteration",
-    Cause.INTERFERENCE: "every iteration as short as with one sequence in the batch",
-    Cause.DECODE: "no decode for requests that are too slow even alone",
+    Cause.WAIT: "every request admitted on arrival",
+    Cause.PREFILL: "prompts prefilled in one iteration",
+    Cause.INTERFERENCE: "iterations as with one sequence",
+    Cause.DECODE: "no decode if too slow even alone",
     Cause.INSTABILITY: "replicas for a utilization of 85 %",
-    Cause.BURST: "the same requests at Poisson times",
-    Cause.ADMISSION: "KV without limit, as many sequences as the engine batches",
+    Cause.BURST: "arrivals at Poisson times",
+    Cause.ADMISSION: "KV without limit",
     Cause.OUTAGE: "no failures",
-    Cause.LONG: "the longest 1 % of the requests left out",
-    Cause.WINDOW: "every request within its pool's context window",
+    Cause.LONG: "the longest 1 % left out",
+    Cause.WINDOW: "every request fits its pool",
 }
 """What is changed to remove each cause."""

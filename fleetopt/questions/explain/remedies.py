@@ -41,10 +41,10 @@ def remedies(
         yield judge("the length router", [current], by_length.fleet)
         return
     if not current.capacity.kv_blocks:
-        yield judge("paged KV admission", [_paged(scenario, pool)])
+        yield judge("paged KV", [_paged(scenario, pool)])
     for tokens, parts in _splits(scenario, evidence, pool):
         counts = " + ".join(f"{part.replicas:,}" for part in parts)
-        yield judge(f"split at {tokens:,} tokens, {counts} replicas", parts)
+        yield judge(f"split at {tokens:,}, {counts}", parts)
 
 
 def _smaller(judge: _Judge, scenario: Scenario, pool: int) -> Iterator[Remedy]:
@@ -57,7 +57,7 @@ def _smaller(judge: _Judge, scenario: Scenario, pool: int) -> Iterator[Remedy]:
         if remedy.standing != "pass":
             if not current.capacity.kv_blocks:
                 paged = replace(_paged(scenario, pool), replicas=left)
-                yield judge(f"{_replicas(fewer)} fewer, paged KV admission", [paged])
+                yield judge(f"{_replicas(fewer)} fewer, paged KV", [paged])
             break
 
 
