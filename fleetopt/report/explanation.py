@@ -11,7 +11,7 @@ from rich.table import Table
 
 from fleetopt.plan import Interval
 from fleetopt.questions.explain import Cause, Explanation, Finding
-from fleetopt.questions.explain.answer import Remedy
+from fleetopt.questions.explain.answer import Remedy, Removal
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
 from fleetopt.report.simulation import fleet_in_words, traffic_in_words
@@ -83,6 +83,14 @@ def answer_in_words(found: Explanation) -> str:
     return f"{_kept(one)} {_cause(found)}"
 
 
+def by_share(one: Finding) -> list[Removal]:
+    """The binding cause, then the others by what their removal wins back."""
+    return sorted(
+        one.removals,
+        key=lambda removal: (removal.cause is not one.cause, -(removal.won_back.estimate or 0.0)),
+    )
+
+
 def _sections(found: Explanation, width: int) -> Iterator[RenderableType]:
     one, simulation = found.answer, found.simulation
     yield line(answer_in_words(found), width, "bold")
@@ -131,7 +139,7 @@ def _cause(found: Explanation) -> str:
             pool.backlog_per_s for pool in found.simulation.pools
             if pool.unstable and pool.name in (one.pool, "" if one.pool else pool.name)
         )  # fmt: skip
-        text += f", whose line grows by {growth:,.3g} requests per second"
+        text += f" (the line grows by {growth:,.3g} requests per second)"
     won = one.binding.won_back if one.binding else Interval(None, None, None)
     if won.estimate is None:
         return f"{text}."
@@ -201,8 +209,7 @@ def _findings(found: Explanation) -> Table:
 def _removals(one: Finding) -> Table:
     table = columns("without", "what was changed", "within the limit", "won back", left=2,
                     wrapped="what was changed", close=True)  # fmt: skip
-    order = sorted(one.removals, key=lambda removal: -(removal.won_back.estimate or 0.0))
-    for removal in order:
+    for removal in by_share(one):
         mark = "* " if removal.cause is one.cause else ""
         table.add_row(
             f"{mark}{removal.cause}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetopt.questions.explain import Explanation, Finding
 from fleetopt.questions.explain.answer import Removal
+from fleetopt.report.explanation import by_share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def _title(one: Finding) -> str:
 
 def _causes(axes: Axes, one: Finding) -> None:
     """Bars of what each removal wins back, with intervals; the binding cause is dark."""
-    removals = sorted(one.removals, key=lambda removal: removal.won_back.estimate or 0.0)
+    removals = by_share(one)[::-1]
     values = [100.0 * (removal.won_back.estimate or 0.0) for removal in removals]
     spread = [_spread(removal) for removal in removals]
     colours = [_DARK if removal.cause is one.cause else _LIGHT for removal in removals]
@@ -84,7 +85,8 @@ def _lengths(axes: Axes, one: Finding) -> None:
     axes.set_xlabel("total length up to, tokens")
     axes.set_ylabel("share, %")
     axes.set_title("Which lengths", loc="left", fontsize=9.0)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="best")
+    axes.margins(y=0.2)
     _plain(axes, "y")
 
 
