@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [examples] [explain]
+                      [disaggregation] [examples] [explain]
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ EXPLAIN = (
     "explain", "--cdf", "agent_heavy", "--lam", "20", "--slo", "1000", "--gpu-long", "h100",
     "--n-s", "0", "--n-l",
 )  # fmt: skip
+DISAGG = (
+    "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
+    "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
+)
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -59,6 +63,12 @@ def explain() -> None:
     (MEASURED / "explain_agent.txt").write_text(_said(*EXPLAIN, "24"))
     figure = str(ROOT / "docs" / "explain.svg")
     (MEASURED / "explain_smaller.txt").write_text(_said(*EXPLAIN, "23", "--plot", figure))
+
+
+def disaggregation() -> None:
+    """What the published question on phases apart says, and its figure."""
+    figure = str(ROOT / "docs" / "disaggregation.svg")
+    (MEASURED / "disagg_azure.txt").write_text(_said(*DISAGG.split(), "--plot", figure))
 
 
 def _said(*arguments: str, leaves: int = 0) -> str:
@@ -169,6 +179,7 @@ if __name__ == "__main__":
         "workload": workload,
         "trace": trace,
         "routers": routers,
+        "disaggregation": disaggregation,
         "examples": examples,
         "explain": explain,
     }

@@ -44,6 +44,7 @@ PARTS = {
     "explain agent": lambda: _fenced("text", "docs/measured/explain_agent.txt"),
     "explain smaller": lambda: _fenced("text", "docs/measured/explain_smaller.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
+    "disaggregation": lambda: _fenced("text", "docs/measured/disagg_azure.txt"),
     "trace fleets": measured.trace_fleets,
     "trace answer": lambda: _fenced("text", "docs/measured/solve_code_trace.txt"),
     "speed": measured.speed,

@@ -19,6 +19,8 @@ from fleetopt.report.simulation import fleet_in_words, traffic_in_words
 SCHEMA = "fleetopt.explanation/1"
 _OVERLAP = 0.1
 """By how much the removals may miss 100 % before they are said to overlap."""
+_MADE = (Cause.WAIT, Cause.INTERFERENCE)
+"""Parts of the time that other requests make."""
 _SEVERAL, _CLUSTERED = 4, 0.5
 """Runs from which, and share of the misses in one of them from which, these are clustered."""
 _NO_BREAK = wording.NO_BREAK
@@ -176,7 +178,7 @@ def _misses(one: Finding) -> str:
 def _named(cause: Cause, one: Finding) -> str:
     """The cause, and what it is a reason of."""
     part = max(one.leading, key=lambda leading: one.leading[leading], default=cause)
-    if cause in (Cause.BURST, Cause.ADMISSION, Cause.OUTAGE) and part is not cause:
+    if cause in (Cause.BURST, Cause.ADMISSION, Cause.OUTAGE) and part in _MADE:
         return f"{cause}, through {part}"
     return str(cause)
 

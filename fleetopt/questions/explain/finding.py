@@ -73,13 +73,18 @@ def finding(
         hopeless=_share(evidence.base, beyond, lambda run: run.alone(metric) > limit_s),
         clustered=float(base.missed.max()) / base.misses if base.misses else 0.0,
         removals=removals,
-        cause=binding(removals, shares, unstable) if base.misses else None,
+        cause=binding(removals, shares, examined, unstable) if base.misses else None,
         by_total=_bands([run.total_tokens for run in evidence.base], mine, beyond),
         by_prompt=_bands([run.prompt_tokens for run in evidence.base], mine, beyond),
     )
 
 
-def binding(removals: Sequence[Removal], leads: Mapping[Cause, float], unstable: bool) -> Cause:
+def binding(
+    removals: Sequence[Removal],
+    leads: Mapping[Cause, float],
+    examined: Examined,
+    unstable: bool,
+) -> Cause:
     """The binding cause.
 
     Of the parts that win back at least half of what the best one does, it is the one that took
@@ -92,12 +97,23 @@ def binding(removals: Sequence[Removal], leads: Mapping[Cause, float], unstable:
     best = max(won.get(part, 0.0) for part in LEADING)
     matter = [part for part in LEADING if part in won and won[part] >= MOST * best > 0]
     part = max(matter or PARTS, key=lambda cause: leads.get(cause, 0.0))
-    reasons = {
-        Cause.WAIT: (Cause.OUTAGE, Cause.BURST, Cause.ADMISSION),
-        Cause.INTERFERENCE: (Cause.OUTAGE, Cause.BURST),
-    }.get(part, ())
-    tried = [reason for reason in reasons if won.get(reason, 0.0) >= MOST * max(won[part], 1e-9)]
+    needed = MOST * max(won.get(part, 0.0), 1e-9)
+    tried = [reason for reason in _reasons(part, examined) if won.get(reason, 0.0) >= needed]
     return max(tried, key=lambda reason: won[reason], default=part)
+
+
+def _reasons(part: Cause, examined: Examined) -> tuple[Cause, ...]:
+    """What can be behind a part of the time.
+
+    Outages and bursts make batches larger too, so that requests miss whose own prefill is most
+    of their time. Among the slowest of a fleet any change of the batch moves a few requests
+    over the line, so there they are behind waits and interference only.
+    """
+    if part is Cause.WAIT:
+        return Cause.OUTAGE, Cause.BURST, Cause.ADMISSION
+    if part is Cause.WINDOW or (examined == "slowest" and part is not Cause.INTERFERENCE):
+        return ()
+    return Cause.OUTAGE, Cause.BURST
 
 
 def standing_of(attained: Interval, percentile: float, counted: bool) -> Standing:
