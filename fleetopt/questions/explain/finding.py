@@ -95,8 +95,8 @@ def binding(
         return Cause.INSTABILITY
     won = {one.cause: one.won_back.estimate or 0.0 for one in removals}
     best = max(won.get(part, 0.0) for part in LEADING)
-    matter = [part for part in LEADING if part in won and won[part] >= MOST * best > 0]
-    part = max(matter or PARTS, key=lambda cause: leads.get(cause, 0.0))
+    matter = [part for part in LEADING if part in won and won[part] >= MOST * best]
+    part = max(matter if best > 0 else PARTS, key=lambda cause: leads.get(cause, 0.0))
     needed = MOST * max(won.get(part, 0.0), 1e-9)
     tried = [reason for reason in _reasons(part, examined) if won.get(reason, 0.0) >= needed]
     return max(tried, key=lambda reason: won[reason], default=part)
