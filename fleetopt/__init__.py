@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fleetopt.questions.energy.grid import grid_flex
     from fleetopt.questions.energy.split import split_tokens_per_watt
     from fleetopt.questions.energy.tokens_per_watt import tokens_per_watt
+    from fleetopt.questions.explain import explain
     from fleetopt.questions.fleets import compare_routers, simulate
     from fleetopt.questions.frontier import frontier
     from fleetopt.study import build_program, solve, solve_program
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "build_program",
     "compare_routers",
+    "explain",
     "frontier",
     "grid_flex",
     "simulate",
@@ -51,6 +53,7 @@ _HOMES = {
     "StoppedError": "fleetopt.errors",
     "build_program": "fleetopt.study",
     "compare_routers": "fleetopt.questions.fleets",
+    "explain": "fleetopt.questions.explain",
     "frontier": "fleetopt.questions.frontier",
     "grid_flex": "fleetopt.questions.energy.grid",
     "simulate": "fleetopt.questions.fleets",

@@ -45,6 +45,8 @@ PARTS = {
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
     "routers agent": lambda: _fenced("text", "docs/measured/routers_agent.txt"),
     "routers azure": lambda: _fenced("text", "docs/measured/routers_azure.txt"),
+    "explain agent": lambda: _fenced("text", "docs/measured/explain_agent.txt"),
+    "explain smaller": lambda: _fenced("text", "docs/measured/explain_smaller.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
     "tokens azure": lambda: _fenced("text", "docs/measured/tokens_azure.txt"),
     "tokens lmsys": lambda: _fenced("text", "docs/measured/tokens_lmsys.txt"),

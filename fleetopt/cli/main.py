@@ -38,6 +38,7 @@ COMMANDS = {
     "simulate-fleet": "Simulate the fleet of a file.",
     "tok-per-watt": "Compare GPU types, or a split with one pool, by output tokens per watt.",
     "grid-flex": "Cap the batches of a fleet to shed power, and see what that costs.",
+    "explain": "Say why a fleet misses its SLO, or what would bind first.",
     "workload": "Fit a workload to recorded traffic, and show it.",
     "profile": "Derive profiles from data sheets and model files.",
     "diff": "Say what two saved plans differ in, and why.",
