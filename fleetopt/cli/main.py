@@ -35,6 +35,8 @@ COMMANDS = {
     "simulate": "Simulate two pools behind a router, or the fleet of a plan.",
     "compare-routers": "Compare routers before two pools, on the same arrivals.",
     "simulate-fleet": "Simulate the fleet of a file.",
+    "pareto": "Find where to split requests between two pools with given GPUs.",
+    "optimize": "Size two pools with given GPUs at a fixed split, and verify the best.",
     "workload": "Fit a workload to recorded traffic, and show it.",
     "diff": "Say what two saved plans differ in, and why.",
     "new": "Copy a bundled model into a new folder.",
