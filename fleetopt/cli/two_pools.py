@@ -13,7 +13,7 @@ from fleetopt.cli.options import together
 
 if TYPE_CHECKING:
     from fleetopt.cli.options import ProblemOption
-    from fleetopt.errors import Fault
+    from fleetopt.errors import Fault, InputError
     from fleetopt.questions.two_pools import TwoPools
 
 _GPUS = ("gpu_short", "gpu_long")
@@ -85,14 +85,14 @@ def state_two_pools(
 
     given = {o: v for o, v in given_options(ctx).items() if o.key not in left_out}
     values = {option.key: value for option, value in given.items()}
-    is_one_pool = values.get("thresholds") == [values["max_context"]]
+    at, beyond = _beyond_context(values)
     rest = {
         option: [value] if option.key == "gammas" else value
         for option, value in given.items()
-        if option.key not in _GPUS and not (is_one_pool and option.key == "thresholds")
+        if option.key not in _GPUS and not (at and option.key == "thresholds")
     }
     known = read_profiles()
-    faults = [*_gpu_faults(given, known), *_plot_faults(plot), *others]
+    faults = [*_gpu_faults(given, known), *_plot_faults(plot), *beyond, *others]
     statement = state(None, rest, output, faults)
     problem = statement.problem
     asked = TwoPools(
@@ -109,6 +109,34 @@ def state_two_pools(
     split = values["thresholds"][0] if "thresholds" in values else None
     factor = float(values.get("gammas", 1.0))
     return Stated(asked, split, factor, problem.verification.model_dump(exclude_unset=True))
+
+
+def in_the_users_words(error: InputError, asked: TwoPools) -> InputError:
+    """The same faults, that of a GPU under its option."""
+    from fleetopt.errors import InputError
+
+    options = {asked.long.name: "--gpu-long", asked.short.name: "--gpu-short"}
+    return InputError(
+        [
+            replace(
+                fault, place=next(o for gpu, o in options.items() if f" {gpu} " in fault.expected)
+            )
+            if fault.place == "gpu"
+            else fault
+            for fault in error.faults
+        ]
+    )
+
+
+def _beyond_context(values: dict[str, Any]) -> tuple[bool, list[Fault]]:
+    """Whether the split is at or beyond the largest context, and the fault if it is beyond."""
+    from fleetopt.errors import Fault
+
+    (split,), context = values.get("thresholds", [0]), values["max_context"]
+    if not (isinstance(split, int) and isinstance(context, int)) or split < context:
+        return False, []
+    text = f"must be at most the largest context {context}, got {split}"
+    return True, [Fault("--b-short", text)] if split > context else []
 
 
 def count_of(spelling: str, text: str) -> tuple[int, list[Fault]]:

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from fleetopt.problem.faults import Stated
 
+HOURS_PER_YEAR = 8760.0
+
 
 class PowerCurve(Stated):
     """Logistic power draw of one GPU over log2 of its batch."""

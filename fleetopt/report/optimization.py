@@ -14,9 +14,10 @@ from fleetopt.questions.two_pools import (
     Optimization,
     SimulatedSplit,
     Split,
+    TwoPools,
 )
 from fleetopt.report import wording
-from fleetopt.report.console import columns, first_fitting, line, section
+from fleetopt.report.console import columns, line, section
 from fleetopt.report.two_pools import (
     asked_to_dict,
     mark,
@@ -76,9 +77,11 @@ def _sections(found: Optimization, width: int) -> Iterator[RenderableType]:
     first, *rest = recommendation(found)
     yield line(first, width, "bold")
     yield from (line(text, width, "bold" if i == 0 else "") for i, text in enumerate(rest))
-    tables = [_table(found, close) for close in (False, True)]
     title = f"Split at {found.b_short:,} tokens: {question(found.asked)}"
-    yield section(title, first_fitting(width, *tables))
+    yield section(title, _swept(found.own, found.asked))
+    if found.own.simulated:
+        yield section("Simulated", _simulations(found))
+    yield section("By the published method", _swept(found.published, found.asked))
     notes = list(_notes(found))
     if notes:
         yield section("Notes", *(line(note, width) for note in notes))
@@ -106,7 +109,9 @@ def _compared(best: Split | SimulatedSplit, whole: OnePool) -> str:
     share = f"({abs(100.0 * saved / whole.found.usd_per_year):.1f}{wording.NO_BREAK}%)"
     if abs(saved) < 0.5:
         return "it costs the same"
-    return f"it {'saves' if saved > 0 else 'costs'} {yearly(abs(saved))}{'' if saved > 0 else ' more'} {share}"  # noqa: E501
+    if saved > 0:
+        return f"it saves {yearly(saved)} {share}"
+    return f"it costs {yearly(-saved)} more {share}"
 
 
 def _published(found: Optimization) -> Iterator[str]:
@@ -129,38 +134,41 @@ def _published(found: Optimization) -> Iterator[str]:
     yield f"{text}; {ends.get(seen.verdict, f'simulation says: {seen.verdict}')}."
 
 
-def _table(found: Optimization, close: bool) -> Table:
+def _swept(answer: Answer, asked: TwoPools) -> Table:
+    """One pool, and every factor of compression, by the tables of a method."""
     table = columns(
-        "", "gamma", "short\n+ long", "cost\n$/yr", "P99 short\nms", "P99 long\nms", "SLO",
-        "simulated\nshort + long", "P99 short\nms", "P99 long\nms", "verdict",
-        left=1, close=close,
-    )  # fmt: skip
-    for name, method in _METHODS.items():
-        answer: Answer = getattr(found, name)
-        for pool in answer.one_pools:
-            label = f"one pool, {pool.gpu.name}" + (", published" if name != "own" else "")
-            _add(table, label, pool.split, pool.simulated, "")
-        for split in answer.swept:
-            seen = _simulated(answer, split)
-            best = split.gamma == answer.found.gamma and name == "own"
-            _add(table, method, split, seen, "bold" if best else "")
+        "pools", "gamma", "short\n+ long", "cost\n$/yr", "P99 short\nms", "P99 long\nms", "SLO"
+    )
+    pairs = [(f"one, {pool.gpu.name}", pool.split) for pool in answer.one_pools]
+    pairs += [(_gpus(asked), split) for split in answer.swept]
+    for label, split in pairs:
+        cost = wording.money(split.usd_per_year) if split.pools else wording.NOTHING
+        figures = (_counts(split), cost, *p99_cells(split), mark(split.meets))
+        is_best = split in answer.swept and split.gamma == answer.found.gamma
+        table.add_row(label, f"{split.gamma:g}", *figures, style="bold" if is_best else "")
     return table
 
 
-def _add(table: Table, label: str, split: Split, seen: SimulatedSplit | None, style: str) -> None:
-    counts = _counts(seen) if seen else wording.NOTHING
-    table.add_row(
-        label,
-        f"{split.gamma:.1f}",
-        _counts(split),
-        wording.money(split.usd_per_year) if split.pools else wording.NOTHING,
-        *p99_cells(split),
-        mark(split.meets),
-        counts,
-        *p99_cells(seen),
-        seen.verdict if seen else wording.NOTHING,
-        style=style,
+def _simulations(found: Optimization) -> Table:
+    """Everything that was simulated, with the pools that the simulator accepts."""
+    table = columns(
+        "pools", "gamma", "short\n+ long", "cost\n$/yr", "P99 short\nms", "P99 long\nms", "verdict"
     )
+    for name, by in (("own", ""), ("published", ", published")):
+        answer: Answer = getattr(found, name)
+        pairs = [(f"one, {pool.gpu.name}{by}", pool.simulated) for pool in answer.one_pools]
+        pairs += [(f"{_gpus(found.asked)}{by}", split) for split in answer.simulated]
+        for label, seen in pairs:
+            if seen is not None:
+                cost = wording.money(seen.usd_per_year) if seen.pools else wording.NOTHING
+                style = "bold" if seen is found.own.found else ""
+                figures = (_counts(seen), cost, *p99_cells(seen), seen.verdict)
+                table.add_row(label, f"{seen.gamma:g}", *figures, style=style)
+    return table
+
+
+def _gpus(asked: TwoPools) -> str:
+    return " + ".join(dict.fromkeys((asked.short.name, asked.long.name)))
 
 
 def _counts(found: Split | SimulatedSplit) -> str:
@@ -222,11 +230,10 @@ def _one_pool_row(pool: OnePool, found: Optimization, method: str) -> dict[str, 
 
 def _split_row(split: Split, answer: Answer, found: Optimization, method: str) -> dict[str, Any]:
     asked = found.asked
-    gpus = dict.fromkeys((asked.short.name, asked.long.name))
     row = _row(split, _simulated(answer, split), method)
     if found.b_short < asked.long_max_ctx:
         config = f"two-pool {_thousands(split.b_short)}/{_thousands(asked.long_max_ctx)}"
-        return row | {"config": config, "layout": "two-pool", "gpu": "+".join(gpus)}
+        return row | {"config": config, "layout": "two-pool", "gpu": _gpus(asked).replace(" ", "")}
     config = f"homo {_thousands(found.b_short)}"
     return row | {"config": config, "layout": "homo", "gpu": asked.short.name,
                   "p99_ms": split.p99_short_ms}  # fmt: skip

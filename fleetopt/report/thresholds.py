@@ -71,7 +71,8 @@ def recommendation(found: Thresholds) -> Iterator[str]:
             yield f"Not at {row.split.b_short:,}: {_why_not(row, best, found)}."
     if found.own and found.own is not best:
         text = split_in_words(found.own.found, found.asked)
-        yield f"Your split at {found.own.split.b_short:,}: {text}, {_why_not(found.own, best or found.own, found)}."  # noqa: E501
+        why = _why_not(found.own, best or found.own, found)
+        yield f"Your split at {found.own.split.b_short:,}: {text}; {why}."
 
 
 def _sections(found: Thresholds, width: int) -> Iterator[RenderableType]:

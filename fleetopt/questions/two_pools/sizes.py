@@ -112,8 +112,16 @@ class Sizes:
             p99_ttft_ms=p99_ms,
             # the published method holds only the wait to the bound, not the TTFT that it reports
             meets=found is not None and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6),
-            utilization=maker(self._true, profile)(what, rate).utilization(replicas),
+            utilization=self._utilization(what, gpu, rate, table, replicas),
         )
+
+    def _utilization(
+        self, what: Served, gpu: ProfileSpec, rate: float, table: PoolTable, replicas: int
+    ) -> float:
+        """By fleetopt's table, whatever the method."""
+        if self._asked.method != "fleetopt":
+            table = self._true_makers[gpu.name](what, rate)
+        return table.row(replicas).utilization
 
     def _counted(self, what: Served) -> Served:
         """The requests whose service times the method counts.
@@ -137,11 +145,11 @@ class Sizes:
         return {profile.name: maker(self.case, profile) for profile in self.case.profiles}
 
     @cached_property
-    def _true(self) -> Case:
-        """The case with the tables that count all work."""
-        return replace(
-            self.case, problem=self.case.problem.model_copy(update={"method": "fleetopt"})
-        )
+    def _true_makers(self) -> dict[str, Callable[[Served, float], PoolTable]]:
+        """Makers of the tables that count all work."""
+        problem = self.case.problem.model_copy(update={"method": "fleetopt"})
+        case = replace(self.case, problem=problem)
+        return {profile.name: maker(case, profile) for profile in case.profiles}
 
 
 def _by_utilization(table: PoolTable) -> int:
