@@ -54,19 +54,23 @@ def command(
     stated = options.state_two_pools(ctx, output, plot, left_out, faults)
     from fleetopt.cli.answer import NOT_VERIFIED
     from fleetopt.cli.output import progress, write_answer
+    from fleetopt.errors import InputError
     from fleetopt.questions.two_pools import optimize
     from fleetopt.questions.two_pools.sweep import factors_to
     from fleetopt.report import optimization as report
 
     with progress() as show:
-        found = optimize(
-            stated.asked,
-            stated.b_short or stated.asked.long_max_ctx,
-            factors_to(stated.factor),
-            0 if n_sim_req == "0" else top,
-            stated.verification,
-            show,
-        )
+        try:
+            found = optimize(
+                stated.asked,
+                stated.b_short or stated.asked.long_max_ctx,
+                factors_to(stated.factor),
+                0 if n_sim_req == "0" else top,
+                stated.verification,
+                show,
+            )
+        except InputError as error:
+            raise options.in_the_users_words(error, stated.asked) from None
     if plot is not None:
         from fleetopt.report.export import write_whole
         from fleetopt.report.figures_two_pools import optimization_figure

@@ -45,10 +45,14 @@ def command(
     """
     stated = options.state_two_pools(ctx, output, plot)
     from fleetopt.cli.output import progress, write_answer
+    from fleetopt.errors import InputError
     from fleetopt.questions.two_pools import simulate_thresholds, thresholds
     from fleetopt.report import thresholds as report
 
-    found = thresholds(stated.asked, stated.factor, stated.b_short)
+    try:
+        found = thresholds(stated.asked, stated.factor, stated.b_short)
+    except InputError as error:
+        raise options.in_the_users_words(error, stated.asked) from None
     if simulate:
         with progress() as show:
             found = simulate_thresholds(found, stated.verification, show)

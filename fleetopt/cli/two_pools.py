@@ -115,17 +115,13 @@ def in_the_users_words(error: InputError, asked: TwoPools) -> InputError:
     """The same faults, that of a GPU under its option."""
     from fleetopt.errors import InputError
 
-    options = {asked.long.name: "--gpu-long", asked.short.name: "--gpu-short"}
-    return InputError(
-        [
-            replace(
-                fault, place=next(o for gpu, o in options.items() if f" {gpu} " in fault.expected)
-            )
-            if fault.place == "gpu"
-            else fault
-            for fault in error.faults
-        ]
-    )
+    options = {asked.short.name: "--gpu-short", asked.long.name: "--gpu-long"}
+
+    def named(fault: Fault) -> Fault:
+        places = [option for gpu, option in options.items() if f" {gpu} " in fault.expected]
+        return replace(fault, place=places[0]) if fault.place == "gpu" and places else fault
+
+    return InputError([named(fault) for fault in error.faults])
 
 
 def _beyond_context(values: dict[str, Any]) -> tuple[bool, list[Fault]]:

@@ -15,8 +15,7 @@ from fleetopt.questions.two_pools.sweep import (
     best,
     best_simulated,
     one_pool,
-    published_sweep,
-    sweep,
+    sweep_sizes,
     worth_simulating,
 )
 
@@ -99,16 +98,22 @@ def optimize(
     Raises InputError.
     """
     as_published = replace(asked, method="published")
-    own = Answer(_one_pools(asked), sweep(asked, b_short, gammas), ())
-    published = Answer(_one_pools(as_published), published_sweep(asked, b_short, gammas), ())
+    sizes = Sizes(asked, asked.split(b_short, gammas))
+    own = _answer(asked, sizes, b_short, gammas)
+    compressing = (1.0,) if asked.is_one_pool(b_short) else gammas
+    published = _answer(asked, sizes.published(), b_short, compressing)
     if verify_top:
         own = _verified(asked, own, verify_top, options, progress)
         published = _verified(as_published, published, 1, options, progress)
     return Optimization(asked, b_short, own, published)
 
 
-def _one_pools(asked: TwoPools) -> list[OnePool]:
-    sizes = Sizes(asked, asked.anywhere())
+def _answer(asked: TwoPools, sizes: Sizes, b_short: int, gammas: Sequence[float]) -> Answer:
+    """By the tables alone."""
+    return Answer(_one_pools(asked, sizes), sweep_sizes(sizes, b_short, gammas), ())
+
+
+def _one_pools(asked: TwoPools, sizes: Sizes) -> list[OnePool]:
     found = []
     for gpu in dict.fromkeys((asked.long.name, asked.short.name)):
         spec = asked.long if gpu == asked.long.name else asked.short

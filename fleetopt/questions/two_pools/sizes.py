@@ -14,11 +14,15 @@ from fleetopt.optimization.tables import maker
 from fleetopt.problem import FleetProblem, ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.queueing.availability import replicas_to_buy
+from fleetopt.queueing.feasibility import OccupancyTable
+from fleetopt.queueing.published import PublishedTable
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
     from fleetopt.verification import Judged
+
+_Table = OccupancyTable | PublishedTable
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,15 @@ class PoolSize:
 class Sizes:
     """Sizes of the pools of a problem; what a GPU needs for its tables is summed once."""
 
-    def __init__(self, asked: TwoPools, problem: FleetProblem) -> None:
-        self.case = Case.of(problem)
+    def __init__(self, asked: TwoPools, problem: FleetProblem | Case) -> None:
+        self.case = problem if isinstance(problem, Case) else Case.of(problem)
         self._asked = asked
+
+    def published(self) -> Sizes:
+        """The sizes of the same pools by the published method."""
+        problem = self.case.problem.model_copy(update={"method": "published"})
+        asked = replace(self._asked, method="published")
+        return Sizes(asked, replace(self.case, problem=problem))
 
     @property
     def points(self) -> Sequence[int]:
@@ -116,12 +126,12 @@ class Sizes:
         )
 
     def _utilization(
-        self, what: Served, gpu: ProfileSpec, rate: float, table: PoolTable, replicas: int
+        self, what: Served, gpu: ProfileSpec, rate: float, table: _Table, replicas: int
     ) -> float:
         """By fleetopt's table, whatever the method."""
         if self._asked.method != "fleetopt":
             table = self._true_makers[gpu.name](what, rate)
-        return table.row(replicas).utilization
+        return table.utilization(replicas)
 
     def _counted(self, what: Served) -> Served:
         """The requests whose service times the method counts.
@@ -141,11 +151,11 @@ class Sizes:
         )
 
     @cached_property
-    def _makers(self) -> dict[str, Callable[[Served, float], PoolTable]]:
+    def _makers(self) -> dict[str, Callable[[Served, float], _Table]]:
         return {profile.name: maker(self.case, profile) for profile in self.case.profiles}
 
     @cached_property
-    def _true_makers(self) -> dict[str, Callable[[Served, float], PoolTable]]:
+    def _true_makers(self) -> dict[str, Callable[[Served, float], _Table]]:
         """Makers of the tables that count all work."""
         problem = self.case.problem.model_copy(update={"method": "fleetopt"})
         case = replace(self.case, problem=problem)

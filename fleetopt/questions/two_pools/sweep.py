@@ -18,6 +18,11 @@ from fleetopt.workload.compression import Served
 def sweep(asked: TwoPools, b_short: int, gammas: Sequence[float]) -> list[Split]:
     """The pools of each factor by the tables, in the order of the factors. Raises InputError."""
     sizes = Sizes(asked, asked.split(b_short, gammas))
+    return sweep_sizes(sizes, b_short, gammas)
+
+
+def sweep_sizes(sizes: Sizes, b_short: int, gammas: Sequence[float]) -> list[Split]:
+    """The same of sizes that are there already."""
     return [sized(sizes, b_short, gamma) for gamma in gammas]
 
 
