@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [examples]
+                      [two_pools] [examples]
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ ROUTERS = {
     "--long-max-ctx 65536",
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
 }
+TWO_POOLS = {
+    "where_to_split": "pareto --cdf data/lmsys_cdf.json --lam 100 --simulate",
+    "optimize": "optimize --cdf data/azure_cdf.json --lam 100 --gpu-short a10g --gpu-long h100 "
+    "--long-max-ctx 8192",
+}
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -40,6 +45,13 @@ def frontier() -> None:
     figure = str(ROOT / "docs" / "frontier.svg")
     said = _said(*FRONTIER, "--show", "refused,dominated", "--plot", figure)
     (MEASURED / "frontier_lmsys.txt").write_text(said.split("\n\nDominated")[0] + "\n")
+
+
+def two_pools() -> None:
+    """Where to split, and what to compress: answers and figures."""
+    for name, words in TWO_POOLS.items():
+        figure = str(ROOT / "docs" / f"{name}.svg")
+        (MEASURED / f"{name}.txt").write_text(_said(*words.split(), "--plot", figure))
 
 
 def routers() -> None:
@@ -158,6 +170,7 @@ if __name__ == "__main__":
         "workload": workload,
         "trace": trace,
         "routers": routers,
+        "two_pools": two_pools,
         "examples": examples,
     }
     for wanted in sys.argv[1:] or parts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -32,8 +32,7 @@ class PoolSize:
     what: the requests that it serves. gpu: of its replicas.
     replicas: that must be up. bought: with spare ones.
     p99_ttft_ms: of those that must be up. meets: whether that is within the bound.
-    utilization: of those that must be up, by fleetopt's table, whatever the method: the work
-        of all its requests over what the replicas can do.
+    true_table: fleetopt's table of the pool, whatever the method; made when it is asked for.
     """
 
     what: Served
@@ -43,7 +42,12 @@ class PoolSize:
     bought: int
     p99_ttft_ms: float
     meets: bool
-    utilization: float
+    true_table: Callable[[], _Table] = field(repr=False, compare=False)
+
+    @property
+    def utilization(self) -> float:
+        """Of those that must be up: the work of all requests over what the replicas can do."""
+        return self.true_table().utilization(self.replicas)
 
     @property
     def usd_per_hour(self) -> float:
@@ -110,6 +114,7 @@ class Sizes:
             raise InputError.single("gpu", text)
         rate = self.case.pool_rate(what)
         table = self._makers[profile.name](self._counted(what), rate)
+        is_true = self._asked.method == "fleetopt"
         found = table.min_replicas()
         replicas = _by_utilization(table) if found is None else found
         p99_ms = 1000.0 * (table.row(replicas).percentile_s("ttft", 99.0) or math.inf)
@@ -122,16 +127,8 @@ class Sizes:
             p99_ttft_ms=p99_ms,
             # the published method holds only the wait to the bound, not the TTFT that it reports
             meets=found is not None and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6),
-            utilization=self._utilization(what, gpu, rate, table, replicas),
+            true_table=lambda: table if is_true else self._true_makers[gpu.name](what, rate),
         )
-
-    def _utilization(
-        self, what: Served, gpu: ProfileSpec, rate: float, table: _Table, replicas: int
-    ) -> float:
-        """By fleetopt's table, whatever the method."""
-        if self._asked.method != "fleetopt":
-            table = self._true_makers[gpu.name](what, rate)
-        return table.utilization(replicas)
 
     def _counted(self, what: Served) -> Served:
         """The requests whose service times the method counts.
