@@ -31,7 +31,6 @@ from fleetopt.report.two_pools import (
 )
 
 SCHEMA = "fleetopt.optimization/1"
-_METHODS = {"own": "fleetopt", "published": "published"}
 
 
 def optimization_report(found: Optimization, width: int) -> Group:
@@ -45,7 +44,7 @@ def optimization_to_dict(found: Optimization) -> dict[str, Any]:
         "schema": SCHEMA,
         "question": asked_to_dict(found.asked),
         "recommendation": [text.replace(wording.NO_BREAK, " ") for text in recommendation(found)],
-        "best": {name: _best(getattr(found, name)) for name in _METHODS},
+        "best": {method: _best(answer) for method, answer in _answers(found).items()},
         "rows": optimization_rows(found),
     }
 
@@ -53,8 +52,7 @@ def optimization_to_dict(found: Optimization) -> dict[str, Any]:
 def optimization_rows(found: Optimization) -> list[dict[str, Any]]:
     """One flat row for each one pool and each factor of compression, by both methods."""
     rows = []
-    for name, method in _METHODS.items():
-        answer: Answer = getattr(found, name)
+    for method, answer in _answers(found).items():
         rows += [_one_pool_row(pool, found, method) for pool in answer.one_pools]
         rows += [_split_row(split, answer, found, method) for split in answer.swept]
     return rows
@@ -70,7 +68,8 @@ def recommendation(found: Optimization) -> Iterator[str]:
         said = f"P99 TTFT {p99_in_words(whole.found)} {_source(whole.found)}"
         yield f"One pool for all requests: {one}; it {verb} the SLO, {said}."
     yield from _best_split(found, whole)
-    yield from _published(found)
+    if asked.method != "published":
+        yield from _published(found)
 
 
 def _sections(found: Optimization, width: int) -> Iterator[RenderableType]:
@@ -81,10 +80,17 @@ def _sections(found: Optimization, width: int) -> Iterator[RenderableType]:
     yield section(title, _swept(found.own, found.asked))
     if found.own.simulated:
         yield section("Simulated", _simulations(found))
-    yield section("By the published method", _swept(found.published, found.asked))
+    if found.asked.method != "published":
+        yield section("By the published method", _swept(found.published, found.asked))
     notes = list(_notes(found))
     if notes:
         yield section("Notes", *(line(note, width) for note in notes))
+
+
+def _answers(found: Optimization) -> dict[str, Answer]:
+    """The answer of each method; the published one once if it was asked for."""
+    own = {found.asked.method: found.own}
+    return own if found.asked.method == "published" else own | {"published": found.published}
 
 
 def _best_split(found: Optimization, whole: OnePool | None) -> Iterator[str]:
@@ -154,8 +160,8 @@ def _simulations(found: Optimization) -> Table:
     table = columns(
         "pools", "gamma", "short\n+ long", "cost\n$/yr", "P99 short\nms", "P99 long\nms", "verdict"
     )
-    for name, by in (("own", ""), ("published", ", published")):
-        answer: Answer = getattr(found, name)
+    for method, answer in _answers(found).items():
+        by = ", published" if method == "published" else ""
         pairs = [(f"one, {pool.gpu.name}{by}", pool.simulated) for pool in answer.one_pools]
         pairs += [(f"{_gpus(found.asked)}{by}", split) for split in answer.simulated]
         for label, seen in pairs:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from fleetopt.questions.two_pools import Threshold, Thresholds
+from fleetopt.questions.two_pools import SimulatedSplit, Threshold, Thresholds
 from fleetopt.report import wording
 from fleetopt.report.console import columns, first_fitting, line, section
 from fleetopt.report.two_pools import (
@@ -86,38 +86,46 @@ def _sections(found: Thresholds, width: int) -> Iterator[RenderableType]:
 
 def _table(found: Thresholds, *, close: bool = False) -> Table:
     simulated = found.one_pool.simulated is not None
-    more = ["simulated\nshort + long", "P99 short\nms", "P99 long\nms", "verdict"]
+    by_table = ["P99 short\nms", "P99 long\nms", "SLO", ""]
+    judged = ["simulated", "P99 short\nms", "P99 long\nms", "verdict"]
     table = columns(
         "split at\ntokens", "share\nshort", "short\n+ long", "cost\n$/yr", "saving",
-        "P99 short\nms", "P99 long\nms", "SLO", "",
-        *(more if simulated else []), left=0, close=close or simulated,
+        *(judged if simulated else by_table), left=0, close=close,
     )  # fmt: skip
     for row in found.rows:
+        star = "*" if row.pareto else ""
         cells = [
             f"{row.split.b_short:,}",
             wording.share(row.alpha),
             f"{row.split.n_short:,} + {row.split.n_long:,}",
             wording.money(row.split.usd_per_year) if row.split.pools else wording.NOTHING,
             percent(row.saving_pct),
-            *p99_cells(row.split),
-            mark(row.split.meets),
-            "*" if row.pareto else "",
         ]
-        seen = row.simulated
         if simulated:
-            counts = f"{seen.n_short:,} + {seen.n_long:,}" if seen and seen.pools else "none"
-            cells += [counts, *p99_cells(seen), seen.verdict if seen else wording.NOTHING]
+            cells += _judged(row.simulated)
+        else:
+            cells += [*p99_cells(row.split), mark(row.split.meets), star]
         table.add_row(*cells, style="bold" if row is found.recommended else "")
     return table
 
 
+def _judged(seen: SimulatedSplit | None) -> tuple[str, ...]:
+    """What the simulator says of a split."""
+    if seen is None or not seen.pools:
+        return ("none", wording.NOTHING, wording.NOTHING, seen.verdict if seen else wording.NOTHING)
+    return (f"{seen.n_short:,} + {seen.n_long:,}", *p99_cells(seen), seen.verdict)
+
+
 def _notes(found: Thresholds) -> Iterator[str]:
-    yield "* no other split costs less and has a lower worst P99"
+    if found.one_pool.simulated is None:
+        yield "* no other split costs less and has a lower worst P99"
     yield f"savings are against one pool of {found.asked.long.name}"
     if found.asked.method == "published":
         yield "counts and percentiles are the published method's; --simulate shows what they hold"
     elif found.one_pool.simulated is None:
         yield "by the tables; --simulate verifies every split"
+    else:
+        yield "counts and costs on the left are by the tables"
     for row in found.rows:
         if row.split.why:
             yield f"{row.split.b_short:,}: {row.split.why}"
