@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fleetopt.problem.disaggregation import PhasesApart as PhasesApart
 from fleetopt.problem.faults import Stated as Stated
 from fleetopt.problem.faults import structure as structure
 from fleetopt.problem.faults import validate as validate
