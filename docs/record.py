@@ -1,11 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-<<<<<<< HEAD
-                      [two_pools] [examples]
-=======
-                      [disaggregation] [examples]
->>>>>>> main
+                      [two_pools] [disaggregation] [examples]
 """
 
 from __future__ import annotations
@@ -28,18 +24,15 @@ ROUTERS = {
     "--long-max-ctx 65536",
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
 }
-<<<<<<< HEAD
 TWO_POOLS = {
     "where_to_split": "pareto --cdf data/lmsys_cdf.json --lam 100 --simulate",
     "optimize": "optimize --cdf data/azure_cdf.json --lam 100 --gpu-short a10g --gpu-long h100 "
     "--long-max-ctx 8192",
 }
-=======
 DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
 )
->>>>>>> main
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -187,11 +180,8 @@ if __name__ == "__main__":
         "workload": workload,
         "trace": trace,
         "routers": routers,
-<<<<<<< HEAD
         "two_pools": two_pools,
-=======
         "disaggregation": disaggregation,
->>>>>>> main
         "examples": examples,
     }
     for wanted in sys.argv[1:] or parts:

@@ -42,12 +42,9 @@ PARTS = {
     "routers agent": lambda: _fenced("text", "docs/measured/routers_agent.txt"),
     "routers azure": lambda: _fenced("text", "docs/measured/routers_azure.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
-<<<<<<< HEAD
     "where to split": lambda: _fenced("text", "docs/measured/where_to_split.txt"),
     "optimize": lambda: _fenced("text", "docs/measured/optimize.txt"),
-=======
     "disaggregation": lambda: _fenced("text", "docs/measured/disagg_azure.txt"),
->>>>>>> main
     "trace fleets": measured.trace_fleets,
     "trace answer": lambda: _fenced("text", "docs/measured/solve_code_trace.txt"),
     "speed": measured.speed,
