@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [profile] [disaggregation] [examples] [energy] [explain]
+                      [profile] [disaggregation] [examples] [energy] [explain] [two_pools]
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ EXPLAIN = (
     "explain", "--cdf", "agent_heavy", "--lam", "20", "--slo", "1000", "--gpu-long", "h100",
     "--n-s", "0", "--n-l",
 )  # fmt: skip
+TWO_POOLS = {
+    "where_to_split": "pareto --cdf data/lmsys_cdf.json --lam 100 --simulate",
+    "optimize": "optimize --cdf data/azure_cdf.json --lam 100 --gpu-short a10g --gpu-long h100 "
+    "--long-max-ctx 8192",
 DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
@@ -58,6 +62,13 @@ def frontier() -> None:
     figure = str(ROOT / "docs" / "frontier.svg")
     said = _said(*FRONTIER, "--show", "refused,dominated", "--plot", figure)
     (MEASURED / "frontier_lmsys.txt").write_text(said.split("\n\nDominated")[0] + "\n")
+
+
+def two_pools() -> None:
+    """Where to split, and what to compress: answers and figures."""
+    for name, words in TWO_POOLS.items():
+        figure = str(ROOT / "docs" / f"{name}.svg")
+        (MEASURED / f"{name}.txt").write_text(_said(*words.split(), "--plot", figure))
 
 
 def routers() -> None:
@@ -209,6 +220,7 @@ if __name__ == "__main__":
         "trace": trace,
         "routers": routers,
         "profile": profile,
+        "two_pools": two_pools,
         "disaggregation": disaggregation,
         "examples": examples,
         "energy": energy,

@@ -52,6 +52,8 @@ PARTS = {
     "tokens lmsys": lambda: _fenced("text", "docs/measured/tokens_lmsys.txt"),
     "split energy": lambda: _fenced("text", "docs/measured/split_energy.txt"),
     "grid flex": lambda: _fenced("text", "docs/measured/grid_flex.txt"),
+    "where to split": lambda: _fenced("text", "docs/measured/where_to_split.txt"),
+    "optimize": lambda: _fenced("text", "docs/measured/optimize.txt"),
     "disaggregation": lambda: _fenced("text", "docs/measured/disagg_azure.txt"),
     "trace fleets": measured.trace_fleets,
     "trace answer": lambda: _fenced("text", "docs/measured/solve_code_trace.txt"),

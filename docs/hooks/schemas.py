@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import inspect
 import json
 import re
+import textwrap
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
@@ -117,6 +120,7 @@ def refusal_fields() -> str:
 
 
 def _keys(kind: type[BaseModel], only: Iterable[str] | None = None) -> str:
+    described = _described(kind)
     rows = []
     for name in only if only is not None else kind.model_fields:
         field = kind.model_fields[name]
@@ -127,8 +131,24 @@ def _keys(kind: type[BaseModel], only: Iterable[str] | None = None) -> str:
             if hasattr(rule, sign)
         ]
         value = ", ".join([_type(field.annotation), *limits])
-        rows.append((f"`{name}`", value, _default(field), field.description or ""))
+        rows.append((f"`{name}`", value, _default(field), described.get(name, "")))
     return _table(("key", "value", "default", "meaning"), rows)
+
+
+def _described(kind: type[BaseModel]) -> dict[str, str]:
+    """The text below each key of a statement, those that it inherits first."""
+    base = kind.__base__
+    inherited = _described(base) if base and base.__module__.startswith("fleetopt") else {}
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    return inherited | {
+        key.target.id: inspect.cleandoc(text.value.value).replace("\n", " ")
+        for key, text in pairwise(body)
+        if isinstance(key, ast.AnnAssign)
+        and isinstance(key.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }
 
 
 def _default(field: Any) -> str:
