@@ -20,6 +20,8 @@ from fleetopt.problem.simulation import PoolStatement as PoolStatement
 from fleetopt.problem.simulation import RecordedTraffic as RecordedTraffic
 from fleetopt.problem.simulation import WorkloadShare as WorkloadShare
 from fleetopt.problem.trace import TraceSource as TraceSource
+from fleetopt.problem.whatif import Growth as Growth
+from fleetopt.problem.whatif import WhatIf as WhatIf
 from fleetopt.problem.workload import WORKLOAD_SCHEMA as WORKLOAD_SCHEMA
 from fleetopt.problem.workload import ArrivalFigures as ArrivalFigures
 from fleetopt.problem.workload import RateProfile as RateProfile

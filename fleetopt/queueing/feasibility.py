@@ -197,12 +197,12 @@ class OccupancyTable(PoolRange):
             return 0.0
         top = full_rate(self._base_s, self._slope_s, replicas, self.slots)
         high = self.limits.max_utilization * top / self.load.mean_work
-        if self._at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
+        if self.at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
             return high
         low, least = 0.0, 1e-9 * high
         while high - low > 1e-6 * high and high > least:
             middle = 0.5 * (low + high)
-            if self._at_rate(middle).is_admissible(replicas):
+            if self.at_rate(middle).is_admissible(replicas):
                 low = middle
             else:
                 high = middle
@@ -267,7 +267,8 @@ class OccupancyTable(PoolRange):
         least = self.load.offered_work / (one * self.limits.max_utilization)
         return max(1, math.ceil(least * (1.0 - 1e-12)))
 
-    def _at_rate(self, arrival_rate: float) -> OccupancyTable:
+    def at_rate(self, arrival_rate: float) -> OccupancyTable:
+        """The same pool at another arrival rate."""
         load = replace(self.load, arrival_rate=arrival_rate)
         return self._with(load, self.capacity)
 

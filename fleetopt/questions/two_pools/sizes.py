@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -71,22 +72,35 @@ class Sizes:
         """Share of the requests in (lo, hi]."""
         return self.case.lengths.share(lo, hi)
 
+    def at(self, lam: float) -> Sizes:
+        """The same pools at another arrival rate; what was summed is not summed again."""
+        other = copy(self)
+        other.case = replace(self.case, arrival_rate=lam)
+        return other
+
     def split(self, b_short: int, gamma: float = 1.0) -> tuple[PoolSize | None, PoolSize | None]:
         """The pools up to `b_short` and above it; None where there are no requests.
 
         gamma: requests of up to so many times `b_short` are compressed into the lower pool.
         Raises InputError, and InfeasibleError where the published method has no figures.
         """
+        short, long = self.ranges(b_short, gamma)
+        return (
+            self.size(short, self._asked.short) if short else None,
+            self.size(long, self._asked.long) if long else None,
+        )
+
+    def ranges(self, b_short: int, gamma: float = 1.0) -> tuple[Served | None, Served | None]:
+        """What the pools of a split serve; None where there are no requests."""
         first, last = self.points[0], self.points[-1]
         if self._asked.is_one_pool(b_short):
-            return self.size(Served(first, last), self._asked.short), None
+            return Served(first, last), None
         if b_short not in self.points:
-            return None, self.size(Served(first, last), self._asked.long)
+            return None, Served(first, last)
         factor = self._asked.factor(b_short, gamma)
         above = self.case.serves(b_short, last, gamma_lo=factor)
-        long = self.size(above, self._asked.long) if self.case.has_requests(above) else None
         below = self.case.serves(first, b_short, gamma_hi=factor)
-        return self.size(below, self._asked.short), long
+        return below, above if self.case.has_requests(above) else None
 
     def size(self, what: Served, gpu: ProfileSpec) -> PoolSize:
         """The least pool that keeps the bound on these replicas.
@@ -94,12 +108,8 @@ class Sizes:
         Where none does, however large, the one that keeps the utilization. Raises InputError
         if a replica cannot hold the context.
         """
-        profile = self.case.profile(gpu.name)
-        if self.case.capacity(profile, what.hi_tokens).slots < 1:
-            text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
-            raise InputError.single("gpu", text)
-        rate = self.case.pool_rate(what)
-        table = self._makers[profile.name](self._counted(what), rate)
+        table = self.table(what, gpu)
+        rate, profile = self.case.pool_rate(what), self.case.profile(gpu.name)
         found = table.min_replicas()
         replicas = _by_utilization(table) if found is None else found
         p99_ms = 1000.0 * (table.row(replicas).percentile_s("ttft", 99.0) or math.inf)
@@ -114,6 +124,17 @@ class Sizes:
             meets=found is not None and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6),
             utilization=maker(self._true, profile)(what, rate).utilization(replicas),
         )
+
+    def table(self, what: Served, gpu: ProfileSpec) -> PoolTable:
+        """The table of a pool at its arrival rate.
+
+        Raises InputError if a replica cannot hold the context.
+        """
+        profile = self.case.profile(gpu.name)
+        if self.case.capacity(profile, what.hi_tokens).slots < 1:
+            text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
+            raise InputError.single("gpu", text)
+        return self._makers[profile.name](self._counted(what), self.case.pool_rate(what))
 
     def _counted(self, what: Served) -> Served:
         """The requests whose service times the method counts.
