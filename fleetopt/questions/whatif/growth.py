@@ -54,7 +54,7 @@ class GrowingFleet:
     @property
     def hopeless(self) -> tuple[str, ...]:
         """Pools that keep the bound on no number of replicas."""
-        most = {name: pool.replicas for name, pool in _pools(_largest(self.fleets).split).items()}
+        most = {name: pool.replicas for name, pool in pools_of(_largest(self.fleets).split).items()}
         return tuple(name for name, n in most.items() if self.reaches[name].rate(n) == 0.0)
 
     @property
@@ -103,7 +103,7 @@ def _reach(sizes: Sizes, what: Served, gpu: ProfileSpec) -> Reach:
 def _sized(sizes: Sizes, b_short: int, lam: float, reaches: Mapping[str, Reach]) -> SizedFleet:
     """The least fleet at the rate of `sizes`."""
     split = Split(b_short, 1.0, *sizes.split(b_short))
-    replicas = {name: pool.replicas for name, pool in _pools(split).items()}
+    replicas = {name: pool.replicas for name, pool in pools_of(split).items()}
     most = carried(reaches, replicas)
     if most < lam * (1.0 - 1e-5):
         return SizedFleet(lam, split, None, (), "")
@@ -116,8 +116,8 @@ def _steps(fleets: Sequence[SizedFleet], reaches: Mapping[str, Reach]) -> tuple[
     least, largest = min(fleets, key=lambda fleet: fleet.lam), _largest(fleets)
     if any(fleet.add_before_lam is None for fleet in (least, largest)):
         return ()
-    first = {name: pool.replicas for name, pool in _pools(least.split).items()}
-    last = {name: pool.replicas for name, pool in _pools(largest.split).items()}
+    first = {name: pool.replicas for name, pool in pools_of(least.split).items()}
+    last = {name: pool.replicas for name, pool in pools_of(largest.split).items()}
     if sum(last.values()) - sum(first.values()) > MOST_STEPS:
         return ()
     return tuple(staircase(reaches, first, least.lam, largest.lam))
@@ -127,6 +127,7 @@ def _largest(fleets: Sequence[SizedFleet]) -> SizedFleet:
     return max(fleets, key=lambda fleet: fleet.lam)
 
 
-def _pools(split: Split) -> Mapping[str, PoolSize]:
+def pools_of(split: Split) -> Mapping[str, PoolSize]:
+    """The pools of a split by their names, those without requests left out."""
     both = {SHORT: split.short, LONG: split.long}
     return {name: pool for name, pool in both.items() if pool is not None}
