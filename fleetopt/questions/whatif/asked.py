@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.errors import Fault, InputError, near
@@ -15,25 +15,30 @@ def pools_over_rates(stated: WhatIf) -> tuple[TwoPools, Sizes]:
 
     Raises InputError with every fault of the files and profiles that it names.
     """
-    lengths, known = _read(stated, {"gpu_short": stated.gpu_short, "gpu_long": stated.gpu_long})
-    asked = _two_pools(stated, lengths, known[stated.gpu_short], known[stated.gpu_long])
+    lengths, (short, long) = read(stated)
+    asked = _two_pools(stated, lengths, short, long)
     return asked, Sizes(asked, asked.split(stated.b_short))
 
 
-def pools_of_gpus(stated: WhatIf) -> tuple[TwoPools, Sizes, tuple[ProfileSpec, ...]]:
+def pools_of_gpus(stated: WhatIf) -> tuple[Sizes, Sequence[ProfileSpec]]:
     """The sizes of pools on each of the GPUs to compare, and their profiles.
 
     Raises InputError as above.
     """
-    names = {f"gpu_compare[{i}]": name for i, name in enumerate(stated.gpu_compare)}
-    lengths, known = _read(stated, names)
-    gpus = tuple(known[name] for name in stated.gpu_compare)
+    lengths, gpus = read(stated)
     asked = _two_pools(stated, lengths, gpus[0], gpus[-1])
     keys = {"gpus": list(stated.gpu_compare), "profiles": list(gpus)}
-    return asked, Sizes(asked, asked.split(stated.b_short, **keys)), gpus
+    return Sizes(asked, asked.split(stated.b_short, **keys)), gpus
 
 
-def _read(stated: WhatIf, names: Mapping[str, str]) -> tuple[LengthCdf, dict[str, ProfileSpec]]:
+def read(stated: WhatIf) -> tuple[LengthCdf, Sequence[ProfileSpec]]:
+    """The lengths, and the profiles of the GPUs to compare, else of the two pools.
+
+    Raises InputError with every fault.
+    """
+    pair = {"gpu_short": stated.gpu_short, "gpu_long": stated.gpu_long}
+    compared = {f"gpu_compare[{i}]": name for i, name in enumerate(stated.gpu_compare)}
+    names = compared or pair
     known = {**read_profiles(), **{spec.name: spec for spec in stated.profiles}}
     faults = [
         Fault(place, f"unknown GPU {name!r}", near(name, known))
@@ -48,7 +53,8 @@ def _read(stated: WhatIf, names: Mapping[str, str]) -> tuple[LengthCdf, dict[str
             faults += error.faults
     if faults or isinstance(lengths, str):
         raise InputError(faults)
-    return lengths.lengths() if isinstance(lengths, Workload) else lengths, known
+    whole = lengths.lengths() if isinstance(lengths, Workload) else lengths
+    return whole, [known[name] for name in names.values()]
 
 
 def _two_pools(

@@ -150,7 +150,7 @@ def compare_gpus(
     Raises InputError for wrong input, and InfeasibleError where the published method has no
     figures.
     """
-    _, sizes, gpus = pools_of_gpus(stated)
+    sizes, gpus = pools_of_gpus(stated)
     left_out: dict[str, None] = {}
     fleets: list[ComparedFleet] = []
     for lam in dict.fromkeys(stated.rates):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from fleetopt.errors import InputError
 from fleetopt.problem import ProfileSpec, WhatIf
 from fleetopt.questions.two_pools import PoolSize, Sizes, Split
 from fleetopt.questions.whatif.asked import pools_over_rates
@@ -89,15 +90,19 @@ def when_to_add(stated: WhatIf) -> GrowingFleet:
     short, long = sizes.ranges(stated.b_short)
     named = {SHORT: (short, asked.short), LONG: (long, asked.long)}
     reaches = {
-        name: _reach(sizes, what, gpu) for name, (what, gpu) in named.items() if what is not None
+        name: _reach(sizes, name, what, gpu) for name, (what, gpu) in named.items() if what is not None
     }
     fleets = tuple(_sized(sizes.at(lam), stated.b_short, lam, reaches) for lam in stated.rates)
     return GrowingFleet(stated, fleets, reaches, _steps(fleets, reaches), sizes.case.notes)
 
 
-def _reach(sizes: Sizes, what: Served, gpu: ProfileSpec) -> Reach:
-    share = sizes.case.lengths.served_share(what)
-    return Reach(what, gpu, share, sizes.table(what, gpu))
+def _reach(sizes: Sizes, name: str, what: Served, gpu: ProfileSpec) -> Reach:
+    try:
+        table = sizes.table(what, gpu)
+    except InputError as error:
+        place = f"gpu_{name}"
+        raise InputError([replace(fault, place=place) for fault in error.faults]) from None
+    return Reach(what, gpu, sizes.case.lengths.served_share(what), table)
 
 
 def _sized(sizes: Sizes, b_short: int, lam: float, reaches: Mapping[str, Reach]) -> SizedFleet:
