@@ -63,6 +63,10 @@ class Growth(Stated):
             return None
         return DAYS[self.period] * math.log(ratio) / math.log1p(self.share)
 
+    def times(self, days: float) -> float:
+        """What the arrival rate is multiplied by in so many days."""
+        return float((1.0 + self.share) ** (days / DAYS[self.period]))
+
     @property
     def text(self) -> str:
         """As a user writes it, such as '5%/month'."""

@@ -115,7 +115,7 @@ def _answer(growing: GrowingFleet) -> Iterator[str]:
         f"At {wording.rate(now.lam)} requests per second {fleet} are enough; add to the "
         f"{_and(now.grows)} pool before {wording.rate(now.add_before_lam)}{day}."
     )
-    yield f"What holds them back there: {now.limit}."
+    yield f"Held back there by: {now.limit}."
     if len(growing.fleets) > 1:
         traffic, gpus = growing.factors
         yield f"{traffic:.3g} times the requests take {gpus:.3g} times the GPUs."
