@@ -134,9 +134,7 @@ def _compare(
         ctx.exit(NOT_VERIFIED)
 
 
-def _stated(
-    ctx: click.Context, solve: bool, plot: str | None, output: str | None
-) -> WhatIf:
+def _stated(ctx: click.Context, solve: bool, plot: str | None, output: str | None) -> WhatIf:
     """The question. Raises InputError with every fault of the options and the files."""
     from fleetopt.cli.statement import given_options, named, output_file_faults, overlaid
     from fleetopt.errors import Fault, InputError

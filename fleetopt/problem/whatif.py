@@ -37,7 +37,9 @@ class Growth(Stated):
         number = _number(found[1]) if found else None
         period = (found[3] or "year").lower() if found else ""
         if found is None or number is None or period not in DAYS:
-            raise ValueError(f"expected a growth such as '20%' a year or '5%/month', got {stated!r}")
+            raise ValueError(
+                f"expected a growth such as '20%' a year or '5%/month', got {stated!r}"
+            )
         share = number / 100.0 if found[2] else number
         if share <= -1.0:
             raise ValueError(f"must be more than -100 %, got {stated!r}")

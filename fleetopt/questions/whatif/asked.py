@@ -27,8 +27,8 @@ def pools_of_gpus(stated: WhatIf) -> tuple[Sizes, Sequence[ProfileSpec]]:
     """
     lengths, gpus = read(stated)
     asked = _two_pools(stated, lengths, gpus[0], gpus[-1])
-    keys = {"gpus": list(stated.gpu_compare), "profiles": list(gpus)}
-    return Sizes(asked, asked.split(stated.b_short, **keys)), gpus
+    problem = asked.split(stated.b_short, gpus=list(stated.gpu_compare), profiles=list(gpus))
+    return Sizes(asked, problem), gpus
 
 
 def read(stated: WhatIf) -> tuple[LengthCdf, Sequence[ProfileSpec]]:

@@ -173,9 +173,9 @@ class _Pools:
     ) -> None:
         self._sizes = sizes
         short, long = sizes.ranges(b_short)
-        places = {"whole": Served(0, sizes.points[-1]), "short": short, "long": long}
-        if short is None or long is None:
-            del places["short"], places["long"]
+        places = {"whole": Served(0, sizes.points[-1])}
+        if short is not None and long is not None:
+            places |= {"short": short, "long": long}
         self._sized: dict[tuple[str, str], PoolSize] = {}
         for place, what in places.items():
             for gpu in gpus:

@@ -90,7 +90,9 @@ def when_to_add(stated: WhatIf) -> GrowingFleet:
     short, long = sizes.ranges(stated.b_short)
     named = {SHORT: (short, asked.short), LONG: (long, asked.long)}
     reaches = {
-        name: _reach(sizes, name, what, gpu) for name, (what, gpu) in named.items() if what is not None
+        name: _reach(sizes, name, what, gpu)
+        for name, (what, gpu) in named.items()
+        if what is not None
     }
     fleets = tuple(_sized(sizes.at(lam), stated.b_short, lam, reaches) for lam in stated.rates)
     return GrowingFleet(stated, fleets, reaches, _steps(fleets, reaches), sizes.case.notes)

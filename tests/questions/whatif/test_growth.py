@@ -42,7 +42,9 @@ def test_growth_as_a_text(text: str, share: float, period: str) -> None:
     assert validate(Growth, growth.text, "") == growth
 
 
-@pytest.mark.parametrize("text", ["", "fast", "5%/decade", "nan%", "inf", "-100%", "-1", "5%%", "%"])
+@pytest.mark.parametrize(
+    "text", ["", "fast", "5%/decade", "nan%", "inf", "-100%", "-1", "5%%", "%"]
+)
 def test_wrong_growth(text: str) -> None:
     with pytest.raises(InputError):
         validate(WhatIf, {"cdf": "azure", "growth": text}, "")

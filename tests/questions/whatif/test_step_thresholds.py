@@ -16,9 +16,7 @@ from fleetopt.questions.whatif.asked import pools_over_rates
 FIGURES = Path(__file__).resolve().parents[4] / "shared" / "reference" / "published_scenarios.json"
 H100 = {"gpu_short": "h100", "gpu_long": "h100"}
 A10G = {"gpu_short": "a10g", "gpu_long": "a10g"}
-PUZZLE = WhatIf(
-    cdf="azure", long_max_ctx=8192, lam_range=(25, 50, 100, 150, 200, 300, 400), **H100
-)
+PUZZLE = WhatIf(cdf="azure", long_max_ctx=8192, lam_range=(25, 50, 100, 150, 200, 300, 400), **H100)
 QUESTIONS = {
     "azure on h100, held by the cap": PUZZLE,
     "azure on a10g, held by prefill": WhatIf(
