@@ -52,7 +52,7 @@ _question = together(
               help="Simulate pools just below and above their thresholds, or the fleets of "
                    "--gpu-compare.")  # fmt: skip
 @click.option("--solve", is_flag=True,
-              help="With --gpu-compare: also the cheapest fleet that may split anywhere.")  # fmt: skip
+              help="With --gpu-compare: also the cheapest fleet, split anywhere.")  # fmt: skip
 @click.option("--plot", metavar="FILE", help="Draw the steps or the costs: .png or .svg.")
 @output
 @click.pass_context

@@ -113,7 +113,7 @@ def _draw_bars(axes: Axes, fleets: Sequence[ComparedFleet]) -> None:
     for place, cost, fleet in zip(places, costs, fleets, strict=True):
         missed = "" if fleet.meets else ", misses the SLO"
         axes.text(cost, place, f" {cost:,.1f}{missed}", va="center", fontsize=8)
-    axes.set_xlabel("cost, K$ a year")
+    axes.set_xlabel("cost, K$ a year, of one pool for all lengths, or of a short + a long pool")
     axes.set_xlim(0, 1.2 * max(costs))
 
 

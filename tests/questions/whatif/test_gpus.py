@@ -53,8 +53,12 @@ def test_one_pool_is_that_of_a_split_at_the_largest_context(compared: GpuCompari
         if fleet.whole is None:
             continue
         alone = WhatIf(
-            cdf="azure", b_short=8192, long_max_ctx=8192, gpu_short=fleet.gpu, lam_range=(fleet.lam,)
-        )  # fmt: skip
+            cdf="azure",
+            b_short=8192,
+            long_max_ctx=8192,
+            gpu_short=fleet.gpu,
+            lam=fleet.lam,
+        )
         _, sizes = pools_over_rates(alone)
         short, long = sizes.split(8192)
         assert long is None
