@@ -44,7 +44,8 @@ class Process:
 def fastest_process(arguments: Sequence[str], repeats: int, start: str = START) -> Process:
     """The fastest of a few runs of `fleetopt` with these arguments, after one to warm up.
 
-    start: Python that runs the command; another program's, to compare it. Raises RuntimeError, with what the process said, if it fails.
+    start: Python that runs the command; another program's, to compare it.
+    Raises RuntimeError, with what the process said, if it fails.
     """
     runs = [_run(arguments, start) for _ in range(repeats + 1)]
     return min(runs[1:], key=lambda run: run.seconds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 
 from benchmarks.figures import Figure, Subject, Target
 from benchmarks.timing import fastest_process, fastest_s
@@ -17,8 +16,6 @@ QUESTIONS = {
               "--lam-range", *(f"{rate:g}" for rate in RATES)),
     "GPUs": (*_POOLS, "--gpu-compare", "a10g", "a100", "h100"),
 }  # fmt: skip
-_GAMMAS = 11
-"""Factors of compression that vllm-sr-sim sweeps at each rate; each makes a design."""
 _PEER = "import sys; from run_sim import main; main(sys.argv[1:])"
 
 
@@ -36,24 +33,33 @@ def measure() -> Iterator[Figure]:
 
 
 def _designs() -> Iterator[Figure]:
-    """Designs, that is sizes of two pools, per second; both tools in one process."""
+    """Least fleets of two pools per second, in one process, for rates from 25 to 1000.
+
+    fleetopt finds every step of the range in one pass; the peer is asked for the rate in the
+    middle of each step, without compression, and sizes the same pools.
+    """
     from fleetopt.problem import WhatIf
     from fleetopt.questions.whatif import when_to_add
 
     stated = WhatIf(
-        cdf="azure", gpu_short="h100", gpu_long="h100", long_max_ctx=8192, lam_range=RATES
+        cdf="azure", gpu_short="h100", gpu_long="h100", long_max_ctx=8192, lam_range=(25, 1000)
     )
-    designs = len(when_to_add(stated).steps) + len(RATES)
-    own = designs / fastest_s(lambda: when_to_add(stated), 5)
+    steps = when_to_add(stated).steps
+    own = len(steps) / fastest_s(lambda: when_to_add(stated), 5)
     yield Figure("fleetopt, designs", own, "1/s")
-    if not find_spec("run_sim"):
+    if not find_spec("fleet_sim"):
         return
-    from run_sim import GPU_REGISTRY, load_cdf
-    from run_sim import _whatif_single as swept
+    from fleet_sim import H100_80GB, FleetOptimizer
+    from run_sim import load_cdf
 
-    cdf, gpu = load_cdf(str(Path(_CDF))), GPU_REGISTRY["h100"]
-    seconds = fastest_s(lambda: swept(cdf, RATES, gpu, gpu, 4096, 500.0, 8192), 3)
-    peer = len(RATES) * _GAMMAS / seconds
+    cdf, rates = load_cdf(_CDF), [(step.from_lam + step.until_lam) / 2 for step in steps]
+    sizing = FleetOptimizer(H100_80GB, H100_80GB, 4096, 500.0, 8192)
+
+    def sized() -> None:
+        for rate in rates:
+            sizing.sweep_analytical(cdf, rate, [1.0], verbose=False)
+
+    peer = len(rates) / fastest_s(sized, 3)
     yield Figure("vllm-sr-sim, designs", peer, "1/s")
     yield Figure("fleetopt / vllm-sr-sim, designs", own / peer, "times", Target("at least", 20))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError, InputError
 from fleetopt.optimization.tables import maker
+from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import FleetProblem, ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.queueing.availability import replicas_to_buy
@@ -62,6 +63,7 @@ class Sizes:
     def __init__(self, asked: TwoPools, problem: FleetProblem) -> None:
         self.case = Case.of(problem)
         self._asked = asked
+        self._known: dict[tuple[Served, str], PoolTable] = {}
 
     @property
     def points(self) -> Sequence[int]:
@@ -122,7 +124,7 @@ class Sizes:
             p99_ttft_ms=p99_ms,
             # the published method holds only the wait to the bound, not the TTFT that it reports
             meets=found is not None and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6),
-            utilization=maker(self._true, profile)(what, rate).utilization(replicas),
+            utilization=self._true_table(what, profile, table).utilization(replicas),
         )
 
     def table(self, what: Served, gpu: ProfileSpec) -> PoolTable:
@@ -134,7 +136,14 @@ class Sizes:
         if self.case.capacity(profile, what.hi_tokens).slots < 1:
             text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
             raise InputError.single("gpu", text)
-        return self._makers[profile.name](self._counted(what), self.case.pool_rate(what))
+        return self._table(what, profile.name).at_rate(self.case.pool_rate(what))
+
+    def _table(self, what: Served, gpu: str) -> PoolTable:
+        """The table of a pool at some rate, made once."""
+        if (what, gpu) not in self._known:
+            make = self._makers[gpu]
+            self._known[what, gpu] = make(self._counted(what), self.case.pool_rate(what))
+        return self._known[what, gpu]
 
     def _counted(self, what: Served) -> Served:
         """The requests whose service times the method counts.
@@ -156,6 +165,12 @@ class Sizes:
     @cached_property
     def _makers(self) -> dict[str, Callable[[Served, float], PoolTable]]:
         return {profile.name: maker(self.case, profile) for profile in self.case.profiles}
+
+    def _true_table(self, what: Served, profile: CalibratedProfile, table: PoolTable) -> PoolTable:
+        """The table that counts all work; the pool's own, unless the method leaves some out."""
+        if self._asked.method == "fleetopt":
+            return table
+        return maker(self._true, profile)(what, self.case.pool_rate(what))
 
     @cached_property
     def _true(self) -> Case:
