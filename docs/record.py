@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [examples]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [trace]
+                      [routers] [examples]
 """
 
 from __future__ import annotations
@@ -79,6 +79,16 @@ def workload() -> None:
     with tempfile.TemporaryDirectory() as place:
         drawn = walk("workloads.md", Path(place)) / "chat.png"
         shutil.copy(drawn, ROOT / "docs" / "figures" / "workload.png")
+
+
+def whatif() -> None:
+    """The figures of the pages on growth and on GPUs, by doing what the pages say."""
+    from walkthrough import walk
+
+    for page, figure in (("growth.md", "growth.png"), ("which-gpu.md", "gpus.png")):
+        with tempfile.TemporaryDirectory() as place:
+            drawn = walk(page, Path(place)) / figure
+            shutil.copy(drawn, ROOT / "docs" / "figures" / figure)
 
 
 def trace() -> None:

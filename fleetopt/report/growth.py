@@ -94,7 +94,7 @@ def _sections(
     yield line(answer, width, "bold")
     yield from (line(text, width) for text in rest)
     yield section("Least fleets", _fleets(growing))
-    if growing.steps:
+    if len(growing.steps) > 1:
         yield section(f"Every step from {_range(growing)} requests per second", _steps(growing))
     if checked is not None:
         yield section("In the simulator, at 0.98 and 1.05 of what each pool carries",

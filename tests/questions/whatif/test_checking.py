@@ -20,8 +20,10 @@ MANY = {
         cdf="azure", long_max_ctx=8192, lam_range=(25, 50, 100, 150, 200, 300, 400), **H100
     ),
     "azure on a10g": WhatIf(cdf="azure", lam_range=(25, 50, 100), **A10G),
-    "lmsys on h100": WhatIf(cdf="lmsys", lam_range=(25, 50, 100, 200), **H100),
-    "agents on h100": WhatIf(cdf="agent_heavy", lam_range=(2, 5, 10, 20), **H100),
+    "lmsys on both": WhatIf(
+        cdf="lmsys", gpu_short="a10g", gpu_long="h100", lam_range=(25, 50, 100, 200)
+    ),
+    "agents on h100": WhatIf(cdf="agent_heavy", slo=1000, lam_range=(2, 5, 10, 20), **H100),
 }
 
 
