@@ -166,6 +166,7 @@ if __name__ == "__main__":
         "accuracy": accuracy,
         "speed": speed,
         "workload": workload,
+        "whatif": whatif,
         "trace": trace,
         "routers": routers,
         "examples": examples,

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from walkthrough import walk
 
-
 FIGURES = {"growth.md": "growth.png", "which-gpu.md": "gpus.png"}
 
 
