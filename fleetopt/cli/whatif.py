@@ -136,7 +136,7 @@ def _compare(
 
 def _stated(ctx: click.Context, solve: bool, plot: str | None, output: str | None) -> WhatIf:
     """The question. Raises InputError with every fault of the options and the files."""
-    from fleetopt.cli.statement import given_options, named, output_file_faults, overlaid
+    from fleetopt.cli.statement import given_options, named, output_faults, overlaid
     from fleetopt.errors import Fault, InputError
     from fleetopt.problem import WhatIf, validate
 
@@ -149,7 +149,7 @@ def _stated(ctx: click.Context, solve: bool, plot: str | None, output: str | Non
     faults = named([*faults, *_faults_of_names(keys)], "", _origins(ctx))
     if solve and "gpu_compare" not in keys:
         faults.append(Fault("--solve", "is for --gpu-compare", "`fleetopt solve` finds fleets"))
-    faults += output_file_faults(output)
+    faults += output_faults(output)
     if plot is not None:
         from fleetopt.cli.frontier import plot_faults
 
