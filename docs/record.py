@@ -1,7 +1,8 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [profile] [disaggregation] [examples] [energy] [explain] [two_pools]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [trace]
+                      [routers] [profile] [disaggregation] [examples] [energy] [explain]
+                      [two_pools]
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ TWO_POOLS = {
     "where_to_split": "pareto --cdf data/lmsys_cdf.json --lam 100 --simulate",
     "optimize": "optimize --cdf data/azure_cdf.json --lam 100 --gpu-short a10g --gpu-long h100 "
     "--long-max-ctx 8192",
+}
 DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
@@ -142,6 +144,16 @@ def workload() -> None:
         shutil.copy(drawn, ROOT / "docs" / "figures" / "workload.png")
 
 
+def whatif() -> None:
+    """The figures of the pages on growth and on GPUs, by doing what the pages say."""
+    from walkthrough import walk
+
+    for page, figure in (("growth.md", "growth.png"), ("which-gpu.md", "gpus.png")):
+        with tempfile.TemporaryDirectory() as place:
+            drawn = walk(page, Path(place)) / figure
+            shutil.copy(drawn, ROOT / "docs" / "figures" / figure)
+
+
 def trace() -> None:
     """One fleet at Poisson arrivals and on Azure's code trace, which `AZURE_CODE` names.
 
@@ -217,6 +229,7 @@ if __name__ == "__main__":
         "accuracy": accuracy,
         "speed": speed,
         "workload": workload,
+        "whatif": whatif,
         "trace": trace,
         "routers": routers,
         "profile": profile,
