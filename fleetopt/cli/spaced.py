@@ -46,8 +46,7 @@ def joined(words: Sequence[str], spaced: Collection[str]) -> list[str]:
     taking = begun = False
     for word in words:
         if _is_option(word):
-            name, sign, _ = word.partition("=")
-            taking, begun = name in spaced, bool(sign)
+            taking, begun = word in spaced, False
             result.append(word)
         elif taking and begun:
             result[-1] = f"{result[-1].rstrip(',')},{word.strip(',')}"
