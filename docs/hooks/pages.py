@@ -40,6 +40,7 @@ PARTS = {
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
     "routers agent": lambda: _fenced("text", "docs/measured/routers_agent.txt"),
+    "routers prefix": lambda: _fenced("text", "docs/measured/routers_prefix.txt"),
     "routers azure": lambda: _fenced("text", "docs/measured/routers_azure.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
     "trace fleets": measured.trace_fleets,

@@ -14,6 +14,7 @@ from fleetopt.problem.lengths import LengthCdf as LengthCdf
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
 from fleetopt.problem.router import RouterStatement as RouterStatement
+from fleetopt.problem.sessions import SessionStatement as SessionStatement
 from fleetopt.problem.simulation import FailureRates as FailureRates
 from fleetopt.problem.simulation import FleetSimulation as FleetSimulation
 from fleetopt.problem.simulation import PoolStatement as PoolStatement

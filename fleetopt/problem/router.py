@@ -20,6 +20,7 @@ RouterName = Literal[
     "spillover",
     "model",
     "semantic",
+    "prefix",
 ]
 ROUTERS: tuple[str, ...] = get_args(RouterName)
 _ALIASES = {
@@ -35,6 +36,8 @@ _ALIASES = {
     "spilloverrouter": "spillover",
     "modelrouter": "model",
     "semanticrouter": "semantic",
+    "prefixaware": "prefix",
+    "prefixrouter": "prefix",
 }
 """Published and other spellings, without their dashes."""
 PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -47,6 +50,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "spillover": ("thresholds", "pressure"),
     "model": ("pools", "fallback"),
     "semantic": ("classes", "confusion", "latency_ms"),
+    "prefix": ("thresholds", "imbalance"),
 }
 """What each router takes."""
 _LISTS = ("thresholds", "never", "classes")
@@ -61,7 +65,7 @@ class RouterStatement(Stated):
     name: RouterName = "length"
     """Which router."""
     thresholds: tuple[Tokens, ...] = ()
-    """length, spillover: total lengths at which the pools split, ascending; the context
+    """length, spillover, prefix: total lengths at which the pools split, ascending; the context
     windows if absent."""
     threshold: Tokens | None = None
     """compress: length to which prompts are cut; the shortest context window if absent."""
@@ -77,6 +81,8 @@ class RouterStatement(Stated):
     """random: whether a pool is as likely as it has replicas."""
     pressure: float = Field(default=1.0, gt=0)
     """spillover: sequences over those that run at once, above which requests overflow."""
+    imbalance: int = Field(default=8, ge=0)
+    """prefix: sequences by which the replica with the prefix may exceed the emptiest."""
     pools: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """model: pools of each model; a model that is not here has those of its own name."""
     fallback: str = ""

@@ -84,6 +84,11 @@ def standing_in_words(simulation: Simulation) -> str:
     return f"{words}: {', '.join(_attained(simulation.fleet, stated.slo))}."
 
 
+def cached_share(figures: RequestFigures) -> str:
+    """Share of the prompt tokens that prefix caches held."""
+    return wording.share(figures.hit_tokens / max(1, figures.prompt_tokens))
+
+
 def fleet_in_words(simulation: Simulation) -> str:
     """The fleet, such as '2 h100 to 4,096, 23 h100 to 65,536 behind the length router'."""
     pools = [
@@ -221,6 +226,8 @@ def _notes(simulation: Simulation) -> Iterator[str]:
             if simulation.standing == "unstable"
             else ""
         )
+    if any(pool.prefix_cache_tokens for pool in scenario.fleet.pools):
+        yield f"{cached_share(fleet)} of all prompt tokens were found in prefix caches"
     if fleet.preemptions:
         yield f"{fleet.preemptions:,} preemptions for want of KV blocks"
     if fleet.restarts:
@@ -266,7 +273,8 @@ def _row(
             row |= _flat(f"{label}_{metric}_ms", found)
     row |= _flat("misrouted", figures.misrouted) | _flat("goodput_per_s", figures.goodput_per_s)
     row["output_tokens_per_s"] = figures.output_tokens_per_s
-    row["preemptions"], row["restarts"] = figures.preemptions, figures.restarts
+    for key in ("preemptions", "restarts", "prompt_tokens", "hit_tokens"):
+        row[key] = getattr(figures, key)
     for key in ("gpu", "replicas", "gpus", "max_context", "slots", "unstable", "backlog_per_s"):
         row[key] = getattr(pool, key) if pool else None
     for key in ("utilization", "busy", "kv_use", "up", "power_w"):

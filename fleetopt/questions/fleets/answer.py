@@ -33,6 +33,7 @@ class RequestFigures:
         ("p50" to "p99.9"), of completed requests; empty where a pool is unstable.
     attained: share of arrivals within each bound, in the order of the SLO.
     misrouted: share of arrivals sent to a pool where they do not fit.
+    prompt_tokens, hit_tokens: of all arrivals, and of those found in prefix caches.
     goodput_per_s, output_tokens_per_s: requests within every bound, and tokens of completed
         ones, per second.
     """
@@ -51,6 +52,8 @@ class RequestFigures:
     output_tokens_per_s: float
     preemptions: int
     restarts: int
+    prompt_tokens: int
+    hit_tokens: int
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,8 @@ def _requests(result: FleetResult, group: str, unstable: bool) -> RequestFigures
         output_tokens_per_s=sum(part.output_tokens for part in parts) / measured_s,
         preemptions=sum(part.preemptions for part in parts),
         restarts=sum(part.restarts for part in parts),
+        prompt_tokens=sum(part.prompt_tokens for part in parts),
+        hit_tokens=sum(part.hit_tokens for part in parts),
     )
 
 

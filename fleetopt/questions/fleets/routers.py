@@ -10,6 +10,7 @@ from fleetopt.simulation.routing import (
     CompressAndRoute,
     FewestSequences,
     PowerOfTwo,
+    PrefixAware,
     RandomPool,
     RoundRobin,
     Router,
@@ -27,6 +28,7 @@ TITLES = {
     "spillover": "Spillover",
     "model": "ModelRouter",
     "semantic": "SemanticRouter",
+    "prefix": "PrefixAware",
 }
 """What reports call the routers; the first three are published names."""
 _COMPRESSION_S = 0.003
@@ -56,6 +58,8 @@ def router_of(stated: RouterStatement, simulation: FleetSimulation) -> Router:
         return RoundRobin()
     if stated.name == "random":
         return RandomPool(stated.by_replicas)
+    if stated.name == "prefix":
+        return PrefixAware(stated.thresholds, stated.imbalance)
     if stated.name == "spillover":
         return Spillover(stated.thresholds, stated.pressure)
     return ByLength(stated.thresholds)
