@@ -14,7 +14,7 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.questions.fleets import Simulation
 from fleetopt.simulation.fleet import FleetOutcome
 from fleetopt.simulation.fleet_records import Status
-from fleetopt.simulation.fleet_run import latencies_s
+from fleetopt.simulation.fleet_run import counted, latencies_s
 
 _SUFFIXES = {
     "--records": (".csv", ".parquet"),
@@ -52,7 +52,7 @@ def records(outcome: FleetOutcome) -> dict[str, np.ndarray]:
     Times are seconds from the start. status is what became of a request, replica counts in
     its pool, measured tells whether the request is part of the answer.
     """
-    traffic, window = outcome.traffic, outcome.window
+    traffic = outcome.traffic
     arrival_s, pool = outcome.arrival_s, outcome.column("pool")
     prompts = traffic.prompt_tokens
     if outcome.routing.prompt_tokens is not None:
@@ -60,7 +60,7 @@ def records(outcome: FleetOutcome) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {
         "request": np.arange(len(traffic)),
         "arrival_s": arrival_s,
-        "measured": (arrival_s >= window.warmup_s) & (arrival_s < window.measure_end_s),
+        "measured": counted(outcome),
         "pool": _named(pool, [spec.name for spec in outcome.fleet.pools]),
         "replica": _within_pool(outcome),
         "prompt_tokens": prompts,

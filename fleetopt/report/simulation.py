@@ -221,11 +221,7 @@ def _notes(simulation: Simulation) -> Iterator[str]:
     if fleet.truncated:
         yield f"{_of_all(fleet.truncated, fleet)} were cut off at their pool's context window"
     if fleet.unfinished:
-        yield f"{_of_all(fleet.unfinished, fleet)} were unfinished at the end" + (
-            ", in sound pools those that were under way when the runs stopped early"
-            if simulation.standing == "unstable"
-            else ""
-        )
+        yield f"{_of_all(fleet.unfinished, fleet)} were unfinished at the end"
     if any(pool.prefix_cache_tokens for pool in scenario.fleet.pools):
         yield f"{cached_share(fleet)} of all prompt tokens were found in prefix caches"
     if fleet.preemptions:

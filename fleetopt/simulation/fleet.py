@@ -12,6 +12,7 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.simulation.failures import Failures
 from fleetopt.simulation.fleet_model import FleetPool, Traffic
 from fleetopt.simulation.fleet_records import (
+    LEAST_MARKS,
     ClosedLoop,
     Faults,
     FleetRequests,
@@ -20,10 +21,13 @@ from fleetopt.simulation.fleet_records import (
     PoolEngine,
     Setting,
 )
+from fleetopt.simulation.pool import full_batch_s
 from fleetopt.simulation.records import Floats, Ints, Window, checkpoints
 from fleetopt.simulation.routing.knowledge import ORACLE, LengthKnowledge
 from fleetopt.simulation.routing.router import Router, Routing
 
+_PROOF_RESIDENCES = 2.0
+"""Longest residences after the warm-up before which a fleet of several pools does not stop."""
 CHECKPOINTS = 128
 """Points of the time series of a run."""
 
@@ -63,6 +67,8 @@ class FleetOutcome:
     trajectory: requests in the order in which they reached their pools.
     order: which request of the traffic each of them is.
     faults: failures and repairs of its nodes.
+    residence_s: of each pool, the time in a full batch of the longest request sent to it; 0 in
+        fleets of one pool.
     """
 
     fleet: Fleet
@@ -73,6 +79,7 @@ class FleetOutcome:
     trajectory: FleetTrajectory
     order: Ints | None
     faults: Faults
+    residence_s: Floats
 
     def column(self, name: str) -> np.ndarray:
         """A column of the trajectory in the order of the traffic."""
@@ -119,6 +126,8 @@ def simulate_fleet(
     routing = fleet.router.route(traffic, known, fleet.pools, rng)
     order = None if loop else _order_at_pools(traffic, routing)
     marks = checkpoints(window, CHECKPOINTS)
+    residence_s = _residences_s(fleet.pools, traffic, routing)
+    proof_s = window.warmup_s + _PROOF_RESIDENCES * float(residence_s.max())
     setting = Setting(
         window,
         marks,
@@ -126,12 +135,17 @@ def simulate_fleet(
         routing.threshold,
         loop or ClosedLoop(),
         outages,
-        (limits or Limits())._replace(timeout_s=fleet.timeout_s),
+        (limits or Limits())._replace(
+            timeout_s=fleet.timeout_s,
+            least_marks=max(LEAST_MARKS, int(np.searchsorted(marks, proof_s))),
+        ),
     )
     requests = _requests(traffic, known, routing, order)
     trajectory = run_compiled(engines(fleet.pools, routing), requests, setting)
     seen = window._replace(measure_end_s=_observed_s(trajectory, window))
-    return FleetOutcome(fleet, traffic, routing, seen, marks, trajectory, order, outages)
+    return FleetOutcome(
+        fleet, traffic, routing, seen, marks, trajectory, order, outages, residence_s
+    )
 
 
 def run_compiled(
@@ -149,6 +163,20 @@ def engines(pools: Sequence[FleetPool], routing: Routing) -> list[PoolEngine]:
     pressure = routing.pressure_sequences or (1.0,) * len(pools)
     numbers = zip(pools, overflow, pressure, strict=True)
     return [pool.engine(over, sequences) for pool, over, sequences in numbers]
+
+
+def _residences_s(pools: Sequence[FleetPool], traffic: Traffic, routing: Routing) -> Floats:
+    """The longest residence that each pool's requests can have once they are admitted."""
+    longest_s = np.zeros(len(pools))
+    for p, pool in enumerate(pools if len(pools) > 1 else ()):
+        mine = routing.pool == p
+        prompt, output = traffic.prompt_tokens[mine], traffic.output_tokens[mine]
+        if not prompt.size:
+            continue
+        work = -(-prompt // pool.iteration.chunk_tokens) + output
+        context = float(work @ (prompt + output)) / float(work.sum())
+        longest_s[p] = work.max() * full_batch_s(pool.iteration, pool.capacity, context)
+    return longest_s
 
 
 def _observed_s(trajectory: FleetTrajectory, window: Window) -> float:

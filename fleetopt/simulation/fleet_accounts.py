@@ -19,7 +19,6 @@ from fleetopt.simulation.fleet_replica import Replica, Request
 from fleetopt.simulation.fleet_state import REPLICA_TOTALS, token_bin_edges_s
 from fleetopt.simulation.records import Floats
 
-_LEAST_MARKS = 16
 _COLUMNS = {
     "arrival_s": "arrival_s",
     "admitted_s": "admitted_s",
@@ -118,7 +117,7 @@ class Accounts:
 
     def is_hopeless(self, mark: int) -> bool:
         """Whether a growing backlog could not drain in the time left even without arrivals."""
-        if mark + 1 < _LEAST_MARKS:
+        if mark + 1 < self.setting.limits.least_marks:
             return False
         marks, half = self.setting.checkpoint_s, mark // 2
         for now, then in zip(self.rows[mark], self.rows[half], strict=True):

@@ -11,6 +11,9 @@ import numpy as np
 from fleetopt.performance.profile import Capacity, IterationTime
 from fleetopt.simulation.records import Engine, Floats, Ints, Window
 
+LEAST_MARKS = 16
+"""Checkpoints before a backlog can prove that it diverges."""
+
 
 class Status(IntEnum):
     """What became of a request.
@@ -143,11 +146,13 @@ class Limits(NamedTuple):
 
     timeout_s: longest wait for admission. events: most events of a run.
     stop_early: 1 to stop when a pool's backlog cannot drain in the time left.
+    least_marks: checkpoints before a backlog can prove that.
     """
 
     timeout_s: float = math.inf
     events: int = 2**62
     stop_early: int = 1
+    least_marks: int = LEAST_MARKS
 
 
 class Setting(NamedTuple):

@@ -152,8 +152,19 @@ class FleetResult:
 
     @property
     def unstable(self) -> bool:
-        """Whether a pool's backlog grew without end in half of the runs or more."""
-        return 2 * sum(run.unstable for run in self.runs) >= len(self.runs)
+        """Whether a pool's backlog grew without end."""
+        return any(self.is_unstable(pool.name) for pool in self.fleet.pools)
+
+    def is_unstable(self, pool: str) -> bool:
+        """Whether a pool's backlog grew without end: in every run, or in half of the runs and on
+        average. After long bursts the line of a stable pool grows for most of some runs.
+        """
+        seen = [run.pools[pool] for run in self.runs]
+        grew = sum(run.unstable for run in seen)
+        if grew == len(seen):
+            return True
+        growth = statistics.mean_interval([run.growth_per_s for run in seen])
+        return 2 * grew >= len(seen) and growth.low > 0
 
     def groups(self, name: str = "fleet") -> list[GroupRun]:
         """A group's part in each run."""
@@ -185,7 +196,7 @@ class FleetResult:
 
     def goodput_per_s(self, group: str = "fleet") -> MeanInterval:
         """Completed requests within every bound, per second."""
-        rates = [run.groups[group].good / run.measured_s for run in self.runs]
+        rates = [run.groups[group].good / run.counted_s for run in self.runs]
         return statistics.mean_interval(rates)
 
     def share(self, count: str, group: str = "fleet") -> MeanInterval:

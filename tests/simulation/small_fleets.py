@@ -70,6 +70,7 @@ def fleets(draw: st.DrawFn) -> tuple[list[PoolEngine], FleetRequests, Setting]:
         draw(st.sampled_from([math.inf, 0.05, 0.4])),
         draw(st.sampled_from([10**9, 10**9, 10**9, 60])),
         draw(st.integers(0, 1)),
+        draw(st.sampled_from([16, 25])),
     )
     marks = checkpoints(window, draw(st.sampled_from([2, 40])))
     setting = Setting(window, marks, rule, threshold, loop, draw(faults(size)), limits)

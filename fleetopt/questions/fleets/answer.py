@@ -125,7 +125,7 @@ def answer_of(scenario: Scenario, runs: Sequence[FleetRun]) -> Simulation:
     """What replications of a scenario say together."""
     bounds = scenario.stated.slo
     result = FleetResult(scenario.fleet, tuple(bounds), tuple(runs))
-    unstable = any(unstable_pool(runs, pool.name) for pool in scenario.fleet.pools)
+    unstable = result.unstable
     fleet = _requests(result, "fleet", unstable)
     return Simulation(
         scenario=scenario,
@@ -148,18 +148,6 @@ def interval(
     if not math.isfinite(high - low):
         return Interval(estimate, None, None)
     return Interval(estimate, max(least, low), min(most, high))
-
-
-def unstable_pool(runs: Sequence[FleetRun], name: str) -> bool:
-    """Whether a pool's backlog grew without end: in every run, or in half of the runs and on
-    average. After long bursts the line of a stable pool grows for most of some runs.
-    """
-    seen = [run.pools[name] for run in runs]
-    grew = sum(pool.unstable for pool in seen)
-    if grew == len(seen):
-        return True
-    growth = mean_interval([pool.growth_per_s for pool in seen])
-    return 2 * grew >= len(seen) and growth.low > 0
 
 
 def _standing(scenario: Scenario, result: FleetResult, fleet: RequestFigures) -> Standing:
@@ -200,7 +188,7 @@ def _requests(result: FleetResult, group: str, unstable: bool) -> RequestFigures
     latency = {m: _latency(result, m, group) for m in metrics}
     single = len(result.runs) == 1
     shares = [result.attainment(i, group) for i in range(len(result.bounds))]
-    measured_s = sum(run.measured_s for run in result.runs)
+    counted_s = sum(run.counted_s for run in result.runs)
     return RequestFigures(
         kind=kind,
         name=name,
@@ -216,7 +204,7 @@ def _requests(result: FleetResult, group: str, unstable: bool) -> RequestFigures
         attained=tuple(_without_ends(interval(share), single) for share in shares),
         misrouted=_share(result, group),
         goodput_per_s=interval(result.goodput_per_s(group), least=0.0),
-        output_tokens_per_s=sum(part.output_tokens for part in parts) / measured_s,
+        output_tokens_per_s=sum(part.output_tokens for part in parts) / counted_s,
         preemptions=sum(part.preemptions for part in parts),
         restarts=sum(part.restarts for part in parts),
         prompt_tokens=sum(part.prompt_tokens for part in parts),
@@ -245,7 +233,7 @@ def _latency(result: FleetResult, metric: str, group: str) -> dict[str, Interval
 def _pool(scenario: Scenario, result: FleetResult, p: int) -> PoolFigures:
     pool, profile = scenario.fleet.pools[p], scenario.profiles[p]
     seen = [run.pools[pool.name] for run in result.runs]
-    unstable = unstable_pool(result.runs, pool.name)
+    unstable = result.is_unstable(pool.name)
     requests = _requests(result, f"pool {pool.name}", unstable)
     measured_s = sum(run.measured_s for run in result.runs)
     energy = [run.energy_j for run in seen if run.energy_j is not None]

@@ -133,6 +133,7 @@ def _run(
     timeout_s: float,
     most_events: int,
     stop_early: int,
+    least_marks: int,
     pools: Any,
     replicas: Any,
     requests: Any,
@@ -181,7 +182,9 @@ def _run(
             break
         while run.seen < checkpoint_s.size and checkpoint_s[run.seen] <= now:
             read(pools, replicas, series, run.seen)
-            if stop_early == 1 and diverges(series, checkpoint_s, run.seen, window.stop_s):
+            if stop_early == 1 and diverges(
+                series, checkpoint_s, run.seen, least_marks, window.stop_s
+            ):
                 run.stop = _DIVERGED
                 now = checkpoint_s[run.seen]
                 run.seen += 1
@@ -295,6 +298,7 @@ def run_fleet(
         float(limits.timeout_s),
         int(limits.events),
         int(limits.stop_early),
+        int(limits.least_marks),
         *state,
     )
     return fleet_trajectory(state)
