@@ -26,6 +26,8 @@ from fleetopt.simulation.records import Floats, Ints, Window, checkpoints
 from fleetopt.simulation.routing.knowledge import ORACLE, LengthKnowledge
 from fleetopt.simulation.routing.router import Router, Routing
 
+_LOOKED_AT = 10_000
+"""Requests that tell how long residences are before a run."""
 _PROOF_RESIDENCES = 2.0
 """Longest residences after the warm-up before which a fleet of several pools does not stop."""
 CHECKPOINTS = 128
@@ -67,8 +69,6 @@ class FleetOutcome:
     trajectory: requests in the order in which they reached their pools.
     order: which request of the traffic each of them is.
     faults: failures and repairs of its nodes.
-    residence_s: of each pool, the time in a full batch of the longest request sent to it; 0 in
-        fleets of one pool.
     """
 
     fleet: Fleet
@@ -79,7 +79,6 @@ class FleetOutcome:
     trajectory: FleetTrajectory
     order: Ints | None
     faults: Faults
-    residence_s: Floats
 
     def column(self, name: str) -> np.ndarray:
         """A column of the trajectory in the order of the traffic."""
@@ -89,6 +88,11 @@ class FleetOutcome:
         sorted_back = np.empty_like(values)
         sorted_back[self.order] = values
         return sorted_back
+
+    @cached_property
+    def residence_s(self) -> Floats:
+        """Of each pool, the time in a full batch of the longest request sent to it."""
+        return _residences_s(self.fleet.pools, self.traffic, self.routing, len(self.traffic))
 
     @cached_property
     def arrival_s(self) -> Floats:
@@ -126,8 +130,6 @@ def simulate_fleet(
     routing = fleet.router.route(traffic, known, fleet.pools, rng)
     order = None if loop else _order_at_pools(traffic, routing)
     marks = checkpoints(window, CHECKPOINTS)
-    residence_s = _residences_s(fleet.pools, traffic, routing)
-    proof_s = window.warmup_s + _PROOF_RESIDENCES * float(residence_s.max())
     setting = Setting(
         window,
         marks,
@@ -137,15 +139,13 @@ def simulate_fleet(
         outages,
         (limits or Limits())._replace(
             timeout_s=fleet.timeout_s,
-            least_marks=max(LEAST_MARKS, int(np.searchsorted(marks, proof_s))),
+            least_marks=_least_marks(fleet.pools, traffic, routing, marks),
         ),
     )
     requests = _requests(traffic, known, routing, order)
     trajectory = run_compiled(engines(fleet.pools, routing), requests, setting)
     seen = window._replace(measure_end_s=_observed_s(trajectory, window))
-    return FleetOutcome(
-        fleet, traffic, routing, seen, marks, trajectory, order, outages, residence_s
-    )
+    return FleetOutcome(fleet, traffic, routing, seen, marks, trajectory, order, outages)
 
 
 def run_compiled(
@@ -165,11 +165,24 @@ def engines(pools: Sequence[FleetPool], routing: Routing) -> list[PoolEngine]:
     return [pool.engine(over, sequences) for pool, over, sequences in numbers]
 
 
-def _residences_s(pools: Sequence[FleetPool], traffic: Traffic, routing: Routing) -> Floats:
-    """The longest residence that each pool's requests can have once they are admitted."""
+def _least_marks(
+    pools: Sequence[FleetPool], traffic: Traffic, routing: Routing, checkpoint_s: Floats
+) -> int:
+    """Checkpoints before a fleet may stop early: with several pools, some residences of theirs."""
+    if len(pools) < 2:
+        return LEAST_MARKS
+    longest_s = float(_residences_s(pools, traffic, routing, _LOOKED_AT).max())
+    proof_s = checkpoint_s[0] + _PROOF_RESIDENCES * longest_s
+    return max(LEAST_MARKS, int(np.searchsorted(checkpoint_s, proof_s)))
+
+
+def _residences_s(
+    pools: Sequence[FleetPool], traffic: Traffic, routing: Routing, requests: int
+) -> Floats:
+    """The longest residence that the first requests can have in each pool once admitted."""
     longest_s = np.zeros(len(pools))
-    for p, pool in enumerate(pools if len(pools) > 1 else ()):
-        mine = routing.pool == p
+    for p, pool in enumerate(pools):
+        mine = np.flatnonzero(routing.pool[:requests] == p)
         prompt, output = traffic.prompt_tokens[mine], traffic.output_tokens[mine]
         if not prompt.size:
             continue

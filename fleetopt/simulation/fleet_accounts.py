@@ -31,6 +31,7 @@ _COLUMNS = {
     "preemptions": "preemptions",
     "restarts": "restarts",
     "status": "status",
+    "client": "client",
 }
 _SERIES = ("waiting", "active", "completed", "up", "saturated")
 
@@ -48,6 +49,7 @@ class Accounts:
         self.requests = [Request(i, *row) for i, row in enumerate(zip(*columns, strict=True))]
         self.choices = requests.choices
         self.clients = [0.0] * setting.loop.clients
+        self.open_s: list[float] = requests.arrival_s.tolist() if setting.loop.is_beside else []
         self.held: list[list[Request]] = [[] for _ in pools]
         self.completed = [0] * len(pools)
         self.arrived = self.sent = self.fault = self.events = 0

@@ -158,6 +158,8 @@ def counted_end_s(outcome: FleetOutcome) -> float:
     window, run = outcome.window, outcome.trajectory
     if run.stop != Stop.DIVERGED:
         return window.measure_end_s
+    if len(outcome.fleet.pools) == 1:
+        return window.measure_end_s
     sound = [s for p, s in enumerate(outcome.residence_s.tolist()) if not _growth(outcome, p)[0]]
     end_s = min(window.measure_end_s, run.stopped_s - max(sound, default=0.0))
     return end_s if end_s > window.warmup_s else window.measure_end_s

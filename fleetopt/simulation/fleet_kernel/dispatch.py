@@ -172,7 +172,7 @@ def reject(
     """Turn request q away."""
     requests[q].status = status
     run.open_measured -= requests[q].arrival_s < end_s
-    if clients.size > 0:
+    if requests[q].client == 1:
         client_sends(clients, run, think_s, now)
 
 

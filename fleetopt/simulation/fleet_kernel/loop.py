@@ -78,9 +78,9 @@ def iterate(
     _tree_set(times, r, begin_epoch(pool, replica, requests, heap, phases, i, now))
     if left > 0:
         count(counts, pool, r, -left)
-        if clients.size > 0:
-            for _ in range(left):
-                client_sends(clients, run, think_s, now)
+        while run.served > 0:
+            run.served -= 1
+            client_sends(clients, run, think_s, now)
 
 
 @_compiled
@@ -125,6 +125,28 @@ def next_deadline(requests: Any, run: Any, timeout_s: float) -> float:
 
 
 @_compiled
+def next_of_both(clients: Any, open_s: Any, run: Any) -> float:
+    """When the next request comes, from a client or beside them."""
+    at = _INF
+    if run.clients > 0:
+        at = clients[0]
+    if run.opened < open_s.size:
+        at = min(at, open_s[run.opened])
+    return at
+
+
+@_compiled
+def take_next(clients: Any, open_s: Any, run: Any, now: float) -> int:
+    """Take the arrival that comes now; whether a client sends it. Open ones go first."""
+    if run.opened < open_s.size and open_s[run.opened] == now:
+        run.opened += 1
+        return 0
+    _heap_pop(clients, 0, run.clients)
+    run.clients -= 1
+    return 1
+
+
+@_compiled
 def _run(
     window: Any,
     checkpoint_s: Any,
@@ -145,6 +167,7 @@ def _run(
     choices: Any,
     clients: Any,
     think_s: Any,
+    open_s: Any,
     faults: Any,
     histogram: Any,
     tokens: Any,
@@ -160,8 +183,8 @@ def _run(
         if run.arrived < size:
             if clients.size == 0:
                 arrival_s = requests[run.arrived].arrival_s
-            elif run.clients > 0:
-                arrival_s = clients[0]
+            else:
+                arrival_s = next_of_both(clients, open_s, run)
         if run.open_measured == 0 and arrival_s >= window.measure_end_s:
             break
         now = times[1]
@@ -254,8 +277,7 @@ def _run(
             run.arrived += 1
             if clients.size > 0:
                 requests[q].arrival_s = now
-                _heap_pop(clients, 0, run.clients)
-                run.clients -= 1
+                requests[q].client = take_next(clients, open_s, run, now)
             run.open_measured += now < window.measure_end_s
             status = send(
                 pools,
