@@ -52,7 +52,8 @@ traffic = together(
                  help="Requests come in sessions of TURNS on average, such as 5:30s; each "
                       "repeats what its session has said."),
     fleet_option("--concurrency", key="concurrency", metavar="N",
-                 help="N clients that each wait for their last request, instead of arrivals."),
+                 help="N clients that each wait for their last request: alone, or beside the "
+                      "arrivals of --lam."),
     fleet_option("--think", key="think_s", metavar="S",
                  help="Mean pause of a client between two requests."),
 )  # fmt: skip

@@ -124,7 +124,8 @@ class FleetSimulation(Stated):
     cdf: str | LengthCdf | None = None
     """Length CDF or workload of all traffic, instead of `workloads`: a file or a bundled name."""
     lam: float | None = Field(default=None, gt=0, le=1e8)
-    """Requests per second; what a workload file says if absent, else 200."""
+    """Requests per second; what a workload file says if absent, else 200; none if absent beside
+    clients."""
     arrivals: str = "poisson"
     """poisson, gamma:CV2, mmpp:INDEX:SECONDS, or fitted and profile for a workload file's own
     burstiness and rate over time."""
@@ -135,7 +136,8 @@ class FleetSimulation(Stated):
     sessions: SessionStatement | None = None
     """Sessions of drawn requests, whose prompts repeat what was said before; none if absent."""
     concurrency: int = Field(default=0, ge=0, le=10_000_000)
-    """Clients that each wait for their last request to end; 0 is open arrivals."""
+    """Clients that each wait for their last request to end: instead of arrivals, or beside them
+    where `lam` is stated; 0 is arrivals alone."""
     think_s: float = Field(default=0.0, ge=0)
     """Mean pause of a client between two requests, in seconds."""
     slo: tuple[LatencyBound, ...] = Field(default_factory=default_slo, min_length=1)
@@ -296,5 +298,7 @@ def _sources(data: dict[str, Any]) -> Iterator[Fault]:
                 yield Fault(key, "a trace is replayed as it was recorded", "leave it out")
     if data.get("sessions") and data.get("concurrency"):
         yield Fault("sessions", "stands beside concurrency", "leave one of the two out")
+    if data.get("concurrency") and data.get("arrivals") and data.get("lam") is None:
+        yield Fault("arrivals", "clients alone do not arrive", "state lam for arrivals beside them")
     if data.get("think_s") and not data.get("concurrency"):
         yield Fault("think_s", "only clients pause", "state their number as concurrency")

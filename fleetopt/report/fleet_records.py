@@ -72,6 +72,8 @@ def records(outcome: FleetOutcome) -> dict[str, np.ndarray]:
         columns[name] = outcome.column(name)
     for metric, values in latencies_s(outcome).items():
         columns[f"{metric}_s"] = values
+    if outcome.loop.is_beside:
+        columns["client"] = outcome.column("client") == 1
     for kind in ("model", "category"):
         codes = getattr(traffic, kind)
         if codes is not None:

@@ -134,12 +134,13 @@ def _traffic(simulation: Simulation) -> str:
     stated, runs = scenario.stated, simulation.replications
     many = f"{runs} runs of" if runs > 1 else "one run of"
     length = f"{many} {scenario.horizon.measured_s:,.0f}{wording.NO_BREAK}s"
-    if stated.concurrency:
+    if scenario.arrival_rate is None:
         return f"{stated.concurrency:,} clients, {length}"
     rate = f"{wording.rate(scenario.arrival_rate)}{wording.NO_BREAK}req/s"
     if stated.trace is not None:
         return f"{rate} of {stated.trace.path}, {length}"
-    return f"{rate} ({stated.arrivals}), {length}"
+    beside = f" and {stated.concurrency:,} clients" if stated.concurrency else ""
+    return f"{rate} ({stated.arrivals}){beside}, {length}"
 
 
 def _pools(simulation: Simulation, *, close: bool = False, broken: bool = False) -> Table:

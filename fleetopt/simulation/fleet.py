@@ -68,7 +68,7 @@ class FleetOutcome:
     window: as observed; its measured part ends where a run stopped early.
     trajectory: requests in the order in which they reached their pools.
     order: which request of the traffic each of them is.
-    faults: failures and repairs of its nodes.
+    faults: failures and repairs of its nodes. loop: its clients.
     """
 
     fleet: Fleet
@@ -79,6 +79,7 @@ class FleetOutcome:
     trajectory: FleetTrajectory
     order: Ints | None
     faults: Faults
+    loop: ClosedLoop
 
     def column(self, name: str) -> np.ndarray:
         """A column of the trajectory in the order of the traffic."""
@@ -115,11 +116,12 @@ def simulate_fleet(
 
     rng: draws failures, then what the router draws: fleets that differ in the router only
         meet the same failures.
-    loop: clients that take the requests in order instead of their arrival times.
+    loop: clients that take the requests in order, instead of their arrival times or beside them.
     limits: a bound on events and whether to stop early; its timeout is the fleet's.
     Raises InputError, with all faults, for a fleet or traffic that cannot be simulated.
     """
-    faults = fleet.faults() + ([] if loop else traffic.faults())
+    is_closed = loop is not None and not loop.is_beside
+    faults = fleet.faults() + ([] if is_closed else traffic.faults())
     if faults:
         raise InputError(faults)
     outages = Faults.none()
@@ -145,7 +147,9 @@ def simulate_fleet(
     requests = _requests(traffic, known, routing, order)
     trajectory = run_compiled(engines(fleet.pools, routing), requests, setting)
     seen = window._replace(measure_end_s=_observed_s(trajectory, window))
-    return FleetOutcome(fleet, traffic, routing, seen, marks, trajectory, order, outages)
+    return FleetOutcome(
+        fleet, traffic, routing, seen, marks, trajectory, order, outages, setting.loop
+    )
 
 
 def run_compiled(

@@ -83,7 +83,8 @@ class PoolRun:
 class FleetRun:
     """One replication of a fleet.
 
-    groups: "fleet", "pool NAME", "model NAME" and "category NAME". pools: by name.
+    groups: "fleet", "pool NAME", "model NAME", "category NAME", "nodes up"
+        and "nodes down", "from arrivals" and "from clients". pools: by name.
     checkpoint_s: times of the pools' series. measured_s: measured time, shorter than asked
     where the run stopped early. counted_s: time in which the groups' requests arrived, shorter
     still where the run stopped early with sound pools.
@@ -178,6 +179,10 @@ def _members(outcome: FleetOutcome) -> Iterator[tuple[str, np.ndarray]]:
         down = outcome.faults.down_at(outcome.arrival_s) > 0
         yield "nodes up", ~down
         yield "nodes down", down
+    if outcome.loop.is_beside:
+        by_client = outcome.column("client") == 1
+        yield "from arrivals", ~by_client
+        yield "from clients", by_client
     traffic = outcome.traffic
     for kind in ("model", "category"):
         codes, names = getattr(traffic, kind), getattr(traffic, f"{kind}_names")

@@ -249,6 +249,10 @@ def test_a_trace_is_replayed_as_it_was() -> None:
         (["simulate", *AZURE, "--failures", "0.1:4"], ["--failures", "such as 0.0065:4h"]),
         (["simulate", *AZURE, "--length-knowledge", "some"], ["--length-knowledge: got 'some'"]),
         (["simulate", *AZURE, "--growth"], ["--growth", "needs admission = 'paged'"]),
+        (
+            ["simulate", "--cdf", "azure", *TWO, "--concurrency", "4", "--arrivals", "gamma:2"],
+            ["--arrivals: clients alone do not arrive"],
+        ),
         (["simulate", *AZURE, "--think", "1"], ["--think: only clients pause"]),
         (["simulate", *AZURE, "--n-req", "99"], ["--n-req: must be at least 100, got 99"]),
         (["simulate", *AZURE, "--trace", "t.csv"], ["--trace: stands beside cdf", "no such file"]),

@@ -23,8 +23,8 @@ Standing = Literal["pass", "fail", "inconclusive", "unstable", "too short"]
 class RequestFigures:
     """The measured requests of the fleet or of a part of them.
 
-    kind: "fleet", "pool", "model", "category", or "nodes" for arrivals while all nodes are up
-        and for those while some node is down.
+    kind: "fleet", "pool", "model", "category", "nodes" for arrivals while all nodes are up
+        and for those while some node is down, or "from" for open arrivals and for clients.
     arrivals: over all replications, the sum of completed, rejected and unfinished ones.
     truncated: completed ones that were cut off at the end of their pool's context window.
     rejected: by reason: "too_long" for the pool that they were sent to, "no_pool" for any,
@@ -170,14 +170,14 @@ def _end(share: Interval, end: Literal["low", "high"]) -> float:
 
 
 def _classes(runs: Sequence[FleetRun]) -> list[str]:
-    """Groups by model, by category and by outages, where there are several."""
-    models, categories, nodes = (
+    """Groups by model, category, outages and sender, where there are several."""
+    models, categories, nodes, senders = (
         [group for group in runs[0].groups if group.startswith(f"{kind} ")]
-        for kind in ("model", "category", "nodes")
+        for kind in ("model", "category", "nodes", "from")
     )
     same = [g.split(" ", 1)[1] for g in models] == [g.split(" ", 1)[1] for g in categories]
     met = [group for group in nodes if any(run.groups[group].arrivals for run in runs)]
-    shown = [models, met] if same else [models, categories, met]
+    shown = [models, met, senders] if same else [models, categories, met, senders]
     return [group for groups in shown if len(groups) > 1 for group in groups]
 
 

@@ -42,7 +42,8 @@ _PILOT = 0
 class Scenario:
     """A fleet, its traffic and how long it is watched.
 
-    profiles: of the pools, in their order. arrival_rate: requests per second; None for clients.
+    profiles: of the pools, in their order. arrival_rate: requests per second; None for clients
+        alone.
     too_short: why runs say nothing of the steady state; empty if they do.
     """
 
@@ -115,6 +116,8 @@ def _scenario(
         source, loop = _clients(stated, source, traffic, least)
         rng = np.random.default_rng(np.random.SeedSequence(stated.seed, spawn_key=(_PILOT,)))
         horizon = watching.of_clients(fleet, source.draw(rng, 0.0), loop, model, rng)
+        if loop.is_beside:
+            too_short = watching.cycles_note(served, horizon, rate)
     elif traffic.trace is not None:
         horizon = watching.of_trace(model, traffic.trace.duration_s)
     else:
@@ -126,7 +129,8 @@ def _scenario(
     if stated.router.name == "semantic" and traffic.trace is None:
         source = Classified(source)
     return Scenario(
-        stated, fleet, profiles, source, loop, horizon, None if loop else rate,
+        stated, fleet, profiles, source, loop, horizon,
+        rate if loop is None or loop.is_beside else None,
         too_short, tuple(notes), traffic.sources,
     )  # fmt: skip
 
@@ -144,7 +148,8 @@ def _clients(
     if stated.think_s:
         seed = np.random.SeedSequence(stated.seed, spawn_key=(_PILOT, 1))
         pauses = np.random.default_rng(seed).exponential(stated.think_s, requests)
-    return source, ClosedLoop(min(stated.concurrency, requests), pauses)
+    is_beside = stated.trace is None and stated.lam is not None
+    return source, ClosedLoop(min(stated.concurrency, requests), pauses, int(is_beside))
 
 
 def _check_prefixes(router: RouterStatement, fleet: Fleet, source: TrafficSource) -> None:

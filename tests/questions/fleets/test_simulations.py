@@ -45,11 +45,30 @@ def test_figures_are_those_of_the_records() -> None:
 
 def test_clients_keep_littles_law() -> None:
     """Clients = throughput times (mean E2E + pause)."""
-    scenario = scenario_of(stated(concurrency=40, think_s=2.0, n_req=4000, replications=1))
+    keys = {"concurrency": 40, "think_s": 2.0, "n_req": 4000, "replications": 1}
+    scenario = scenario_of(stated(lam=None, **keys))
     simulation = simulate_scenario(scenario)
     seen = records(first_outcome(scenario))
     cycle_s = float(np.mean(seen["e2e_s"][seen["measured"]])) + 2.0
     throughput = simulation.fleet.arrivals / simulation.runs[0].measured_s
+    assert throughput * cycle_s == pytest.approx(40, rel=0.05)
+
+
+def test_clients_beside_arrivals() -> None:
+    """Each keeps its own law: clients Little's, open arrivals their rate."""
+    keys = {"concurrency": 40, "think_s": 2.0, "n_req": 8000, "replications": 2}
+    scenario = scenario_of(stated(lam=10.0, **keys))
+    simulation = simulate_scenario(scenario)
+    open_ones, clients = simulation.classes
+    assert (open_ones.name, clients.name) == ("arrivals", "clients")
+    assert open_ones.arrivals + clients.arrivals == simulation.fleet.arrivals
+    measured_s = sum(run.measured_s for run in simulation.runs)
+    spread = 5 * (10.0 * measured_s) ** 0.5
+    assert open_ones.arrivals == pytest.approx(10.0 * measured_s, abs=spread)
+    seen = records(first_outcome(scenario))
+    mine = seen["measured"] & seen["client"]
+    cycle_s = float(np.mean(seen["e2e_s"][mine])) + 2.0
+    throughput = mine.sum() / simulation.runs[0].measured_s
     assert throughput * cycle_s == pytest.approx(40, rel=0.05)
 
 
