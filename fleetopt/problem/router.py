@@ -42,7 +42,15 @@ _ALIASES = {
 """Published and other spellings, without their dashes."""
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "length": ("thresholds",),
-    "compress": ("threshold", "gamma", "never", "success", "latency_ms"),
+    "compress": (
+        "threshold",
+        "gamma",
+        "thresholds",
+        "gammas",
+        "never",
+        "success",
+        "latency_ms",
+    ),
     "random": ("by_replicas",),
     "round-robin": (),
     "fewest": (),
@@ -53,7 +61,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "prefix": ("thresholds", "imbalance"),
 }
 """What each router takes."""
-_LISTS = ("thresholds", "never", "classes")
+_LISTS = ("thresholds", "gammas", "never", "classes")
 
 Tokens = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -65,8 +73,10 @@ class RouterStatement(Stated):
     name: RouterName = "length"
     """Which router."""
     thresholds: tuple[Tokens, ...] = ()
-    """length, spillover, prefix: total lengths at which the pools split, ascending; the context
-    windows if absent."""
+    """length, spillover, prefix, compress: total lengths at which the pools split, ascending; the
+    context windows if absent, and for compress `threshold`."""
+    gammas: tuple[Annotated[float, Field(ge=1, le=1000)], ...] = ()
+    """compress: the factor at each of the thresholds; `gamma` for all if absent."""
     threshold: Tokens | None = None
     """compress: length to which prompts are cut; the shortest context window if absent."""
     gamma: float = Field(default=1.5, ge=1, le=1000)
@@ -99,7 +109,7 @@ class RouterStatement(Stated):
             stated = router_keys(stated)
         if isinstance(stated, dict) and isinstance(stated.get("name"), str):
             stated = {**stated, "name": _known(stated["name"])}
-            faults = _foreign(stated)
+            faults = [*_foreign(stated), *_doubled(stated)]
             if faults:
                 raise FaultsError(faults)
         return stated
@@ -177,6 +187,21 @@ def _foreign(keys: dict[str, Any]) -> list[Fault]:
         for key in keys
         if key != "name" and key not in takes
     ]
+
+
+def _doubled(keys: dict[str, Any]) -> list[Fault]:
+    """Keys of the compressing router that say the same, and factors without a threshold each."""
+    faults = [
+        Fault(one, f"{one} stands beside {many}", "leave one of the two out")
+        for one, many in (("threshold", "thresholds"), ("gamma", "gammas"))
+        if keys.get(one) is not None and keys.get(many)
+    ]
+    given, factors = keys.get("thresholds") or (), keys.get("gammas") or ()
+    are_lists = isinstance(given, list | tuple) and isinstance(factors, list | tuple)
+    if are_lists and factors and len(given) != len(factors):
+        text = f"expected a factor for each of {len(given)} thresholds, got {len(factors)}"
+        faults.append(Fault("gammas", text))
+    return faults
 
 
 def _written(value: Any) -> str:

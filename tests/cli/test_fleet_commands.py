@@ -244,6 +244,10 @@ def test_a_trace_is_replayed_as_it_was() -> None:
         (["simulate", *AZURE, "--router", "length:gamma=2"], ["no such parameter"]),
         (["simulate", *AZURE, "--gamma", "0.5"], ["--gamma: must be at least 1, got 0.5"]),
         (["simulate", *AZURE, "--gamma", "1.5", "--n-s", "0"], ["--gamma: compress needs two"]),
+        (
+            ["simulate", *AZURE, "--router", "compress:thresholds=2048,threshold=9,gammas=1.5/2"],
+            ["threshold stands beside thresholds", "a factor for each of 1 thresholds, got 2"],
+        ),
         (["simulate", *AZURE, "--arrivals", "gama:2"], ["--arrivals", "did you mean 'gamma'?"]),
         (["simulate", *AZURE, "--arrivals", "fitted"], ["--arrivals: fitted needs a workload"]),
         (["simulate", *AZURE, "--failures", "0.1:4"], ["--failures", "such as 0.0065:4h"]),
