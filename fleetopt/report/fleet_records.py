@@ -13,6 +13,7 @@ import numpy as np
 from fleetopt.errors import Fault, InputError
 from fleetopt.questions.fleets import Simulation
 from fleetopt.simulation.fleet import FleetOutcome
+from fleetopt.simulation.fleet_iterations import first_iterations
 from fleetopt.simulation.fleet_records import Status
 from fleetopt.simulation.fleet_run import counted, latencies_s
 
@@ -110,7 +111,8 @@ def series_file(simulation: Simulation) -> str:
 
 def chrome_trace(outcome: FleetOutcome) -> str:
     """Waits, prefills and decodes of every request as a Chrome trace: a process for each pool,
-    a thread for each replica, nested asynchronous events for each request.
+    a thread for each replica, nested asynchronous events for each request, and slices for the
+    iterations of the first requests, with batch and prefill.
 
     Raises InputError for a run that is too long to be looked at.
     """
@@ -118,7 +120,7 @@ def chrome_trace(outcome: FleetOutcome) -> str:
     if np.count_nonzero(served) > MOST_TRACED:
         text = f"{np.count_nonzero(served):,} requests are more than {MOST_TRACED:,}"
         raise InputError.single("--chrome-trace", text, "simulate less: --n-req")
-    events = [*_places(outcome), *_phases(outcome, np.flatnonzero(served))]
+    events = [*_places(outcome), *_phases(outcome, np.flatnonzero(served)), *_slices(outcome)]
     return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}) + "\n"
 
 
@@ -143,6 +145,23 @@ def _phases(
         for name, begin, end in (("request", stamps[0], stamps[-1]), *phases):
             yield {**place, "ph": "b", "name": name, "ts": begin}
             yield {**place, "ph": "e", "name": name, "ts": end}
+
+
+def _slices(outcome: FleetOutcome) -> Iterator[dict[str, Any]]:
+    sizes = [pool.replicas for pool in outcome.fleet.pools]
+    places = [(p, r) for p, size in enumerate(sizes) for r in range(size)]
+    for one in first_iterations(outcome):
+        p, r = places[one.replica]
+        batch = {
+            "sequences": one.sequences,
+            "prefilling": one.prefilling,
+            "prefill_tokens": one.prefill_tokens,
+        }
+        yield {
+            "ph": "X", "cat": "iteration", "name": "prefill" if one.prefilling else "decode",
+            "pid": p, "tid": r, "ts": 1e6 * one.start_s,
+            "dur": 1e6 * (one.end_s - one.start_s), "args": batch,
+        }  # fmt: skip
 
 
 def _within_pool(outcome: FleetOutcome) -> np.ndarray:

@@ -68,18 +68,32 @@ class FleetOutcome:
     window: as observed; its measured part ends where a run stopped early.
     trajectory: requests in the order in which they reached their pools.
     order: which request of the traffic each of them is.
-    faults: failures and repairs of its nodes. loop: its clients.
+    setting, requests: what the simulator was given.
     """
 
     fleet: Fleet
     traffic: Traffic
     routing: Routing
     window: Window
-    checkpoint_s: Floats
+    setting: Setting
+    requests: FleetRequests
     trajectory: FleetTrajectory
     order: Ints | None
-    faults: Faults
-    loop: ClosedLoop
+
+    @property
+    def checkpoint_s(self) -> Floats:
+        """Times of its time series."""
+        return self.setting.checkpoint_s
+
+    @property
+    def faults(self) -> Faults:
+        """Failures and repairs of its nodes."""
+        return self.setting.faults
+
+    @property
+    def loop(self) -> ClosedLoop:
+        """Its clients."""
+        return self.setting.loop
 
     def column(self, name: str) -> np.ndarray:
         """A column of the trajectory in the order of the traffic."""
@@ -147,9 +161,7 @@ def simulate_fleet(
     requests = _requests(traffic, known, routing, order)
     trajectory = run_compiled(engines(fleet.pools, routing), requests, setting)
     seen = window._replace(measure_end_s=_observed_s(trajectory, window))
-    return FleetOutcome(
-        fleet, traffic, routing, seen, marks, trajectory, order, outages, setting.loop
-    )
+    return FleetOutcome(fleet, traffic, routing, seen, setting, requests, trajectory, order)
 
 
 def run_compiled(

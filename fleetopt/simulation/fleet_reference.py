@@ -27,10 +27,10 @@ def run_fleet(
     pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting
 ) -> FleetTrajectory:
     """Simulate a fleet; same arguments and result as the kernel's function."""
-    return _Run(pools, requests, setting).run()
+    return Walk(pools, requests, setting).run()
 
 
-class _Run(Accounts):
+class Walk(Accounts):
     """One simulation in progress."""
 
     # --- the event loop
