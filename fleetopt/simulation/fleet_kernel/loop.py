@@ -15,7 +15,14 @@ from fleetopt.simulation.fleet_kernel.batch import (
     next_event,
     next_iteration,
 )
-from fleetopt.simulation.fleet_kernel.dispatch import client_sends, count, reject, send
+from fleetopt.simulation.fleet_kernel.dispatch import (
+    client_sends,
+    count,
+    next_of_both,
+    reject,
+    send,
+    take_next,
+)
 from fleetopt.simulation.fleet_kernel.faults import fail, repair
 from fleetopt.simulation.fleet_kernel.queue import (
     admit_waiting,
@@ -33,7 +40,7 @@ from fleetopt.simulation.fleet_records import (
     Stop,
 )
 from fleetopt.simulation.fleet_state import fleet_trajectory, new_fleet
-from fleetopt.simulation.kernel import _compiled, _heap_pop, _inlined, _tree_least, _tree_set
+from fleetopt.simulation.kernel import _compiled, _inlined, _tree_least, _tree_set
 
 _INF = math.inf
 _UNFINISHED = int(Status.UNFINISHED)
@@ -122,28 +129,6 @@ def next_deadline(requests: Any, run: Any, timeout_s: float) -> float:
             return request.arrival_s + timeout_s
         run.deadline += 1
     return _INF
-
-
-@_compiled
-def next_of_both(clients: Any, open_s: Any, run: Any) -> float:
-    """When the next request comes, from a client or beside them."""
-    at = _INF
-    if run.clients > 0:
-        at = clients[0]
-    if run.opened < open_s.size:
-        at = min(at, open_s[run.opened])
-    return at
-
-
-@_compiled
-def take_next(clients: Any, open_s: Any, run: Any, now: float) -> int:
-    """Take the arrival that comes now; whether a client sends it. Open ones go first."""
-    if run.opened < open_s.size and open_s[run.opened] == now:
-        run.opened += 1
-        return 0
-    _heap_pop(clients, 0, run.clients)
-    run.clients -= 1
-    return 1
 
 
 @_compiled
