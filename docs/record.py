@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [disaggregation] [examples]
+                      [profile] [disaggregation] [examples]
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ ROUTERS = {
     "--long-max-ctx 65536 --sessions 6:30s --prefix-cache 200000 --router length "
     "--router prefix:imbalance=2 --router prefix:imbalance=8",
 }
+PROFILE = ("profile", "show", "--model", "llama-3.1-70b", "--gpu", "h100", "--tp", "8")
 DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
@@ -55,6 +56,13 @@ def routers() -> None:
         gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
         said = _said("compare-routers", *stated.split(), *gpus)
         (MEASURED / f"routers_{name}.txt").write_text(said)
+
+
+def profile() -> None:
+    """How the profile of the page on profiles comes about, and its figure."""
+    figure = str(ROOT / "docs" / "figures" / "profile.png")
+    said = _said(*PROFILE, "--plot", figure)
+    (MEASURED / "profile_show.txt").write_text(said.split("\n\nSources")[0] + "\n")
 
 
 def disaggregation() -> None:
@@ -171,6 +179,7 @@ if __name__ == "__main__":
         "workload": workload,
         "trace": trace,
         "routers": routers,
+        "profile": profile,
         "disaggregation": disaggregation,
         "examples": examples,
     }

@@ -16,6 +16,7 @@ import extensions  # noqa: E402
 import laws  # noqa: E402
 import measured  # noqa: E402
 import program  # noqa: E402
+import rooflines  # noqa: E402
 import schemas  # noqa: E402
 import statuses  # noqa: E402
 
@@ -29,6 +30,9 @@ PARTS = {
     "fleet keys": schemas.fleet_keys,
     "workload keys": schemas.workload_keys,
     "profile keys": schemas.profile_keys,
+    "catalogue keys": schemas.catalogue_keys,
+    "roofline distances": rooflines.table,
+    "profile answer": lambda: _fenced("text", "docs/measured/profile_show.txt"),
     "horizon": laws.horizon,
     "program interface": program.interface,
     "worked examples": extensions.worked_examples,

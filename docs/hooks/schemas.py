@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import inspect
 import json
 import re
@@ -19,11 +20,15 @@ from fleetopt.problem import (
     FailureRates,
     FleetProblem,
     FleetSimulation,
+    GpuSpec,
     JointLengths,
     LatencyBound,
     LengthCdf,
+    LinkSpec,
+    LlmSpec,
     PoolStatement,
     PowerCurve,
+    PriceSpec,
     ProfileSpec,
     RateProfile,
     RecordedFile,
@@ -40,6 +45,7 @@ from fleetopt.study.refusal import Refusal
 
 _BASIC = {
     str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "absent",
+    datetime.date: "date, such as 2026-11-22",
 }  # fmt: skip
 _SIGNS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 _MEANING = re.compile(r"^((?:[a-z]\w*, )*[a-z]\w*): (.*(?:\n    .*)*)", flags=re.MULTILINE)
@@ -91,6 +97,13 @@ def workload_keys() -> str:
 def profile_keys() -> str:
     """Every key of a profile and of its power curve."""
     return f"{_keys(ProfileSpec)}\n\n#### Keys of `power`\n\n{_keys(PowerCurve)}"
+
+
+def catalogue_keys() -> str:
+    """Every key of the entries of a catalogue."""
+    inner = {"gpus": GpuSpec, "links": LinkSpec, "llms": LlmSpec, "prices": PriceSpec}
+    parts = [f"#### Entries of `{place}`\n\n{_keys(kind)}" for place, kind in inner.items()]
+    return "\n\n".join(parts)
 
 
 def plan_fields() -> str:

@@ -37,9 +37,10 @@ COMMANDS = {
     "compare-routers": "Compare routers before two pools, on the same arrivals.",
     "simulate-fleet": "Simulate the fleet of a file.",
     "workload": "Fit a workload to recorded traffic, and show it.",
+    "profile": "Derive profiles from data sheets and model files.",
     "diff": "Say what two saved plans differ in, and why.",
     "new": "Copy a bundled model into a new folder.",
-    "info": "List bundled workloads, profiles and models.",
+    "info": "List bundled workloads, profiles, GPUs and models.",
 }
 
 

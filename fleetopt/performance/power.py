@@ -43,3 +43,19 @@ class LogisticPower:
         batch: float = 2.0 ** (self.midpoint_log2 - math.log(odds) / self.steepness)
         nearest = round(batch)
         return nearest if nearest >= 1 and self.watts(nearest) <= watts else math.floor(batch)
+
+
+def projected_power(tdp_w: float) -> LogisticPower:
+    """A curve for a GPU that nobody measured: the H100's, scaled by the largest draw.
+
+    The H100 of 700 W idles between batches at 300 W and approaches 600 W (ML.ENERGY v3.0,
+    arXiv:2601.22076).
+    """
+    return LogisticPower(
+        idle_w=tdp_w * 3.0 / 7.0,
+        nominal_w=tdp_w * 6.0 / 7.0,
+        steepness=1.0,
+        midpoint_log2=4.2,
+        quality="LOW",
+        source="projected from the H100's shares of its largest draw (arXiv:2601.22076)",
+    )

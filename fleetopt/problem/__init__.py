@@ -1,6 +1,9 @@
 """What the user states: frozen, validated at the edge."""
 
+from fleetopt.problem.catalogue import CATALOGUE_SCHEMA as CATALOGUE_SCHEMA
+from fleetopt.problem.catalogue import Catalogue as Catalogue
 from fleetopt.problem.disaggregation import PhasesApart as PhasesApart
+from fleetopt.problem.engine import EngineConfig as EngineConfig
 from fleetopt.problem.faults import Stated as Stated
 from fleetopt.problem.faults import structure as structure
 from fleetopt.problem.faults import validate as validate
@@ -9,9 +12,13 @@ from fleetopt.problem.fleet import LatencyBound as LatencyBound
 from fleetopt.problem.fleet import SolverOptions as SolverOptions
 from fleetopt.problem.fleet import VerificationOptions as VerificationOptions
 from fleetopt.problem.fleet import bound_keys as bound_keys
+from fleetopt.problem.hardware import GpuSpec as GpuSpec
+from fleetopt.problem.hardware import LinkSpec as LinkSpec
+from fleetopt.problem.hardware import PriceSpec as PriceSpec
 from fleetopt.problem.lengths import MAX_TOKENS as MAX_TOKENS
 from fleetopt.problem.lengths import JointLengths as JointLengths
 from fleetopt.problem.lengths import LengthCdf as LengthCdf
+from fleetopt.problem.llm import LlmSpec as LlmSpec
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
 from fleetopt.problem.router import RouterStatement as RouterStatement
