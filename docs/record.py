@@ -24,6 +24,9 @@ ROUTERS = {
     "agent": "--cdf data/agent_heavy_cdf.json --lam 20 --slo 1000 --n-s 2 --n-l 23 "
     "--long-max-ctx 65536",
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
+    "prefix": "--cdf data/agent_heavy_cdf.json --lam 20 --slo 1000 --n-s 2 --n-l 23 "
+    "--long-max-ctx 65536 --sessions 6:30s --prefix-cache 200000 --router length "
+    "--router prefix:imbalance=2 --router prefix:imbalance=8",
 }
 PROFILE = ("profile", "show", "--model", "llama-3.1-70b", "--gpu", "h100", "--tp", "8")
 TOKENS = {
@@ -74,7 +77,7 @@ def two_pools() -> None:
 
 
 def routers() -> None:
-    """Which router suits the published two-pool fleets."""
+    """Which router suits the published two-pool fleets, and one with sessions."""
     for name, stated in ROUTERS.items():
         gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
         said = _said("compare-routers", *stated.split(), *gpus)

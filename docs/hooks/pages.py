@@ -44,6 +44,7 @@ PARTS = {
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
     "routers agent": lambda: _fenced("text", "docs/measured/routers_agent.txt"),
+    "routers prefix": lambda: _fenced("text", "docs/measured/routers_prefix.txt"),
     "routers azure": lambda: _fenced("text", "docs/measured/routers_azure.txt"),
     "explain agent": lambda: _fenced("text", "docs/measured/explain_agent.txt"),
     "explain smaller": lambda: _fenced("text", "docs/measured/explain_smaller.txt"),

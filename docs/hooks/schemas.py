@@ -37,6 +37,7 @@ from fleetopt.problem import (
     RecordedFile,
     RecordedTraffic,
     RouterStatement,
+    SessionStatement,
     SolverOptions,
     TraceSource,
     VerificationOptions,
@@ -76,6 +77,7 @@ def fleet_keys() -> str:
         "router": RouterStatement,
         "workloads": WorkloadShare,
         "trace": RecordedTraffic,
+        "sessions": SessionStatement,
         "failures": FailureRates,
     }
     parts = [f"#### Keys of `{place}`\n\n{_keys(kind)}" for place, kind in inner.items()]

@@ -29,6 +29,13 @@ from fleetopt.problem.lengths import LengthCdf as LengthCdf
 from fleetopt.problem.llm import LlmSpec as LlmSpec
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
+from fleetopt.problem.router import RouterStatement as RouterStatement
+from fleetopt.problem.sessions import SessionStatement as SessionStatement
+from fleetopt.problem.simulation import FailureRates as FailureRates
+from fleetopt.problem.simulation import FleetSimulation as FleetSimulation
+from fleetopt.problem.simulation import PoolStatement as PoolStatement
+from fleetopt.problem.simulation import RecordedTraffic as RecordedTraffic
+from fleetopt.problem.simulation import WorkloadShare as WorkloadShare
 from fleetopt.problem.trace import TraceSource as TraceSource
 from fleetopt.problem.whatif import Growth as Growth
 from fleetopt.problem.whatif import WhatIf as WhatIf

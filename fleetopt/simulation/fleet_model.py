@@ -105,6 +105,16 @@ class Recorded(Protocol):
         """Names by code."""
         ...
 
+    @property
+    def session(self) -> Ints | None:
+        """Codes of sessions, -1 for none, if stated."""
+        ...
+
+    @property
+    def shared_tokens(self) -> Ints | None:
+        """First tokens of each prompt that its session has said before, with sessions."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Traffic:
@@ -138,6 +148,8 @@ class Traffic:
             trace.model_names,
             trace.category,
             trace.category_names,
+            trace.session,
+            trace.shared_tokens,
         )
 
     def __len__(self) -> int:

@@ -30,6 +30,7 @@ from fleetopt.problem import (
     RecordedFile,
     RecordedTraffic,
     RouterStatement,
+    SessionStatement,
     TraceSource,
     WorkloadShare,
 )
@@ -90,6 +91,7 @@ def test_every_exit_code_is_explained() -> None:
         (RouterStatement, schemas.fleet_keys),
         (WorkloadShare, schemas.fleet_keys),
         (RecordedTraffic, schemas.fleet_keys),
+        (SessionStatement, schemas.fleet_keys),
         (FailureRates, schemas.fleet_keys),
         (ProfileSpec, schemas.profile_keys),
         (PowerCurve, schemas.profile_keys),
