@@ -1,5 +1,8 @@
 """What the user states: frozen, validated at the edge."""
 
+from fleetopt.problem.failures import AVAILABILITIES as AVAILABILITIES
+from fleetopt.problem.failures import FailureRates as FailureRates
+from fleetopt.problem.failures import node_availability as node_availability
 from fleetopt.problem.faults import Stated as Stated
 from fleetopt.problem.faults import structure as structure
 from fleetopt.problem.faults import validate as validate
@@ -14,7 +17,6 @@ from fleetopt.problem.lengths import LengthCdf as LengthCdf
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
 from fleetopt.problem.router import RouterStatement as RouterStatement
-from fleetopt.problem.simulation import FailureRates as FailureRates
 from fleetopt.problem.simulation import FleetSimulation as FleetSimulation
 from fleetopt.problem.simulation import PoolStatement as PoolStatement
 from fleetopt.problem.simulation import RecordedTraffic as RecordedTraffic

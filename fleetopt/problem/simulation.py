@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from pydantic import (
 )
 
 from fleetopt.errors import Fault, near
+from fleetopt.problem.failures import FailureRates
 from fleetopt.problem.faults import FaultsError, Stated, faults_of
 from fleetopt.problem.fleet import (
     Admission,
@@ -28,8 +28,6 @@ from fleetopt.problem.profile import ProfileSpec
 from fleetopt.problem.router import RouterStatement, pools_named
 from fleetopt.problem.trace import TraceFormat
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _TOLERANCE = 1e-6
 """By how much the workloads' shares may miss 1."""
 
@@ -82,28 +80,6 @@ class RecordedTraffic(Stated):
     """The file's names for time, prompt, output, model and category."""
     skip_bad_lines: bool = False
     """Whether bad lines are left out and counted, instead of being an error."""
-
-
-class FailureRates(Stated):
-    """Failures and repairs of nodes; as a text, failures in a node-day and MTTR: '0.0065:4h'."""
-
-    per_node_day: float = Field(ge=0, le=86_400)
-    """Failures of a node in a day that it is up."""
-    repair_s: float = Field(gt=0)
-    """Mean time to repair, in seconds."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_text(cls, stated: Any) -> Any:
-        if not isinstance(stated, str):
-            return stated
-        rate, _, repair = stated.partition(":")
-        time = _TIME.fullmatch(repair.strip())
-        try:
-            return {"per_node_day": float(rate), "repair_s": float(time[1]) * _UNIT_S[time[2]]}  # type: ignore[index]
-        except (TypeError, ValueError):
-            wanted = "expected failures in a node-day and a time to repair, such as 0.0065:4h"
-            raise ValueError(f"{wanted}, got {stated!r:.60}") from None
 
 
 class FleetSimulation(Stated):
