@@ -13,8 +13,8 @@ import numpy as np
 
 from fleetopt.plan import Interval
 from fleetopt.problem import AVAILABILITIES, FleetSimulation
-from fleetopt.queueing.availability import SpareRule
 from fleetopt.questions.fleets import simulate
+from fleetopt.queueing.availability import SpareRule
 from fleetopt.simulation.failures import Failures
 from fleetopt.simulation.fleet_model import FleetPool
 

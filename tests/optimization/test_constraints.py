@@ -146,7 +146,11 @@ def test_what_each_side_constraint_leaves(
         # 5 of 6 are not enough of candidate 1, whose GPUs are the only ones left
         (SideConstraints(spares=SpareRule(0.75, "mean"), inventory={"b": 3}), [], float("inf")),
         # at 0.84 they are: 3 + 6 GPUs of type a
-        (SideConstraints(spares=SpareRule(0.84, "mean"), inventory={"b": 3}), [(0, 2), (1, 5)], 9.0),
+        (
+            SideConstraints(spares=SpareRule(0.84, "mean"), inventory={"b": 3}),
+            [(0, 2), (1, 5)],
+            9.0,
+        ),
         # spare replicas draw power: 3 * 0.4 + 2 * 1 kW
         (SideConstraints(spares=SpareRule(0.75, "mean"), power_kw=3.2), [(0, 2), (2, 1)], 9.0),
         (SideConstraints(spares=SpareRule(0.75, "mean"), power_kw=3.1), [], float("inf")),
@@ -154,8 +158,11 @@ def test_what_each_side_constraint_leaves(
         (SideConstraints(spares=SpareRule(0.75, "mean"), max_gpus=7), [(0, 2), (2, 1)], 9.0),
         (SideConstraints(spares=SpareRule(0.75, "mean"), max_gpus=6), [], float("inf")),
         # 2 of 3 are up 0.972 of the time; a replica on two nodes is up 0.81, 1 of 2 are 0.9639
-        (SideConstraints(spares=SpareRule(0.9, target=0.96, gpus_per_node=1)),
-         [(0, 2), (2, 1)], 9.0),
+        (
+            SideConstraints(spares=SpareRule(0.9, target=0.96, gpus_per_node=1)),
+            [(0, 2), (2, 1)],
+            9.0,
+        ),
         (SideConstraints(spares=SpareRule(0.9, target=0.97, gpus_per_node=1)), [], float("inf")),
         # 3 on one node are up together, 0.9 of the time
         (SideConstraints(spares=SpareRule(0.9, target=0.91)), [], float("inf")),

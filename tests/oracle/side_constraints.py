@@ -59,7 +59,10 @@ def random_side(names: Sequence[str], every: Sequence[Pools], seed: int) -> Side
     rng = random.Random(f"{names} {seed}")
     share_up = rng.choice((0.5, 0.75, 0.8, 0.9, rng.uniform(0.6, 1.0)))
     spares = SpareRule(
-        share_up, rng.choice(("mean", "probability")), rng.choice((0.7, 0.9, 0.99)), rng.randint(1, 8)
+        share_up,
+        rng.choice(("mean", "probability")),
+        rng.choice((0.7, 0.9, 0.99)),
+        rng.randint(1, 8),
     )
     if "spares" in names:  # the other limits shall bind beside it
         every = [p for p in every if all(enough_up(c, row, spares) for c, row in p)] or every
@@ -132,7 +135,9 @@ def up_by_nodes(
         states = itertools.product((True, False), repeat=nodes_of_one)
         added: dict[int, Fraction] = {}
         for state in states:
-            chance = math.prod((share_up if up else 1 - share_up for up in state), start=Fraction(1))
+            chance = math.prod(
+                (share_up if up else 1 - share_up for up in state), start=Fraction(1)
+            )
             for count, before in chances.items():
                 now = count + (there if all(state) else 0)
                 added[now] = added.get(now, Fraction(0)) + before * chance
