@@ -119,7 +119,11 @@ class PoissonWorkload:
         return int(self.n_requests * self.warm_up)
 
 
-def lengths_of(source: str | Path | Points | LengthCdf | CdfWorkload) -> LengthCdf:
+Cdf = str | Path | Points | LengthCdf | CdfWorkload
+"""Anything that states a length distribution."""
+
+
+def lengths_of(source: Cdf) -> LengthCdf:
     """The length distribution of anything that states one. Raises InputError."""
     if isinstance(source, CdfWorkload):
         return source.lengths
@@ -131,7 +135,7 @@ def lengths_of(source: str | Path | Points | LengthCdf | CdfWorkload) -> LengthC
 
 
 def split_cdf(
-    cdf: str | Path | Points | LengthCdf | CdfWorkload, b_short: int
+    cdf: Cdf, b_short: int
 ) -> tuple[list[tuple[int, float]], list[tuple[int, float]], float]:
     """The distributions of lengths up to `b_short` and above it, and the share of the former.
 

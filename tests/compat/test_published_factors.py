@@ -7,8 +7,8 @@ import pytest
 from fleetopt import FleetProblem, solve, solve_program
 from fleetopt.catalog import read_lengths
 from fleetopt.compat import A10G, A100_80GB, H100_80GB, FleetOptimizer, ManualProfile
-from fleetopt.compat.pools import TwoPools
 from fleetopt.errors import InputError
+from fleetopt.questions.two_pools import TwoPools
 
 SPLIT, CONTEXT = 4096, 8192
 AZURE = read_lengths("azure")[0]
@@ -69,7 +69,7 @@ def test_a_sweep_is_what_the_program_finds(gpu: ManualProfile, p_c: float) -> No
 @pytest.mark.parametrize("gamma", [1.0, 1.2, 1.9])
 def test_a_program_is_held_to_its_factor(gamma: float) -> None:
     """Also where another would be cheaper."""
-    asked = TwoPools(AZURE, 100.0, A10G, H100_80GB, 500.0, CONTEXT)
+    asked = TwoPools(AZURE, 100.0, A10G.spec, H100_80GB.spec, 500.0, CONTEXT)
     pools = solve_program(asked.program(SPLIT, gamma)).fleet.pools
     (row,) = optimizer(A10G, H100_80GB).sweep_analytical(AZURE, 100.0, [gamma])
     assert [pool.compression for pool in pools] == [gamma, 1.0]
