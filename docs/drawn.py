@@ -51,7 +51,7 @@ def _draw_up(axes: Any) -> None:
     axes.text(n + 0.2, 20, f"{n} must be up", fontsize=8, color="#4a4a4a")
     axes.text(15.0, 0.055, "target: at most 0.1 %", fontsize=8, color="#4a4a4a")
     axes.set_yscale("log")
-    axes.set_ylim(1e-4, 50)
+    axes.set_ylim(5e-5, 50)
     axes.set_xticks(range(0, 22, 3))
     axes.set_xlabel("replicas k")
     axes.set_ylabel("fewer than k are up, % of the time")
@@ -60,11 +60,11 @@ def _draw_up(axes: Any) -> None:
 
 
 def _simulated(bought: int) -> list[float]:
-    """The same by the simulator's failures, over 100,000 repairs of a node."""
+    """The same by the simulator's failures, over 400,000 repairs of a node."""
     h100 = CalibratedProfile(read_profiles()["h100"])
     pool = FleetPool("p", h100.iteration, h100.reserved(POOL.max_context), bought)
     failures = Failures(POOL.per_node_day(SLOW), POOL.repair_s)
-    horizon_s = 100_000 * POOL.repair_s / (1 - SLOW)
+    horizon_s = 400_000 * POOL.repair_s / (1 - SLOW)
     shares = share_up(pool, failures, horizon_s, np.random.default_rng(1))
     return [100 * float(x) for x in np.cumsum(shares)[:-1]]
 
