@@ -1,5 +1,6 @@
 """What the user states: frozen, validated at the edge."""
 
+from fleetopt.problem.disaggregation import PhasesApart as PhasesApart
 from fleetopt.problem.failures import AVAILABILITIES as AVAILABILITIES
 from fleetopt.problem.failures import FailureRates as FailureRates
 from fleetopt.problem.failures import node_availability as node_availability
