@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from fleetopt import FleetProblem, Plan, solve
 from fleetopt.cli import main
 from fleetopt.problem import AVAILABILITIES
+from fleetopt.questions.difference import compare
 from fleetopt.questions.fleets import plan_statement
 from fleetopt.report.console import render
 from fleetopt.report.tables import plan_report
@@ -119,6 +120,13 @@ def test_a_plan_file_states_how_often_enough_are_up(failing: Plan) -> None:
     assert pool["enough_up"] == failing.prediction.pools[0].enough_up
     assert written["problem"]["failures"] == {"per_node_day": 0.0065, "repair_s": 172_800.0}
     assert Plan.from_dict(written) == failing
+
+
+def test_a_difference_in_failures_is_told_as_it_is_stated(failing: Plan) -> None:
+    """As rates, with the cost of the spare replicas."""
+    (step,) = compare(plan(max_pools=1), failing).steps
+    assert (step.key, step.before, step.after) == ("failures", "not set", "0.0065:48h")
+    assert step.alone_usd_per_year == pytest.approx(failing.cost.usd_per_year)
 
 
 def test_spare_replicas_serve_where_nodes_fail(failing: Plan) -> None:
