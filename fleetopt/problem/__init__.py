@@ -1,6 +1,17 @@
-"""What the user states: frozen, validated at the edge."""
+"""What the user states: frozen, validated at the edge.
 
+Statements of simulated fleets load when they are asked for: building them takes time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fleetopt.problem.catalogue import CATALOGUE_SCHEMA as CATALOGUE_SCHEMA
+from fleetopt.problem.catalogue import Catalogue as Catalogue
 from fleetopt.problem.disaggregation import PhasesApart as PhasesApart
+from fleetopt.problem.engine import EngineConfig as EngineConfig
 from fleetopt.problem.failures import AVAILABILITIES as AVAILABILITIES
 from fleetopt.problem.failures import FailureRates as FailureRates
 from fleetopt.problem.failures import node_availability as node_availability
@@ -12,19 +23,41 @@ from fleetopt.problem.fleet import LatencyBound as LatencyBound
 from fleetopt.problem.fleet import SolverOptions as SolverOptions
 from fleetopt.problem.fleet import VerificationOptions as VerificationOptions
 from fleetopt.problem.fleet import bound_keys as bound_keys
+from fleetopt.problem.hardware import GpuSpec as GpuSpec
+from fleetopt.problem.hardware import LinkSpec as LinkSpec
+from fleetopt.problem.hardware import PriceSpec as PriceSpec
 from fleetopt.problem.lengths import MAX_TOKENS as MAX_TOKENS
 from fleetopt.problem.lengths import JointLengths as JointLengths
 from fleetopt.problem.lengths import LengthCdf as LengthCdf
+from fleetopt.problem.llm import LlmSpec as LlmSpec
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
-from fleetopt.problem.router import RouterStatement as RouterStatement
-from fleetopt.problem.simulation import FleetSimulation as FleetSimulation
-from fleetopt.problem.simulation import PoolStatement as PoolStatement
-from fleetopt.problem.simulation import RecordedTraffic as RecordedTraffic
-from fleetopt.problem.simulation import WorkloadShare as WorkloadShare
 from fleetopt.problem.trace import TraceSource as TraceSource
 from fleetopt.problem.workload import WORKLOAD_SCHEMA as WORKLOAD_SCHEMA
 from fleetopt.problem.workload import ArrivalFigures as ArrivalFigures
 from fleetopt.problem.workload import RateProfile as RateProfile
 from fleetopt.problem.workload import RecordedFile as RecordedFile
 from fleetopt.problem.workload import Workload as Workload
+
+if TYPE_CHECKING:
+    from fleetopt.problem.router import RouterStatement as RouterStatement
+    from fleetopt.problem.simulation import FleetSimulation as FleetSimulation
+    from fleetopt.problem.simulation import PoolStatement as PoolStatement
+    from fleetopt.problem.simulation import RecordedTraffic as RecordedTraffic
+    from fleetopt.problem.simulation import WorkloadShare as WorkloadShare
+
+_HOMES = {
+    "FleetSimulation": "fleetopt.problem.simulation",
+    "PoolStatement": "fleetopt.problem.simulation",
+    "RecordedTraffic": "fleetopt.problem.simulation",
+    "RouterStatement": "fleetopt.problem.router",
+    "WorkloadShare": "fleetopt.problem.simulation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -50,6 +50,8 @@ class PoolStatement(Stated):
     are none left; otherwise all are taken at admission."""
     max_num_seqs: int = Field(default=256, ge=1, le=65_536)
     """Paged only: slots of a replica."""
+    max_batch: int | None = Field(default=None, ge=1)
+    """Most sequences in a replica's batch, such as under a power cap; as many as fit if absent."""
     queue_limit: int = Field(default=0, ge=0)
     """Most requests waiting at a busy replica; 0 is no limit."""
 

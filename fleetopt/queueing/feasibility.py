@@ -162,6 +162,11 @@ class OccupancyTable(PoolRange):
         top = full_rate(self._base_s, self._slope_s, replicas, self.slots)
         return self.load.offered_work / top
 
+    def occupancy(self, replicas: int) -> Occupancy:
+        """The distribution of the sequences in the pool, at the mean context."""
+        work = self.load.offered_work
+        return occupancy(work, self._base_s, self._slope_s, replicas, self.slots)
+
     def is_admissible(self, replicas: int, grey: bool = False) -> bool:
         """Whether n replicas keep every limit; with `grey`, also if simulation has to tell."""
         if self.utilization(replicas) > self.limits.max_utilization:
@@ -172,7 +177,7 @@ class OccupancyTable(PoolRange):
 
     def min_replicas(self, grey: bool = False) -> int | None:
         """Least admissible number of replicas, by galloping and bisection; None if none is."""
-        low = self._least_by_utilization() - 1
+        low = self.least_by_utilization() - 1
         step, high = 1, low + 1
         if self.is_admissible(high, grey):
             return high
@@ -262,7 +267,8 @@ class OccupancyTable(PoolRange):
             for b in self.limits.slo
         )
 
-    def _least_by_utilization(self) -> int:
+    def least_by_utilization(self) -> int:
+        """The fewest replicas within the utilization cap."""
         one = full_rate(self._base_s, self._slope_s, 1, self.slots)
         least = self.load.offered_work / (one * self.limits.max_utilization)
         return max(1, math.ceil(least * (1.0 - 1e-12)))
@@ -278,12 +284,16 @@ class OccupancyTable(PoolRange):
         )
         return self._with(self.load, capacity)
 
+    def with_capacity(self, capacity: Capacity) -> OccupancyTable:
+        """The same pool with another batch in each replica."""
+        return self._with(self.load, capacity)
+
     def _with(self, load: Load, capacity: Capacity) -> OccupancyTable:
         limits, gammas = self.limits, self.gammas
         return OccupancyTable(load, self.profile, capacity, self.lo_tokens, limits, gammas)
 
     def _compute(self, replicas: int) -> OccupancyRow:
-        occ = occupancy(self.load.offered_work, self._base_s, self._slope_s, replicas, self.slots)
+        occ = self.occupancy(replicas)
         mix = LatencyMix(
             self.load, states_of(occ, self.load), replicas, self._base_s, self._per_token_s
         )

@@ -252,7 +252,13 @@ class PublishedTable(PoolRange):
     def _first(self) -> int:
         return math.ceil(self.offered / self.slots) + 1
 
+    def with_capacity(self, capacity: Capacity) -> PublishedTable:
+        """The same pool with another batch in each replica."""
+        return self._with(self.load, capacity)
+
     def _at_rate(self, arrival_rate: float) -> PublishedTable:
-        load = replace(self.load, arrival_rate=arrival_rate)
+        return self._with(replace(self.load, arrival_rate=arrival_rate), self.capacity)
+
+    def _with(self, load: PublishedLoad, capacity: Capacity) -> PublishedTable:
         limits, gammas = self.limits, self.gammas
-        return PublishedTable(load, self.profile, self.capacity, self.lo_tokens, limits, gammas)
+        return PublishedTable(load, self.profile, capacity, self.lo_tokens, limits, gammas)

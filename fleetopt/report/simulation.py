@@ -96,7 +96,7 @@ def fleet_in_words(simulation: Simulation) -> str:
 
 def _sections(simulation: Simulation, width: int) -> Iterator[RenderableType]:
     yield line(standing_in_words(simulation), width, "bold")
-    yield line(f"{fleet_in_words(simulation)}; {_traffic(simulation)}.", width)
+    yield line(f"{fleet_in_words(simulation)}; {traffic_in_words(simulation)}.", width)
     yield section(
         "Pools",
         first_fitting(
@@ -124,7 +124,8 @@ def _attained(figures: RequestFigures, slo: Sequence[LatencyBound]) -> Iterator[
         )
 
 
-def _traffic(simulation: Simulation) -> str:
+def traffic_in_words(simulation: Simulation) -> str:
+    """Rate, arrivals and runs, such as '20 req/s (poisson), 8 runs of 2,779 s'."""
     scenario = simulation.scenario
     stated, runs = scenario.stated, simulation.replications
     many = f"{runs} runs of" if runs > 1 else "one run of"

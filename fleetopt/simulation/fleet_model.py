@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from fleetopt.errors import Fault, InputError, near
-from fleetopt.performance.power import LogisticPower
+from fleetopt.performance.power import PowerModel
 from fleetopt.performance.profile import Capacity, IterationTime
 from fleetopt.simulation.fleet_records import PoolEngine
 from fleetopt.simulation.records import Engine, Floats, Ints
@@ -34,7 +34,7 @@ class FleetPool:
     queue_limit: int = 0
     prefix_cache_tokens: int = 0
     gpus_per_replica: int = 1
-    power: LogisticPower | None = None
+    power: PowerModel | None = None
 
     @property
     def max_context(self) -> int:

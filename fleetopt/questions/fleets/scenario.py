@@ -193,6 +193,8 @@ def _pool(stated: PoolStatement, profile: CalibratedProfile) -> FleetPool:
         capacity = profile.paged(stated.max_ctx, stated.max_num_seqs)
     else:
         capacity = profile.reserved(stated.max_ctx)
+    if stated.max_batch is not None:
+        capacity = replace(capacity, slots=min(capacity.slots, stated.max_batch))
     return FleetPool(
         stated.id,
         profile.iteration,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,15 @@ from fleetopt.optimization.tables import maker
 from fleetopt.problem import FleetProblem, ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.queueing.availability import replicas_to_buy
+from fleetopt.queueing.feasibility import OccupancyTable
+from fleetopt.queueing.published import PublishedTable
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
     from fleetopt.verification import Judged
+
+_Table = OccupancyTable | PublishedTable
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,7 @@ class PoolSize:
     what: the requests that it serves. gpu: of its replicas.
     replicas: that must be up. bought: with spare ones.
     p99_ttft_ms: of those that must be up. meets: whether that is within the bound.
-    utilization: of those that must be up, by fleetopt's table, whatever the method: the work
-        of all its requests over what the replicas can do.
+    true_table: fleetopt's table of the pool, whatever the method; made when it is asked for.
     """
 
     what: Served
@@ -39,7 +42,12 @@ class PoolSize:
     bought: int
     p99_ttft_ms: float
     meets: bool
-    utilization: float
+    true_table: Callable[[], _Table] = field(repr=False, compare=False)
+
+    @property
+    def utilization(self) -> float:
+        """Of those that must be up: the work of all requests over what the replicas can do."""
+        return self.true_table().utilization(self.replicas)
 
     @property
     def usd_per_hour(self) -> float:
@@ -58,9 +66,15 @@ class PoolSize:
 class Sizes:
     """Sizes of the pools of a problem; what a GPU needs for its tables is summed once."""
 
-    def __init__(self, asked: TwoPools, problem: FleetProblem) -> None:
-        self.case = Case.of(problem)
+    def __init__(self, asked: TwoPools, problem: FleetProblem | Case) -> None:
+        self.case = problem if isinstance(problem, Case) else Case.of(problem)
         self._asked = asked
+
+    def published(self) -> Sizes:
+        """The sizes of the same pools by the published method."""
+        problem = self.case.problem.model_copy(update={"method": "published"})
+        asked = replace(self._asked, method="published")
+        return Sizes(asked, replace(self.case, problem=problem))
 
     @property
     def points(self) -> Sequence[int]:
@@ -100,6 +114,7 @@ class Sizes:
             raise InputError.single("gpu", text)
         rate = self.case.pool_rate(what)
         table = self._makers[profile.name](self._counted(what), rate)
+        is_true = self._asked.method == "fleetopt"
         found = table.min_replicas()
         replicas = _by_utilization(table) if found is None else found
         p99_ms = 1000.0 * (table.row(replicas).percentile_s("ttft", 99.0) or math.inf)
@@ -112,7 +127,7 @@ class Sizes:
             p99_ttft_ms=p99_ms,
             # the published method holds only the wait to the bound, not the TTFT that it reports
             meets=found is not None and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6),
-            utilization=maker(self._true, profile)(what, rate).utilization(replicas),
+            true_table=lambda: table if is_true else self._true_makers[gpu.name](what, rate),
         )
 
     def _counted(self, what: Served) -> Served:
@@ -133,15 +148,15 @@ class Sizes:
         )
 
     @cached_property
-    def _makers(self) -> dict[str, Callable[[Served, float], PoolTable]]:
+    def _makers(self) -> dict[str, Callable[[Served, float], _Table]]:
         return {profile.name: maker(self.case, profile) for profile in self.case.profiles}
 
     @cached_property
-    def _true(self) -> Case:
-        """The case with the tables that count all work."""
-        return replace(
-            self.case, problem=self.case.problem.model_copy(update={"method": "fleetopt"})
-        )
+    def _true_makers(self) -> dict[str, Callable[[Served, float], _Table]]:
+        """Makers of the tables that count all work."""
+        problem = self.case.problem.model_copy(update={"method": "fleetopt"})
+        case = replace(self.case, problem=problem)
+        return {profile.name: maker(case, profile) for profile in case.profiles}
 
 
 def _by_utilization(table: PoolTable) -> int:
