@@ -43,6 +43,7 @@ TWO_POOLS = {
     "where_to_split": "pareto --cdf data/lmsys_cdf.json --lam 100 --simulate",
     "optimize": "optimize --cdf data/azure_cdf.json --lam 100 --gpu-short a10g --gpu-long h100 "
     "--long-max-ctx 8192",
+}
 DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
