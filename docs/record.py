@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [reliability] [trace]
-                      [routers] [profile] [disaggregation] [examples] [energy] [explain]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
+                      [trace] [routers] [profile] [disaggregation] [examples] [energy] [explain]
                       [two_pools]
 """
 
@@ -157,6 +157,16 @@ def workload() -> None:
         shutil.copy(drawn, ROOT / "docs" / "figures" / "workload.png")
 
 
+def whatif() -> None:
+    """The figures of the pages on growth and on GPUs, by doing what the pages say."""
+    from walkthrough import walk
+
+    for page, figure in (("growth.md", "growth.png"), ("which-gpu.md", "gpus.png")):
+        with tempfile.TemporaryDirectory() as place:
+            drawn = walk(page, Path(place)) / figure
+            shutil.copy(drawn, ROOT / "docs" / "figures" / figure)
+
+
 def trace() -> None:
     """One fleet at Poisson arrivals and on Azure's code trace, which `AZURE_CODE` names.
 
@@ -232,6 +242,7 @@ if __name__ == "__main__":
         "accuracy": accuracy,
         "speed": speed,
         "workload": workload,
+        "whatif": whatif,
         "reliability": reliability,
         "trace": trace,
         "routers": routers,

@@ -41,6 +41,7 @@ COMMANDS = {
     "explain": "Say why a fleet misses its SLO, or what would bind first.",
     "pareto": "Find where to split requests between two pools with given GPUs.",
     "optimize": "Size two pools with given GPUs at a fixed split, and verify the best.",
+    "whatif": "Say when GPUs have to be added, or which GPU and which mix is cheapest.",
     "workload": "Fit a workload to recorded traffic, and show it.",
     "profile": "Derive profiles from data sheets and model files.",
     "diff": "Say what two saved plans differ in, and why.",

@@ -1,22 +1,37 @@
-"""Options that take several words, as in `--gpus h100 a100`; commas do as well."""
+"""Options with several values behind one name, separated by blanks or commas."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import click
 
+from fleetopt.cli.fleet_options import FleetOption
+from fleetopt.cli.options import Decorator
 from fleetopt.errors import Fault
+
+_NUMBER = re.compile(r"-\.?\d")
+
+
+class SpacedOption(FleetOption):
+    """An option that takes every word up to the next option: `--lam-range 25 50 100`.
+
+    Its values may also be separated by commas. Only a SpacedCommand knows what to do with it.
+    """
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, many=True, **attributes)
 
 
 class SpacedCommand(click.Command):
-    """A command whose options with `many` values take them with spaces between."""
+    """A command without arguments whose options with `many` values take several words each."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command line."""
-        many = {name for option in self.params if getattr(option, "many", False)
-                for name in option.opts}  # fmt: skip
-        return super().parse_args(ctx, joined(args, many))
+        """Join the words of an option with `many` values by commas, and read the options."""
+        spaced = {name for o in self.params if getattr(o, "many", False) for name in o.opts}
+        return super().parse_args(ctx, joined(args, spaced))
 
 
 class NumbersOption(click.Option):
@@ -25,20 +40,20 @@ class NumbersOption(click.Option):
     many = True
 
 
-def joined(words: Sequence[str], many: Collection[str]) -> list[str]:
-    """Words with those behind an option of many values joined by commas, up to the next option."""
+def joined(words: Sequence[str], spaced: Collection[str]) -> list[str]:
+    """Words with those behind each spaced option made one, with commas between them."""
     result: list[str] = []
-    takes, begun = False, False
+    taking = begun = False
     for word in words:
-        if word.startswith("--"):
+        if _is_option(word):
             name, sign, _ = word.partition("=")
-            takes, begun = name in many, bool(sign)
+            taking, begun = name in spaced, bool(sign)
             result.append(word)
-        elif takes and begun:
-            result[-1] = f"{result[-1].rstrip(',')},{word}"
+        elif taking and begun:
+            result[-1] = f"{result[-1].rstrip(',')},{word.strip(',')}"
         else:
             begun = True
-            result.append(word)
+            result.append(word.strip(",") if taking else word)
     return result
 
 
@@ -53,3 +68,12 @@ def numbers(text: str | None, option: str) -> tuple[list[float] | None, list[Fau
         except ValueError:
             faults.append(Fault(option, f"expected numbers, got {part!r}"))
     return values, faults
+
+
+def spaced_option(*declarations: str, key: str, help: str, **attributes: Any) -> Decorator[Any]:
+    """A decorator that adds a SpacedOption."""
+    return click.option(*declarations, cls=SpacedOption, key=key, help=help, **attributes)
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and not _NUMBER.match(word)

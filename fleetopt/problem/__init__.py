@@ -33,6 +33,8 @@ from fleetopt.problem.llm import LlmSpec as LlmSpec
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
 from fleetopt.problem.trace import TraceSource as TraceSource
+from fleetopt.problem.whatif import Growth as Growth
+from fleetopt.problem.whatif import WhatIf as WhatIf
 from fleetopt.problem.workload import WORKLOAD_SCHEMA as WORKLOAD_SCHEMA
 from fleetopt.problem.workload import ArrivalFigures as ArrivalFigures
 from fleetopt.problem.workload import RateProfile as RateProfile

@@ -15,6 +15,7 @@ import numpy as np
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
+from fleetopt.queueing.crossing import last_below
 from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
@@ -197,21 +198,20 @@ class OccupancyTable(PoolRange):
         return high
 
     def max_arrival_rate(self, replicas: int) -> float:
-        """Lambda(n), requests per second, by bisection to 1e-6; 0 if no rate is feasible."""
+        """Lambda(n), requests per second, to 1e-6; 0 if no rate is feasible."""
         if not self._is_possible(1.0):
             return 0.0
         top = full_rate(self._base_s, self._slope_s, replicas, self.slots)
         high = self.limits.max_utilization * top / self.load.mean_work
-        if self._at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
+        if self.at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
             return high
-        low, least = 0.0, 1e-9 * high
-        while high - low > 1e-6 * high and high > least:
-            middle = 0.5 * (low + high)
-            if self._at_rate(middle).is_admissible(replicas):
-                low = middle
-            else:
-                high = middle
-        return low
+        return last_below(lambda rate: self.at_rate(rate).excess(replicas), high, 1e-6)
+
+    def excess(self, replicas: int) -> float:
+        """Logarithm of the worst miss over what is allowed; above 0 where a bound is broken."""
+        row = self.row(replicas)
+        worst = max(row.miss(bound) / bound.allowed_miss for bound in self.limits.slo)
+        return math.log(worst) if worst > 0.0 else -math.inf
 
     def binding(self, replicas: int) -> str:
         """Why one replica fewer would not do, in words and numbers."""
@@ -273,7 +273,8 @@ class OccupancyTable(PoolRange):
         least = self.load.offered_work / (one * self.limits.max_utilization)
         return max(1, math.ceil(least * (1.0 - 1e-12)))
 
-    def _at_rate(self, arrival_rate: float) -> OccupancyTable:
+    def at_rate(self, arrival_rate: float) -> OccupancyTable:
+        """The same pool at another arrival rate."""
         load = replace(self.load, arrival_rate=arrival_rate)
         return self._with(load, self.capacity)
 

@@ -217,7 +217,7 @@ class PublishedTable(PoolRange):
         low, high = 0.0, top
         while high - low > 1e-6 * high and high > 1e-9 * top:
             middle = 0.5 * (low + high)
-            if self._at_rate(middle).is_admissible(replicas):
+            if self.at_rate(middle).is_admissible(replicas):
                 low = middle
             else:
                 high = middle
@@ -256,7 +256,8 @@ class PublishedTable(PoolRange):
         """The same pool with another batch in each replica."""
         return self._with(self.load, capacity)
 
-    def _at_rate(self, arrival_rate: float) -> PublishedTable:
+    def at_rate(self, arrival_rate: float) -> PublishedTable:
+        """The same pool at another arrival rate."""
         return self._with(replace(self.load, arrival_rate=arrival_rate), self.capacity)
 
     def _with(self, load: PublishedLoad, capacity: Capacity) -> PublishedTable:

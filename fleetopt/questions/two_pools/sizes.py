@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,15 +15,11 @@ from fleetopt.optimization.tables import maker
 from fleetopt.problem import FleetProblem, ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.queueing.availability import replicas_to_buy
-from fleetopt.queueing.feasibility import OccupancyTable
-from fleetopt.queueing.published import PublishedTable
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
     from fleetopt.verification import Judged
-
-_Table = OccupancyTable | PublishedTable
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class PoolSize:
     bought: int
     p99_ttft_ms: float
     meets: bool
-    true_table: Callable[[], _Table] = field(repr=False, compare=False)
+    true_table: Callable[[], PoolTable] = field(repr=False, compare=False)
 
     @property
     def utilization(self) -> float:
@@ -69,6 +66,7 @@ class Sizes:
     def __init__(self, asked: TwoPools, problem: FleetProblem | Case) -> None:
         self.case = problem if isinstance(problem, Case) else Case.of(problem)
         self._asked = asked
+        self._known: dict[tuple[Served, str], PoolTable] = {}
 
     def published(self) -> Sizes:
         """The sizes of the same pools by the published method."""
@@ -85,22 +83,35 @@ class Sizes:
         """Share of the requests in (lo, hi]."""
         return self.case.lengths.share(lo, hi)
 
+    def at(self, lam: float) -> Sizes:
+        """The same pools at another arrival rate; what was summed is not summed again."""
+        other = copy(self)
+        other.case = replace(self.case, arrival_rate=lam)
+        return other
+
     def split(self, b_short: int, gamma: float = 1.0) -> tuple[PoolSize | None, PoolSize | None]:
         """The pools up to `b_short` and above it; None where there are no requests.
 
         gamma: requests of up to so many times `b_short` are compressed into the lower pool.
         Raises InputError, and InfeasibleError where the published method has no figures.
         """
+        short, long = self.ranges(b_short, gamma)
+        return (
+            self.size(short, self._asked.short) if short else None,
+            self.size(long, self._asked.long) if long else None,
+        )
+
+    def ranges(self, b_short: int, gamma: float = 1.0) -> tuple[Served | None, Served | None]:
+        """What the pools of a split serve; None where there are no requests."""
         first, last = self.points[0], self.points[-1]
         if self._asked.is_one_pool(b_short):
-            return self.size(Served(first, last), self._asked.short), None
+            return Served(first, last), None
         if b_short not in self.points:
-            return None, self.size(Served(first, last), self._asked.long)
+            return None, Served(first, last)
         factor = self._asked.factor(b_short, gamma)
         above = self.case.serves(b_short, last, gamma_lo=factor)
-        long = self.size(above, self._asked.long) if self.case.has_requests(above) else None
         below = self.case.serves(first, b_short, gamma_hi=factor)
-        return self.size(below, self._asked.short), long
+        return below, above if self.case.has_requests(above) else None
 
     def size(self, what: Served, gpu: ProfileSpec) -> PoolSize:
         """The least pool that keeps the bound on these replicas.
@@ -108,16 +119,20 @@ class Sizes:
         Where none does, however large, the one that keeps the utilization. Raises InputError
         if a replica cannot hold the context.
         """
-        profile = self.case.profile(gpu.name)
-        if self.case.capacity(profile, what.hi_tokens).slots < 1:
-            text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
-            raise InputError.single("gpu", text)
-        rate = self.case.pool_rate(what)
-        table = self._makers[profile.name](self._counted(what), rate)
-        is_true = self._asked.method == "fleetopt"
+        table = self.table(what, gpu)
         found = table.min_replicas()
-        replicas = _by_utilization(table) if found is None else found
+        return self._sized(table, what, gpu, _by_utilization(table) if found is None else found)
+
+    def of(self, what: Served, gpu: ProfileSpec, replicas: int) -> PoolSize:
+        """The same pool with a number of replicas that is given."""
+        return self._sized(self.table(what, gpu), what, gpu, replicas)
+
+    def _sized(self, table: PoolTable, what: Served, gpu: ProfileSpec, replicas: int) -> PoolSize:
+        rate = self.case.pool_rate(what)
         p99_ms = 1000.0 * (table.row(replicas).percentile_s("ttft", 99.0) or math.inf)
+        # the published method holds only the wait to the bound, not the TTFT that it reports
+        keeps = table.is_admissible(replicas) and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6)
+        is_true = self._asked.method == "fleetopt"
         return PoolSize(
             what=what,
             gpu=gpu,
@@ -125,10 +140,27 @@ class Sizes:
             replicas=replicas,
             bought=replicas_to_buy(replicas, self._asked.availability),
             p99_ttft_ms=p99_ms,
-            # the published method holds only the wait to the bound, not the TTFT that it reports
-            meets=found is not None and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6),
+            meets=keeps,
             true_table=lambda: table if is_true else self._true_makers[gpu.name](what, rate),
         )
+
+    def table(self, what: Served, gpu: ProfileSpec) -> PoolTable:
+        """The table of a pool at its arrival rate.
+
+        Raises InputError if a replica cannot hold the context.
+        """
+        profile = self.case.profile(gpu.name)
+        if self.case.capacity(profile, what.hi_tokens).slots < 1:
+            text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
+            raise InputError.single("gpu", text)
+        return self._table(what, profile.name).at_rate(self.case.pool_rate(what))
+
+    def _table(self, what: Served, gpu: str) -> PoolTable:
+        """The table of a pool at some rate, made once."""
+        if (what, gpu) not in self._known:
+            make = self._makers[gpu]
+            self._known[what, gpu] = make(self._counted(what), self.case.pool_rate(what))
+        return self._known[what, gpu]
 
     def _counted(self, what: Served) -> Served:
         """The requests whose service times the method counts.
@@ -148,11 +180,11 @@ class Sizes:
         )
 
     @cached_property
-    def _makers(self) -> dict[str, Callable[[Served, float], _Table]]:
+    def _makers(self) -> dict[str, Callable[[Served, float], PoolTable]]:
         return {profile.name: maker(self.case, profile) for profile in self.case.profiles}
 
     @cached_property
-    def _true_makers(self) -> dict[str, Callable[[Served, float], _Table]]:
+    def _true_makers(self) -> dict[str, Callable[[Served, float], PoolTable]]:
         """Makers of the tables that count all work."""
         problem = self.case.problem.model_copy(update={"method": "fleetopt"})
         case = replace(self.case, problem=problem)
