@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [trace]
-                      [routers] [profile] [disaggregation] [examples] [energy] [explain]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
+                      [trace] [routers] [profile] [disaggregation] [examples] [energy] [explain]
                       [two_pools]
 """
 
@@ -54,7 +54,12 @@ DISAGG = (
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
-sys.path[:0] = [str(ROOT / "docs" / "hooks"), str(ROOT / "tests" / "docs")]
+sys.path[:0] = [
+    str(ROOT),
+    str(ROOT / "docs"),
+    str(ROOT / "docs" / "hooks"),
+    str(ROOT / "tests" / "docs"),
+]
 
 
 def answer() -> None:
@@ -136,6 +141,14 @@ def accuracy() -> None:
 def speed() -> None:
     """All benchmarks. A target that is missed is recorded as missed."""
     _module("benchmarks", "benchmarks.json")
+
+
+def reliability() -> None:
+    """What the rules of spare replicas attain where nodes fail, and its figure."""
+    _module("benchmarks.reliability", "reliability.json")
+    from drawn import reliability_figure
+
+    reliability_figure(MEASURED / "reliability.json", ROOT / "docs" / "figures" / "reliability.png")
 
 
 def workload() -> None:
@@ -233,6 +246,7 @@ if __name__ == "__main__":
         "speed": speed,
         "workload": workload,
         "whatif": whatif,
+        "reliability": reliability,
         "trace": trace,
         "routers": routers,
         "profile": profile,

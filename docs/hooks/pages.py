@@ -49,6 +49,7 @@ PARTS = {
     "explain agent": lambda: _fenced("text", "docs/measured/explain_agent.txt"),
     "explain smaller": lambda: _fenced("text", "docs/measured/explain_smaller.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
+    "reliability": measured.reliability,
     "tokens azure": lambda: _fenced("text", "docs/measured/tokens_azure.txt"),
     "tokens lmsys": lambda: _fenced("text", "docs/measured/tokens_lmsys.txt"),
     "split energy": lambda: _fenced("text", "docs/measured/split_energy.txt"),

@@ -45,13 +45,14 @@ from fleetopt.compat.traces import TraceWorkload as TraceWorkload
 from fleetopt.compat.workload import CdfWorkload as CdfWorkload
 from fleetopt.compat.workload import PoissonWorkload as PoissonWorkload
 from fleetopt.compat.workload import split_cdf as split_cdf
-from fleetopt.queueing.availability import node_availability as node_availability
+from fleetopt.problem import AVAILABILITIES as _AVAILABILITIES
+from fleetopt.problem import node_availability as node_availability
 
-A100_AVAIL_RSC1_FAST = node_availability(0.0065, 4.0)
+A100_AVAIL_RSC1_FAST = _AVAILABILITIES["A100_AVAIL_RSC1_FAST"]
 """A100 of Meta's RSC-1, 6.5 failures in 1000 node-days, repaired in 4 h (arXiv:2410.21680)."""
-A100_AVAIL_RSC1_SLOW = node_availability(0.0065, 48.0)
+A100_AVAIL_RSC1_SLOW = _AVAILABILITIES["A100_AVAIL_RSC1_SLOW"]
 """The same, repaired in 48 h."""
-H100_AVAIL_5PCT = 0.95
+H100_AVAIL_5PCT = _AVAILABILITIES["H100_AVAIL_5PCT"]
 """H100 at scale, 5 % more than needed (Cui et al., arXiv:2503.11901)."""
 
 __all__ = [

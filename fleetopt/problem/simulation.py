@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from fleetopt.errors import Fault, near
+from fleetopt.problem.failures import FailureRates
 from fleetopt.problem.faults import FaultsError, Stated, faults_of
 from fleetopt.problem.fleet import (
     Admission,
@@ -26,7 +27,6 @@ from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
 from fleetopt.problem.profile import ProfileSpec
 from fleetopt.problem.router import RouterStatement, pools_named
 from fleetopt.problem.sessions import SessionStatement
-from fleetopt.problem.times import seconds_of
 from fleetopt.problem.trace import TraceFormat
 
 _TOLERANCE = 1e-6
@@ -85,27 +85,6 @@ class RecordedTraffic(Stated):
     """The file's names for time, prompt, output, model, category, session and prefix."""
     skip_bad_lines: bool = False
     """Whether bad lines are left out and counted, instead of being an error."""
-
-
-class FailureRates(Stated):
-    """Failures and repairs of nodes; as a text, failures in a node-day and MTTR: '0.0065:4h'."""
-
-    per_node_day: float = Field(ge=0, le=86_400)
-    """Failures of a node in a day that it is up."""
-    repair_s: float = Field(gt=0)
-    """Mean time to repair, in seconds."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_text(cls, stated: Any) -> Any:
-        if not isinstance(stated, str):
-            return stated
-        rate, _, repair = stated.partition(":")
-        try:
-            return {"per_node_day": float(rate), "repair_s": seconds_of(repair)}
-        except ValueError:
-            wanted = "expected failures in a node-day and a time to repair, such as 0.0065:4h"
-            raise ValueError(f"{wanted}, got {stated!r:.60}") from None
 
 
 class FleetSimulation(Stated):

@@ -25,7 +25,7 @@ from fleetopt.questions.explain.replaying import Base, base_runs, changed_runs, 
 from fleetopt.questions.explain.seen import Seen
 from fleetopt.questions.explain.tallies import Units
 from fleetopt.questions.fleets import Scenario, scenario_of
-from fleetopt.questions.fleets.answer import Simulation, answer_of, interval, unstable_pool
+from fleetopt.questions.fleets.answer import Simulation, answer_of, interval
 from fleetopt.questions.fleets.simulating import Progress, replications_of, seeds, workers
 from fleetopt.simulation.fleet_results import FleetResult
 from fleetopt.verification.blocks import BLOCKS, block_of
@@ -99,8 +99,9 @@ def _changed(
 
 
 def _unstable(scenario: Scenario, base: Sequence[Base]) -> tuple[bool, ...]:
-    runs = [one.run for one in base]
-    return tuple(unstable_pool(runs, pool.name) for pool in scenario.fleet.pools)
+    runs = tuple(one.run for one in base)
+    result = FleetResult(scenario.fleet, tuple(scenario.stated.slo), runs)
+    return tuple(result.is_unstable(pool.name) for pool in scenario.fleet.pools)
 
 
 def _evidence(

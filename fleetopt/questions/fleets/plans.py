@@ -6,14 +6,15 @@ from fleetopt.plan import Plan, Pool
 from fleetopt.problem import FleetProblem, FleetSimulation, PoolStatement, RouterStatement
 
 
-def plan_statement(plan: Plan) -> FleetSimulation:
+def plan_statement(plan: Plan, *, with_spares: bool = False) -> FleetSimulation:
     """The plan's fleet on the traffic that it was designed for.
 
-    Replicas are those that must be up; spare ones stand by and serve nothing.
+    with_spares: all replicas that are bought serve, as they do where nodes fail; otherwise those
+        that must be up, and spare ones stand by.
     """
     problem = plan.problem
     return FleetSimulation(
-        pools=tuple(_pool(pool, problem) for pool in plan.fleet.pools),
+        pools=tuple(_pool(pool, problem, with_spares) for pool in plan.fleet.pools),
         profiles=problem.profiles,
         router=_router(plan),
         cdf=problem.cdf,
@@ -22,14 +23,15 @@ def plan_statement(plan: Plan) -> FleetSimulation:
         slo=problem.slo,
         replications=problem.verification.replications,
         n_req=problem.verification.requests,
+        gpus_per_node=problem.failing_gpus,
     )
 
 
-def _pool(pool: Pool, problem: FleetProblem) -> PoolStatement:
+def _pool(pool: Pool, problem: FleetProblem, with_spares: bool) -> PoolStatement:
     return PoolStatement(
         id=pool.name.replace(" ", "-"),
         gpu=pool.profile,
-        n_gpus=pool.gpus // pool.bought * pool.replicas,
+        n_gpus=pool.gpus if with_spares else pool.gpus // pool.bought * pool.replicas,
         max_ctx=pool.hi_tokens,
         admission="paged" if pool.admission == "paged" else "reserved",
         max_num_seqs=problem.max_num_seqs,
