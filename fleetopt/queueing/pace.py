@@ -16,7 +16,7 @@ from fleetopt.queueing.backlog import Backlog
 from fleetopt.queueing.load import Moments
 from fleetopt.workload.lengths import Floats
 
-_BINS = 2048
+_BINS = 1024
 _LONG = 48
 """Decode iterations from which the cumulants of their sum grow by a straight line."""
 
@@ -79,12 +79,11 @@ def _late(chain: Backlog, rate: float, replicas: int, step: float) -> tuple[Floa
     spread, soon = chain.found()
     times: Floats = step * np.arange(np.ceil(chain.seconds.max() / step) + 1.0)
     rests = _rest_late(chain, times, rate, replicas, spread, soon) @ chain.moves
-    ended = np.zeros((_BINS, chain.tokens.size))
-    ended[: times.size - 1] = (rests[:-1] - rests[1:])[:_BINS]
-    done = np.fft.rfft(ended, 2 * _BINS, axis=0) * np.fft.rfft(
-        _on_grid(seconds, prefilling.weights, step), 2 * _BINS, axis=0
-    )
-    density = np.fft.irfft(done.sum(axis=1), 2 * _BINS)[:_BINS]
+    ended = np.zeros((chain.tokens.size, _BINS))
+    ended[:, : times.size - 1] = (rests[:-1] - rests[1:]).T[:, :_BINS]
+    prefill = _on_grid(seconds, prefilling.weights, step)
+    wave = np.fft.rfft(ended, 2 * _BINS) * np.fft.rfft(prefill, 2 * _BINS)
+    density = np.fft.irfft(wave.sum(axis=0), 2 * _BINS)[:_BINS]
     late = 1.0 - np.concatenate(([0.0], np.cumsum(density)))
     mean_s = chain.residual_s(rate, replicas) + seconds @ rests[0]
     return np.clip(late, 0.0, 1.0), mean_s
@@ -103,16 +102,15 @@ def _rest_late(
 
 
 def _on_grid(seconds: Floats, weights: Floats, step: float) -> Floats:
-    """Mass of the prefill times by grid point and backlog, each between two points."""
+    """Mass of the prefill times by backlog and grid point, each between two points."""
     place = np.minimum(seconds / step, _BINS - 1.001)
     low = place.astype(np.int64)
     part, size = place - low, seconds.shape[1]
-    column = np.arange(size)[None, :]
+    keys = (low + _BINS * np.arange(size)[None, :]).ravel()
     mass = np.broadcast_to(weights[:, None], seconds.shape)
-    keys, cells = low * size + column, _BINS * size
-    flat = np.bincount(keys.ravel(), (mass * (1.0 - part)).ravel(), cells)
-    flat += np.bincount((keys + size).ravel(), (mass * part).ravel(), cells)
-    table: Floats = flat.astype(np.float64).reshape(_BINS, size)
+    flat = np.bincount(keys, (mass * (1.0 - part)).ravel(), _BINS * size)
+    flat += np.bincount(keys + 1, (mass * part).ravel(), _BINS * size)
+    table: Floats = flat.astype(np.float64).reshape(size, _BINS)
     return table
 
 
