@@ -20,7 +20,6 @@ from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
-from fleetopt.queueing.prefill_latency import PrefillMix
 from fleetopt.queueing.table import Limits, PoolRange
 
 GREY_MARGIN = 0.10
@@ -32,7 +31,6 @@ _FELT = 0.08
 _RARE = 0.25
 """Most requests that may be long; where more are, they are no environment but the traffic."""
 _MOST_REPLICAS = 2**40
-Mix = LatencyMix | PrefillMix
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +44,7 @@ class OccupancyRow:
 
     replicas: int
     occupancy: Occupancy
-    mix: Mix
+    mix: LatencyMix
     environment: Environment | None = None
 
     @property
@@ -109,7 +107,7 @@ class OccupancyRow:
         return 1.0 if self._slow_mix is None else self._slow_mix.exceedance(metric, limit_s)
 
     @cached_property
-    def _slow_mix(self) -> Mix | None:
+    def _slow_mix(self) -> LatencyMix | None:
         """The chain's mixture; None if it has no stationary distribution."""
         if self.environment is None or not self.environment.is_stable:
             return None
@@ -260,7 +258,7 @@ class OccupancyTable(PoolRange):
         return self._alone.exceedance(bound.metric, stretch * bound.limit_s)
 
     @cached_property
-    def _alone(self) -> Mix:
+    def _alone(self) -> LatencyMix:
         nothing, one = np.zeros(1), np.ones(1)
         moments = Moments(*(np.full(1, m) for m in self.load.context))
         states = StateMix(nothing, one, moments, nothing, nothing)

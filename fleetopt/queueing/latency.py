@@ -122,7 +122,21 @@ class LatencyMix:
 
     @cached_property
     def _variance_kept(self) -> Floats:
-        return variance_kept(self.load)
+        """Share of the batch's variance left after averaging over a request's decode.
+
+        A neighbour with work v is still there u iterations later with probability
+        (1 - u / v)+, so its part of the variance of a mean over x v iterations is
+        1 - x / 3 for x <= 1, else 1 / x - 1 / (3 x^2).
+        """
+        cells = self.load.cells
+        spread = (cells.decode_context_tokens - self.load.context.mean) ** 2
+        parts = cells.weights * cells.work * spread
+        if not parts.sum() > 0:
+            return np.ones_like(parts)
+        x = (cells.work - cells.prefill_iterations)[:, None] / cells.work[None, :]
+        kept = np.where(x <= 1.0, 1.0 - x / 3.0, 1.0 / x - 1.0 / (3.0 * x**2))
+        averaged: Floats = kept @ (parts / parts.sum())
+        return averaged
 
     @cached_property
     def _ttft_without_wait_s(self) -> float:
@@ -181,29 +195,11 @@ class LatencyMix:
         varies = moments.variance > 0
         sd = np.sqrt(np.where(varies, moments.variance, 1.0))
         x = (limit_s - moments.mean) / sd
-        late = 1.0 - normal_cdf(pearson_to_normal(x, moments.third / sd**3))
+        late = 1.0 - _normal_cdf(_pearson_to_normal(x, moments.third / sd**3))
         return np.where(varies, late, (x < 0).astype(np.float64))
 
 
-def variance_kept(load: Load) -> Floats:
-    """Share of the batch's variance left after averaging over a request's decode, by cell.
-
-    A neighbour with work v is still there u iterations later with probability
-    (1 - u / v)+, so its part of the variance of a mean over x v iterations is
-    1 - x / 3 for x <= 1, else 1 / x - 1 / (3 x^2).
-    """
-    cells = load.cells
-    spread = (cells.decode_context_tokens - load.context.mean) ** 2
-    parts = cells.weights * cells.work * spread
-    if not parts.sum() > 0:
-        return np.ones_like(parts)
-    x = (cells.work - cells.prefill_iterations)[:, None] / cells.work[None, :]
-    kept = np.where(x <= 1.0, 1.0 - x / 3.0, 1.0 / x - 1.0 / (3.0 * x**2))
-    averaged: Floats = kept @ (parts / parts.sum())
-    return averaged
-
-
-def pearson_to_normal(x: Floats, skewness: Floats) -> Floats:
+def _pearson_to_normal(x: Floats, skewness: Floats) -> Floats:
     """The normal quantile of a standardized Pearson III value (Wilson and Hilferty 1931)."""
     g = np.maximum(skewness, 1e-6)
     return 6.0 / g * (np.cbrt(np.maximum(0.5 * g * x + 1.0, 0.0)) - 1.0) + g / 6.0
@@ -229,7 +225,7 @@ def _uniform_and_wait_exceeds(left_s: Floats, span_s: Floats, rate: Floats) -> F
     return late
 
 
-def normal_cdf(z: Floats) -> Floats:
+def _normal_cdf(z: Floats) -> Floats:
     """Standard normal distribution function (Abramowitz and Stegun 26.2.17, error 7.5e-8)."""
     t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
     poly = t * (

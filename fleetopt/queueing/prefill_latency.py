@@ -12,14 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from fleetopt.queueing.latency import (
-    Metric,
-    StateMix,
-    normal_cdf,
-    pearson_to_normal,
-    variance_kept,
-)
-from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.latency import LatencyMix, Metric
+from fleetopt.queueing.load import Moments
 from fleetopt.queueing.pace import Pace
 from fleetopt.queueing.prefilling import Prefilling
 from fleetopt.queueing.quantile import quantile
@@ -27,12 +21,12 @@ from fleetopt.workload.lengths import Floats
 
 
 @dataclass(frozen=True, eq=False)
-class PrefillMix:
-    """Latency distributions of one pool whose prompts take time; as a LatencyMix."""
+class PrefillMix(LatencyMix):
+    """Latency distributions of one pool whose prompts take time.
 
-    load: Load
-    states: StateMix
-    replicas: int
+    prefilling: its requests; pace: what they meet, between numbers of sequences beside them.
+    """
+
     prefilling: Prefilling
     pace: Pace
 
@@ -41,12 +35,6 @@ class PrefillMix:
         """Sequences beside a request, by state, each with the mean context of the pool."""
         like: Floats = self.states.context.mean / self.load.context.mean
         return self._own_sequences * like
-
-    @cached_property
-    def _own_sequences(self) -> Floats:
-        n = self.replicas
-        beside: Floats = np.maximum(0.0, self.states.active / n - (n - 1) / (2 * n))
-        return beside
 
     @cached_property
     def _shares(self) -> Floats:
@@ -75,10 +63,6 @@ class PrefillMix:
         return Moments(mean, variance, third + kept**1.5 * felt**3 * one.third * beside)
 
     @cached_property
-    def _variance_kept(self) -> Floats:
-        return variance_kept(self.load)
-
-    @cached_property
     def _service_s(self) -> Floats:
         """Mean time from admission to the end, by cell and state."""
         prefill = self.pace.prefill_s.T @ self._shares.T
@@ -89,25 +73,14 @@ class PrefillMix:
         """P(latency > limit)."""
         if metric == "ttft":
             return float(self._ttft_late(limit_s) @ self.states.probabilities)
-        if metric == "tpot":
-            share = self._tpot_late(limit_s)
-        else:
-            left = limit_s - self.states.wait_s - self._service_s
-            share = _wait_late(left, self.states.wait_rate[None, :])
-        return float(self.load.cells.weights @ share @ self.states.probabilities)
+        return super().exceedance(metric, limit_s)
 
     def percentile_s(self, metric: Metric, percentile: float) -> float:
         """The percentile of a latency, in seconds."""
-        return quantile(
-            lambda limit_s: self.exceedance(metric, limit_s),
-            1.0 - percentile / 100.0,
-            self._guess_s(metric),
-        )
-
-    def _guess_s(self, metric: Metric) -> float:
-        if metric == "ttft":
-            return float(self.pace.grid_s[-1])
-        return float(self._tpot_moments.mean.max() if metric == "tpot" else self._service_s.max())
+        if metric != "ttft":
+            return super().percentile_s(metric, percentile)
+        allowed, longest_s = 1.0 - percentile / 100.0, float(self.pace.grid_s[-1])
+        return quantile(lambda limit_s: self.exceedance(metric, limit_s), allowed, longest_s)
 
     def _ttft_late(self, limit_s: float) -> Floats:
         """P(TTFT > limit) by state: the rest of an iteration, prefill, and a wait."""
@@ -130,14 +103,6 @@ class PrefillMix:
         middle = 0.5 * (grid[1:] + grid[:-1])
         density = late[:-1] - late[1:]
         return float(density @ _wait_late(left_s - middle, np.full(1, wait_rate)))
-
-    def _tpot_late(self, limit_s: float) -> Floats:
-        moments = self._tpot_moments
-        varies = moments.variance > 1e-18
-        sd = np.sqrt(np.where(varies, moments.variance, 1.0))
-        x = (limit_s - moments.mean) / sd
-        late = 1.0 - normal_cdf(pearson_to_normal(x, moments.third / sd**3))
-        return np.where(varies, late, (x < 0).astype(np.float64))
 
 
 def _wait_late(left_s: Floats, rate: Floats) -> Floats:

@@ -180,7 +180,9 @@ class PrefillTable(OccupancyTable):
         rate = 1e-9 * self.saturation_rate
         chain = backlog(self.prefilling, 0.0, rate, 1)
         pace = Pace.of([chain], rate, 1, self.prefilling.outputs)
-        return PrefillMix(self.load, states, 1, self.prefilling, pace)
+        time = self.profile.iteration
+        coefficients = (time.base_s, time.per_context_token_s)
+        return PrefillMix(self.load, states, 1, *coefficients, self.prefilling, pace)
 
     def _compute(self, replicas: int) -> OccupancyRow:
         occ = self.occupancy(replicas)
