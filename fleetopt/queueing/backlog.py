@@ -22,13 +22,16 @@ import numpy as np
 from fleetopt.queueing.prefilling import Prefilling
 from fleetopt.workload.lengths import Floats
 
-STATES = 96
+STATES = 128
 """Backlogs of the chain."""
 _SPREAD = 6.0
 """Standard deviations of an iteration's prompts that the chain spans."""
 _EVEN = 2e-4
 """Relative distance at which the mean iteration time agrees with the arrivals it brings."""
 _ROUNDS = 10
+_LAST = 1e-5
+"""Most probability of the chain's last state, and how far it is widened to get there."""
+_WIDER, _WIDENINGS = 1.6, 8
 _FULLEST = 0.995
 """Largest share of the token budget for which the chain is solved."""
 
@@ -147,7 +150,16 @@ def saturated(prefilling: Prefilling, slots: int) -> float:
         else:
             low = per_iteration
         per_iteration = wanted if low < wanted < high else 0.5 * (low + high)
-    return per_iteration / chain.mean_s
+    return min(per_iteration / chain.mean_s, _prompt_rate(prefilling, slots))
+
+
+def _prompt_rate(prefilling: Prefilling, active: float) -> float:
+    """Requests per second whose prompts a full budget takes, iteration after iteration."""
+    budget = prefilling.budget(active)
+    if math.isinf(budget):
+        return math.inf
+    full_s = prefilling.seconds(prefilling.decode_s(active), np.array([budget]))[0]
+    return float(budget / (full_s * prefilling.mean_prompt))
 
 
 def _constant(prefilling: Prefilling, active: float, per_iteration: float) -> Backlog:
@@ -208,17 +220,37 @@ def _solve(
     per_iteration: float,
     alpha: float,
 ) -> Backlog:
-    """The steady state of the chain; arrivals: expected requests by iteration time."""
+    """The steady state of the chain; arrivals: expected requests by iteration time.
+
+    The chain spans more tokens until its last state is all but empty.
+    """
+    largest = _largest(prefilling, active, per_iteration)
+    for _ in range(_WIDENINGS):
+        chain = _spanning(prefilling, active, arrivals, largest, alpha)
+        if chain.probabilities[-1] < _LAST:
+            break
+        largest = _WIDER * float(chain.tokens[-1])
+    return chain
+
+
+def _spanning(
+    prefilling: Prefilling,
+    active: float,
+    arrivals: Callable[[Floats], Floats],
+    largest: float,
+    alpha: float,
+) -> Backlog:
+    """The chain of backlogs up to `largest` tokens, a budget being a multiple of its step."""
     budget = prefilling.budget(active)
-    step = _largest(prefilling, active, per_iteration) / (STATES - 1)
+    step = largest / (STATES - 1)
+    if not math.isinf(budget):
+        step = budget / max(1.0, math.floor(budget / step))
     tokens = step * np.arange(STATES, dtype=np.float64)
     taken: Floats = np.minimum(tokens, budget)
     seconds = prefilling.seconds(prefilling.decode_s(active), taken)
     left = np.rint((tokens - taken) / step).astype(np.int64)
-    added = _compound(prefilling, arrivals(seconds), step)
-    moves = _shifted(added, left)
-    probabilities = _stationary(moves)
-    return Backlog(prefilling, active, tokens, seconds, probabilities, moves, alpha)
+    moves = _shifted(_compound(prefilling, arrivals(seconds), step), left)
+    return Backlog(prefilling, active, tokens, seconds, _stationary(moves), moves, alpha)
 
 
 def _largest(prefilling: Prefilling, active: float, per_iteration: float) -> float:
