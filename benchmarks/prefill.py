@@ -183,7 +183,7 @@ def errors(compared: Sequence[Comparison], metric: str, marked: bool = False) ->
 @cache
 def lengths_of(workload: str) -> LengthDistribution:
     """Requests of a bundled workload."""
-    lengths = LengthDistribution.from_cdf(readlengths_of(workload)[0])
+    lengths = LengthDistribution.from_cdf(read_lengths(workload)[0])
     return lengths.clipped(WORKLOADS[workload])
 
 
