@@ -120,11 +120,17 @@ def backlog(prefilling: Prefilling, active: float, rate: float, replicas: int) -
     guess = _mean_field_s(prefilling, active, own_rate)
     alpha = _alpha(own_rate * guess, replicas)
 
+    largest = _largest(prefilling, active, own_rate * guess)
+
     def solved(mean_s: float) -> Backlog:
+        nonlocal largest
+
         def arrivals(seconds: Floats) -> Floats:
             return own_rate * (alpha * seconds + (1.0 - alpha) * mean_s)
 
-        return _solve(prefilling, active, arrivals, own_rate * guess, alpha)
+        chain = _solve(prefilling, active, arrivals, largest, alpha)
+        largest = max(largest, float(chain.tokens[-1]))
+        return chain
 
     return solved(guess) if replicas == 1 else _even(solved, guess)
 
@@ -168,7 +174,8 @@ def _constant(prefilling: Prefilling, active: float, per_iteration: float) -> Ba
     def arrivals(seconds: Floats) -> Floats:
         return np.full(seconds.size, per_iteration)
 
-    return _solve(prefilling, active, arrivals, per_iteration, 0.0)
+    largest = _largest(prefilling, active, per_iteration)
+    return _solve(prefilling, active, arrivals, largest, 0.0)
 
 
 def _in_prefill(chain: Backlog) -> float:
@@ -217,14 +224,13 @@ def _solve(
     prefilling: Prefilling,
     active: float,
     arrivals: Callable[[Floats], Floats],
-    per_iteration: float,
+    largest: float,
     alpha: float,
 ) -> Backlog:
     """The steady state of the chain; arrivals: expected requests by iteration time.
 
     The chain spans more tokens until its last state is all but empty.
     """
-    largest = _largest(prefilling, active, per_iteration)
     for _ in range(_WIDENINGS):
         chain = _spanning(prefilling, active, arrivals, largest, alpha)
         if chain.probabilities[-1] < _LAST:

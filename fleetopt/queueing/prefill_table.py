@@ -31,8 +31,8 @@ from fleetopt.workload.lengths import Floats
 
 WAITS = 0.002
 """Chance of a wait for a slot above which a row's percentiles are marked."""
-_NODES = 9
-_PACES = 7
+_NODES = 7
+_PACES = 5
 """Numbers of sequences at which the chain is solved: for residences, and for latencies."""
 _UNLIKELY = 1e-4
 """Probability of the states that latencies are interpolated between."""
