@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from numbers import Real
+from collections.abc import Sequence
 from typing import Literal
 
 from fleetopt.compat.profiles import A100_80GB, ManualProfile
 from fleetopt.compat.report import OptimizationReport, progress_line
-from fleetopt.compat.results import Simulated, SweepResult
+from fleetopt.compat.results import SweepResult
 from fleetopt.compat.workload import Cdf, lengths_of
-from fleetopt.errors import InfeasibleError, InputError
-from fleetopt.plan import Plan
-from fleetopt.questions.two_pools import PoolSize, Sizes, TwoPools
-from fleetopt.study import solve_program
-from fleetopt.study.judging import judge_of
-
-GAMMAS = tuple(round(1.0 + 0.1 * step, 1) for step in range(11))
-"""Factors of compression that are swept if none are given, as published: 1.0, 1.1, ..., 2.0."""
+from fleetopt.questions.two_pools import Split, TwoPools
+from fleetopt.questions.two_pools.simulating import accepted
+from fleetopt.questions.two_pools.sweep import (
+    checked_gammas,
+    published_sweep,
+    sweep,
+    worth_simulating,
+)
 
 
 class FleetOptimizer:
@@ -66,10 +64,7 @@ class FleetOptimizer:
         gammas: requests of up to gamma times `B_short` are compressed into the short pool;
             1.0, 1.1, ..., 2.0 if absent.
         """
-        results = self._swept(self._asked(cdf, lam), checked_gammas(gammas))
-        for result in results if verbose else ():
-            print(progress_line(result))
-        return sorted(results, key=lambda result: result.cost_per_hr)
+        return _results(self._swept(self._asked(cdf, lam), checked_gammas(gammas), verbose))
 
     def optimize(
         self,
@@ -88,18 +83,23 @@ class FleetOptimizer:
         A simulated result may have more GPUs than its sweep: those that the simulator asks for.
         """
         asked, factors = self._asked(cdf, lam), checked_gammas(gammas)
-        swept = self.sweep_analytical(cdf, lam, factors, verbose)
+        swept = self._swept(asked, factors, verbose)
         count = 0 if n_sim_requests == 0 else verify_top_n
         simulated = []
-        for result in _in_turn(swept)[:count]:
-            accepted = self._simulated(asked, result, n_sim_requests)
-            simulated.append(accepted)
+        for split in worth_simulating(swept)[:count]:
+            result = SweepResult.of_simulated(accepted(asked, split, n_sim_requests))
+            simulated.append(result)
             if verbose:
-                print(progress_line(accepted))
-        compressing = (1.0,) if asked.is_one_pool(self.B_short) else factors
-        published = self._swept(replace(asked, method="published"), compressing)
+                print(progress_line(result))
+        published = published_sweep(asked, self.B_short, factors)
         return OptimizationReport(
-            self.B_short, self.t_slo_ms, lam, swept, simulated, tuple(published), self.method
+            self.B_short,
+            self.t_slo_ms,
+            lam,
+            _results(swept),
+            simulated,
+            tuple(SweepResult.of(split) for split in published),
+            self.method,
         )
 
     def _asked(self, cdf: Cdf, lam: float) -> TwoPools:
@@ -115,75 +115,14 @@ class FleetOptimizer:
             self.p_c,
         )
 
-    def _swept(self, asked: TwoPools, gammas: Sequence[float]) -> list[SweepResult]:
+    def _swept(self, asked: TwoPools, gammas: Sequence[float], verbose: bool) -> list[Split]:
         """The pools of each factor by the tables, in the order of the factors."""
-        sizes = Sizes(asked, asked.split(self.B_short, gammas))
-        return [swept(sizes, self.B_short, gamma) for gamma in gammas]
-
-    def _simulated(self, asked: TwoPools, result: SweepResult, requests: int | None) -> SweepResult:
-        options = {} if requests is None else {"requests": requests}
-        gamma = result.gamma
-        everything_below = result.n_l == 0 and not asked.is_one_pool(self.B_short)
-        if self.method == "published" or not result.slo_met or everything_below:
-            sizes = Sizes(asked, asked.split(self.B_short, [gamma], verification=options))
-            return SweepResult.of_verdicts(gamma, *judged_as_they_are(sizes, self.B_short, gamma))
-        model = asked.program(self.B_short, gamma, verification=options)
-        try:
-            plan = solve_program(model, verify=True)
-        except InfeasibleError as error:
-            return SweepResult.without_fleet(gamma, "simulated", str(error))
-        return SweepResult.of_verdicts(gamma, *self._verdicts(plan))
-
-    def _verdicts(self, plan: Plan) -> tuple[Simulated | None, Simulated | None]:
-        """The pools of a verified plan, up to `B_short` and above it."""
-        said = plan.verification.pools if plan.verification else ()
-        found: dict[bool, Simulated] = {}
-        for pool, verified in zip(plan.fleet.pools, said, strict=True):
-            is_long = pool.hi_tokens > self.B_short
-            gpu = self.gpu_long if is_long else self.gpu_short
-            found[is_long] = Simulated(pool.bought, pool.bought * gpu.cost_per_hr, verified)
-        return found.get(False), found.get(True)
+        splits = sweep(asked, self.B_short, gammas)
+        for split in splits if verbose else ():
+            print(progress_line(SweepResult.of(split)))
+        return splits
 
 
-def swept(sizes: Sizes, b_short: int, gamma: float) -> SweepResult:
-    """The pools of one split and one factor of compression by their tables."""
-    try:
-        return SweepResult.of_sizes(gamma, *sizes.split(b_short, gamma))
-    except InfeasibleError as error:
-        return SweepResult.without_fleet(gamma, "analytical", str(error))
-
-
-def judged_as_they_are(
-    sizes: Sizes, b_short: int, gamma: float
-) -> tuple[Simulated | None, Simulated | None]:
-    """What the simulator says of pools in the number that the tables give, and no other."""
-    options = sizes.case.problem.verification
-    with judge_of(sizes.case, options, lambda _: None, None) as judge:
-
-        def judged(pool: PoolSize | None) -> Simulated | None:
-            if pool is None:
-                return None
-            return Simulated(pool.bought, pool.usd_per_hour, judge.verdict(pool.judged()))
-
-        short, long = sizes.split(b_short, gamma)
-        return judged(short), judged(long)
-
-
-def _in_turn(results: Iterable[SweepResult]) -> list[SweepResult]:
-    """Fleets in the order in which they are worth simulating: those that meet the SLO first."""
-    fleets = [result for result in results if result.total_gpus]
-    return sorted(fleets, key=lambda result: not result.slo_met)
-
-
-def checked_gammas(gammas: Sequence[float] | None) -> tuple[float, ...]:
-    """The factors of compression to sweep; `GAMMAS` if absent.
-
-    Raises InputError unless they are numbers; the problem says which numbers it takes.
-    """
-    if gammas is None:
-        return GAMMAS
-    asked = tuple(gammas) if isinstance(gammas, Iterable) else ()
-    if not asked or not all(isinstance(gamma, Real) for gamma in asked):
-        expected = f"expected factors of compression such as [1.0, 1.5], got {gammas!r}"
-        raise InputError.single("gammas", expected, "leave it out for 1.0, 1.1, ..., 2.0")
-    return tuple(float(gamma) for gamma in asked)
+def _results(splits: Sequence[Split]) -> list[SweepResult]:
+    """The cheapest first."""
+    return [SweepResult.of(s) for s in sorted(splits, key=lambda split: split.usd_per_hour)]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from fleetopt.plan import HOURS_PER_YEAR, PoolVerification
-from fleetopt.questions.two_pools import PoolSize
-from fleetopt.verification import overall
+from fleetopt.questions.two_pools import SimulatedSplit, Split, Threshold
 
 
 @dataclass(frozen=True)
@@ -37,71 +34,32 @@ class SweepResult:
     utilization_long: float = 0.0
 
     @classmethod
-    def of_sizes(cls, gamma: float, short: PoolSize | None, long: PoolSize | None) -> SweepResult:
-        """Two pools by their tables; None for a pool without requests."""
-        pools = [pool for pool in (short, long) if pool is not None]
-        return cls._of(gamma, short, long, all(pool.meets for pool in pools), "analytical", "")
+    def of(cls, split: Split) -> SweepResult:
+        """Two pools by their tables."""
+        return cls._of(split, "analytical", split.why)
 
     @classmethod
-    def of_verdicts(
-        cls, gamma: float, short: Simulated | None, long: Simulated | None
-    ) -> SweepResult:
-        """Two pools as the simulator saw them; None for a pool without requests."""
-        verdict = overall([pool.said for pool in (short, long) if pool is not None])
-        return cls._of(gamma, short, long, verdict == "pass", "simulated", verdict)
+    def of_simulated(cls, split: SimulatedSplit) -> SweepResult:
+        """Two pools as the simulator saw them."""
+        return cls._of(split, "simulated", split.why or split.verdict)
 
     @classmethod
-    def without_fleet(cls, gamma: float, source: str, why: str) -> SweepResult:
-        """No fleet, and the reason."""
-        return cls(gamma, 0, 0, 0, math.inf, math.inf, math.inf, math.inf, False, source, why)
-
-    @classmethod
-    def _of(
-        cls,
-        gamma: float,
-        short: PoolSize | Simulated | None,
-        long: PoolSize | Simulated | None,
-        slo_met: bool,
-        source: str,
-        note: str,
-    ) -> SweepResult:
-        pools = [pool for pool in (short, long) if pool is not None]
-        hourly = sum(pool.usd_per_hour for pool in pools)
+    def _of(cls, split: Split | SimulatedSplit, source: str, note: str) -> SweepResult:
         return cls(
-            gamma=gamma,
-            n_s=short.bought if short else 0,
-            n_l=long.bought if long else 0,
-            total_gpus=sum(pool.bought for pool in pools),
-            cost_per_hr=hourly,
-            annualised_cost_kusd=hourly * HOURS_PER_YEAR / 1000.0,
-            p99_ttft_short_ms=short.p99_ttft_ms if short else 0.0,
-            p99_ttft_long_ms=long.p99_ttft_ms if long else 0.0,
-            slo_met=slo_met,
+            gamma=split.gamma,
+            n_s=split.n_short,
+            n_l=split.n_long,
+            total_gpus=split.n_short + split.n_long,
+            cost_per_hr=split.usd_per_hour,
+            annualised_cost_kusd=split.usd_per_year / 1000.0,
+            p99_ttft_short_ms=split.p99_short_ms,
+            p99_ttft_long_ms=split.p99_long_ms,
+            slo_met=split.meets,
             source=source,
             note=note,
-            utilization_short=short.utilization if short else 0.0,
-            utilization_long=long.utilization if long else 0.0,
+            utilization_short=split.short.utilization if split.short else 0.0,
+            utilization_long=split.long.utilization if split.long else 0.0,
         )
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """One pool with what the simulator says of it."""
-
-    bought: int
-    usd_per_hour: float
-    said: PoolVerification
-
-    @property
-    def utilization(self) -> float:
-        """The simulated work over what the replicas can do."""
-        return self.said.utilization
-
-    @property
-    def p99_ttft_ms(self) -> float:
-        """The simulated P99 TTFT; infinite where it was not measured."""
-        estimate = self.said.p99_ttft_ms.estimate
-        return math.inf if estimate is None else estimate
 
 
 @dataclass(frozen=True)
@@ -126,7 +84,21 @@ class ThresholdResult:
     slo_met: bool
     pareto: bool = False
 
-    def is_beaten_by(self, other: ThresholdResult) -> bool:
-        """Whether another split costs less and has a lower worst P99."""
-        cheaper = other.cost_kusd_yr < self.cost_kusd_yr
-        return cheaper and other.worst_p99_ms < self.worst_p99_ms
+    @classmethod
+    def of(cls, row: Threshold) -> ThresholdResult:
+        """One row of the thresholds."""
+        split = row.split
+        return cls(
+            b_short=split.b_short,
+            alpha=row.alpha,
+            n_s=split.n_short,
+            n_l=split.n_long,
+            total_gpus=split.n_short + split.n_long,
+            cost_kusd_yr=split.usd_per_year / 1000.0,
+            savings_vs_homo_pct=row.saving_pct,
+            p99_short_ms=split.p99_short_ms,
+            p99_long_ms=split.p99_long_ms,
+            worst_p99_ms=split.worst_p99_ms,
+            slo_met=split.meets,
+            pareto=row.pareto,
+        )

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
-from fleetopt.compat.optimizer import checked_gammas, swept
 from fleetopt.compat.profiles import ManualProfile
 from fleetopt.compat.results import ThresholdResult
 from fleetopt.compat.workload import Cdf, lengths_of
-from fleetopt.questions.two_pools import Sizes, TwoPools
-from fleetopt.workload.compression import Served
-
-_LEAST_SHARE, _MOST_SHARE = 0.01, 0.999
-"""Shares of short requests between which a point is worth a split, as published."""
+from fleetopt.questions.two_pools import TwoPools, thresholds
+from fleetopt.questions.two_pools.sweep import checked_gammas
 
 
 def threshold_pareto(
@@ -45,28 +40,4 @@ def threshold_pareto(
         long_max_ctx,
         method=method,
     )
-    sizes = Sizes(asked, asked.anywhere(factor))
-    one_pool = sizes.size(Served(0, sizes.points[-1]), gpu_long.spec).usd_per_hour
-    rows = [
-        _row(sizes, split, factor, one_pool)
-        for split in sizes.points[1:-1]
-        if _LEAST_SHARE <= sizes.share(0, split) <= _MOST_SHARE
-    ]
-    return [replace(row, pareto=not any(map(row.is_beaten_by, rows))) for row in rows]
-
-
-def _row(sizes: Sizes, split: int, gamma: float, one_pool_usd_per_hour: float) -> ThresholdResult:
-    both = swept(sizes, split, gamma)
-    return ThresholdResult(
-        b_short=split,
-        alpha=sizes.share(0, split),
-        n_s=both.n_s,
-        n_l=both.n_l,
-        total_gpus=both.total_gpus,
-        cost_kusd_yr=both.annualised_cost_kusd,
-        savings_vs_homo_pct=100.0 * (1.0 - both.cost_per_hr / one_pool_usd_per_hour),
-        p99_short_ms=both.p99_ttft_short_ms,
-        p99_long_ms=both.p99_ttft_long_ms,
-        worst_p99_ms=max(both.p99_ttft_short_ms, both.p99_ttft_long_ms),
-        slo_met=both.slo_met,
-    )
+    return [ThresholdResult.of(row) for row in thresholds(asked, factor).rows]

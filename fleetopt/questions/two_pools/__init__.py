@@ -1,5 +1,11 @@
-"""Questions about two pools with given GPUs: their problem, their sizes, what they cost."""
+"""Questions about two pools with given GPUs: where to split, what to compress, what it costs."""
 
 from fleetopt.questions.two_pools.asked import TwoPools as TwoPools
 from fleetopt.questions.two_pools.sizes import PoolSize as PoolSize
 from fleetopt.questions.two_pools.sizes import Sizes as Sizes
+from fleetopt.questions.two_pools.split import Simulated as Simulated
+from fleetopt.questions.two_pools.split import SimulatedSplit as SimulatedSplit
+from fleetopt.questions.two_pools.split import Split as Split
+from fleetopt.questions.two_pools.thresholds import Threshold as Threshold
+from fleetopt.questions.two_pools.thresholds import Thresholds as Thresholds
+from fleetopt.questions.two_pools.thresholds import thresholds as thresholds

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError, InputError
@@ -14,8 +15,10 @@ from fleetopt.problem import FleetProblem, ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.table import PoolTable
-from fleetopt.verification import Judged
 from fleetopt.workload.compression import Served
+
+if TYPE_CHECKING:
+    from fleetopt.verification import Judged
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class PoolSize:
 
     def judged(self) -> Judged:
         """The pool as the simulator is asked about it."""
+        from fleetopt.verification import Judged
+
         lo, hi = self.what.lo_tokens, self.what.hi_tokens
         name = self.gpu.name
         return Judged(lo, hi, name, self.replicas, self.arrival_rate, *self.what.gammas)

@@ -1,0 +1,19 @@
+"""Reads what is bundled in data/ and models/, and the user's own files of the same kinds."""
+
+from fleetopt.catalog.files import SourceFile as SourceFile
+from fleetopt.catalog.files import find_file as find_file
+from fleetopt.catalog.files import parse_json as parse_json
+from fleetopt.catalog.files import read_json as read_json
+from fleetopt.catalog.files import read_text as read_text
+from fleetopt.catalog.folders import data_folder as data_folder
+from fleetopt.catalog.folders import models_folder as models_folder
+from fleetopt.catalog.inputs import Inputs as Inputs
+from fleetopt.catalog.inputs import profiles_of as profiles_of
+from fleetopt.catalog.inputs import read_inputs as read_inputs
+from fleetopt.catalog.inputs import read_profiles as read_profiles
+from fleetopt.catalog.lengths import read_lengths as read_lengths
+from fleetopt.catalog.lengths import workload_names as workload_names
+from fleetopt.catalog.models import copy_model as copy_model
+from fleetopt.catalog.models import model_names as model_names
+from fleetopt.catalog.models import read_problem as read_problem
+from fleetopt.catalog.models import read_problem_keys as read_problem_keys
