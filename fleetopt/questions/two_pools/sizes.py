@@ -94,15 +94,31 @@ class Sizes:
         Where none does, however large, the one that keeps the utilization. Raises InputError
         if a replica cannot hold the context.
         """
+        table = self.table(what, gpu)
+        found = table.min_replicas()
+        return self._sized(table, what, gpu, _by_utilization(table) if found is None else found)
+
+    def of(self, what: Served, gpu: ProfileSpec, replicas: int) -> PoolSize:
+        """The same pool with a number of replicas that is given."""
+        return self._sized(self.table(what, gpu), what, gpu, replicas)
+
+    def table(self, what: Served, gpu: ProfileSpec) -> PoolTable:
+        """The table of a pool at its arrival rate.
+
+        Raises InputError if a replica cannot hold the context.
+        """
         profile = self.case.profile(gpu.name)
         if self.case.capacity(profile, what.hi_tokens).slots < 1:
             text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
             raise InputError.single("gpu", text)
+        return self._makers[profile.name](self._counted(what), self.case.pool_rate(what))
+
+    def _sized(self, table: PoolTable, what: Served, gpu: ProfileSpec, replicas: int) -> PoolSize:
         rate = self.case.pool_rate(what)
-        table = self._makers[profile.name](self._counted(what), rate)
-        found = table.min_replicas()
-        replicas = _by_utilization(table) if found is None else found
         p99_ms = 1000.0 * (table.row(replicas).percentile_s("ttft", 99.0) or math.inf)
+        # the published method holds only the wait to the bound, not the TTFT that it reports
+        keeps = table.is_admissible(replicas) and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6)
+        true = maker(self._true, self.case.profile(gpu.name))(what, rate)
         return PoolSize(
             what=what,
             gpu=gpu,
@@ -110,9 +126,8 @@ class Sizes:
             replicas=replicas,
             bought=replicas_to_buy(replicas, self._asked.availability),
             p99_ttft_ms=p99_ms,
-            # the published method holds only the wait to the bound, not the TTFT that it reports
-            meets=found is not None and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6),
-            utilization=maker(self._true, profile)(what, rate).utilization(replicas),
+            meets=keeps,
+            utilization=true.utilization(replicas),
         )
 
     def _counted(self, what: Served) -> Served:
