@@ -35,6 +35,7 @@ COMMANDS = {
     "simulate": "Simulate two pools behind a router, or the fleet of a plan.",
     "compare-routers": "Compare routers before two pools, on the same arrivals.",
     "simulate-fleet": "Simulate the fleet of a file.",
+    "reproduce": "Compute the published scenarios again, and say what differs.",
     "workload": "Fit a workload to recorded traffic, and show it.",
     "diff": "Say what two saved plans differ in, and why.",
     "new": "Copy a bundled model into a new folder.",

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fleetopt.performance.profile import IterationTime
-from fleetopt.simulation.records import Floats, Requests
+from fleetopt.simulation.records import Floats, Ints, Requests
 
 Route = Callable[[int], int]
 """Pool of the i-th request."""
@@ -51,20 +51,29 @@ def dispatched_ttft_s(requests: Requests, pools: Sequence[DispatchPool], route: 
 
     requests: arrivals ascending, in seconds, with prompt and output tokens.
     """
+    return dispatched(requests, pools, route)[0]
+
+
+def dispatched(
+    requests: Requests, pools: Sequence[DispatchPool], route: Route
+) -> tuple[Floats, Ints]:
+    """TTFT of every request, in seconds, and which replica of its pool it was sent to."""
     ttft = np.full(requests.arrival_s.size, np.nan)
+    sent = np.zeros(requests.arrival_s.size, dtype=np.int64)
     replicas = [[_Replica() for _ in range(pool.replicas)] for pool in pools]
     for i, now in enumerate(requests.arrival_s.tolist()):
         chosen = route(i)
         pool = pools[chosen]
         for replica in replicas[chosen]:
             _advance(requests, pool, replica, now, ttft)
-        least = min(replicas[chosen], key=lambda replica: len(replica.waiting))
-        least.waiting.append(i)
-        _advance(requests, pool, least, now, ttft)
+        members = replicas[chosen]
+        sent[i] = min(range(len(members)), key=lambda r: len(members[r].waiting))
+        members[sent[i]].waiting.append(i)
+        _advance(requests, pool, members[sent[i]], now, ttft)
     for pool, members in zip(pools, replicas, strict=True):
         for replica in members:
             _advance(requests, pool, replica, np.inf, ttft)
-    return ttft
+    return ttft, sent
 
 
 def _advance(

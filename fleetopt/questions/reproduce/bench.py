@@ -100,11 +100,12 @@ class Bench:
         """P99 TTFT by the published verification, in ms, for several seeds in ascending order."""
         key = (layout.cdf, layout.max_ctx, replace(pool, replicas=replicas))
         if key not in self._seeds:
-            runs = self.executor.map(
-                lambda seed: self._slots_once(layout, pool, replicas, seed), range(SEEDS)
-            )
-            self._seeds[key] = sorted(runs)
+            self._seeds[key] = self.slots_runs(layout, pool, replicas, SEEDS)
         return self._seeds[key]
+
+    def slots_runs(self, layout: Layout, pool: PoolSize, replicas: int, seeds: int) -> list[float]:
+        """The same for so many seeds."""
+        return sorted(self._slots_once(layout, pool, replicas, seed) for seed in range(seeds))
 
     def _slots_once(self, layout: Layout, pool: PoolSize, replicas: int, seed: int) -> float:
         requests = self.drawn(layout, pool, round(PUBLISHED_REQUESTS / (1 - WARMUP_SHARE)), seed)
