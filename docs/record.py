@@ -1,7 +1,7 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [examples]
+                      [disaggregation] [examples]
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ ROUTERS = {
     "--long-max-ctx 65536",
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
 }
+DISAGG = (
+    "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
+    "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
+)
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -48,6 +52,12 @@ def routers() -> None:
         gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
         said = _said("compare-routers", *stated.split(), *gpus)
         (MEASURED / f"routers_{name}.txt").write_text(said)
+
+
+def disaggregation() -> None:
+    """What the published question on phases apart says, and its figure."""
+    figure = str(ROOT / "docs" / "disaggregation.svg")
+    (MEASURED / "disagg_azure.txt").write_text(_said(*DISAGG.split(), "--plot", figure))
 
 
 def _said(*arguments: str, leaves: int = 0) -> str:
@@ -158,6 +168,7 @@ if __name__ == "__main__":
         "workload": workload,
         "trace": trace,
         "routers": routers,
+        "disaggregation": disaggregation,
         "examples": examples,
     }
     for wanted in sys.argv[1:] or parts:

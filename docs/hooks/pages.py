@@ -42,6 +42,7 @@ PARTS = {
     "routers agent": lambda: _fenced("text", "docs/measured/routers_agent.txt"),
     "routers azure": lambda: _fenced("text", "docs/measured/routers_azure.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
+    "disaggregation": lambda: _fenced("text", "docs/measured/disagg_azure.txt"),
     "trace fleets": measured.trace_fleets,
     "trace answer": lambda: _fenced("text", "docs/measured/solve_code_trace.txt"),
     "speed": measured.speed,

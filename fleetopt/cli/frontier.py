@@ -93,11 +93,12 @@ def _faults(objectives: str, show: str, plot: str | None) -> list[Fault]:
     except InputError as error:
         faults += [replace(fault, place="--objectives") for fault in error.faults]
     if plot is not None:
-        faults += _plot_faults(plot)
+        faults += plot_faults(plot)
     return faults
 
 
-def _plot_faults(plot: str) -> list[Fault]:
+def plot_faults(plot: str) -> list[Fault]:
+    """What is wrong with the file of a figure."""
     from fleetopt.errors import InputError
     from fleetopt.report.export import check_writable
     from fleetopt.report.figures import check_plot

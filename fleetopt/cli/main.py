@@ -32,6 +32,7 @@ COMMANDS = {
     "table": "Print feasibility-table rows of one pool.",
     "verify": "Simulate a saved plan afresh.",
     "frontier": "Find every fleet that no other beats in both of two objectives.",
+    "disagg": "Count replicas for prefill and decode apart, beside aggregated pools.",
     "simulate": "Simulate two pools behind a router, or the fleet of a plan.",
     "compare-routers": "Compare routers before two pools, on the same arrivals.",
     "simulate-fleet": "Simulate the fleet of a file.",

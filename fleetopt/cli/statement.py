@@ -77,7 +77,7 @@ def state(
     named = {"cdf", "trace.path"} & {option.key for option in given}
     beside = None if named else folder
     extension, faults = _extension(keys, place, folder, allow_python)
-    stated = _stated(keys, given, place, beside, faults, [*_output_faults(output), *others])
+    stated = _stated(keys, given, place, beside, faults, [*output_faults(output), *others])
     return replace(stated, extension=extension)
 
 
@@ -88,8 +88,8 @@ def restate(problem: FleetProblem, given: Given, output: str | None = None) -> F
         stated = validate(FleetProblem, keys, "")
     except InputError as error:
         faults = named(error.faults, "", origins)
-        raise InputError([*faults, *_output_faults(output)]) from None
-    _raise_if_any(_output_faults(output))
+        raise InputError([*faults, *output_faults(output)]) from None
+    _raise_if_any(output_faults(output))
     return stated
 
 
@@ -184,7 +184,8 @@ def _bounds_twice(given: Given) -> list[Fault]:
     return [Fault(spelling, text, hint) for spelling in whole if single]
 
 
-def _output_faults(output: str | None) -> Sequence[Fault]:
+def output_faults(output: str | None) -> Sequence[Fault]:
+    """Why an answer cannot be written to a file."""
     try:
         if output is not None:
             check_writable(output)

@@ -6,12 +6,20 @@ A script of its users changes its import line to `from fleetopt.compat import ..
 
 from typing import Any
 
+from fleetopt.compat.disaggregation import ALPHA_DEC as ALPHA_DEC
+from fleetopt.compat.disaggregation import ALPHA_PRE as ALPHA_PRE
+from fleetopt.compat.disaggregation import BETA_TTFT as BETA_TTFT
+from fleetopt.compat.disaggregation import DisaggFleetOptimizer as DisaggFleetOptimizer
+from fleetopt.compat.fleet import Fleet as Fleet
+from fleetopt.compat.fleet import FleetConfig as FleetConfig
+from fleetopt.compat.fleet import PoolConfig as PoolConfig
 from fleetopt.compat.optimizer import FleetOptimizer as FleetOptimizer
 from fleetopt.compat.profiles import A10G as A10G
 from fleetopt.compat.profiles import A100_80GB as A100_80GB
 from fleetopt.compat.profiles import H100_80GB as H100_80GB
 from fleetopt.compat.profiles import ManualProfile as ManualProfile
 from fleetopt.compat.thresholds import threshold_pareto as threshold_pareto
+from fleetopt.compat.traces import TraceWorkload as TraceWorkload
 from fleetopt.compat.workload import CdfWorkload as CdfWorkload
 from fleetopt.compat.workload import PoissonWorkload as PoissonWorkload
 from fleetopt.compat.workload import split_cdf as split_cdf
@@ -29,20 +37,27 @@ __all__ = [
     "A100_80GB",
     "A100_AVAIL_RSC1_FAST",
     "A100_AVAIL_RSC1_SLOW",
+    "ALPHA_DEC",
+    "ALPHA_PRE",
+    "BETA_TTFT",
     "H100_80GB",
     "H100_AVAIL_5PCT",
     "CdfWorkload",
+    "DisaggFleetOptimizer",
+    "Fleet",
+    "FleetConfig",
     "FleetOptimizer",
     "ManualProfile",
     "PoissonWorkload",
+    "PoolConfig",
+    "TraceWorkload",
     "node_availability",
     "split_cdf",
     "threshold_pareto",
 ]
 
 _MISSING = (
-    "ALPHA_DEC ALPHA_PRE BETA_TTFT DisaggFleetOptimizer Fleet FleetConfig PoolConfig "
-    "ProfileBuilder ServingConfig TraceWorkload fleet_tpw_analysis grid_flex_analysis "
+    "ProfileBuilder ServingConfig fleet_tpw_analysis grid_flex_analysis "
     "print_fleet_tpw print_grid_flex_table print_tpw_table tpw_analysis "
     "A100_SXM H100_SXM H200_SXM B200_SXM L40S "
     "LLAMA_3_1_8B LLAMA_3_1_70B LLAMA_3_1_405B MISTRAL_7B MIXTRAL_8X7B "

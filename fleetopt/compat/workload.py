@@ -24,13 +24,14 @@ CATEGORY_MIX = {"prose": 0.60, "code": 0.25, "rag": 0.15}
 
 @dataclass
 class Request:
-    """One request: when it arrives, its prompt and output tokens, and its category."""
+    """One request: when it arrives, its prompt and output tokens, its category and model."""
 
     req_id: int
     arrival_time: float
     l_in: int
     l_out: int
     category: str = "prose"
+    model_id: str | None = None
 
 
 class RequestSource(Protocol):

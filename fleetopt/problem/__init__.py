@@ -1,5 +1,6 @@
 """What the user states: frozen, validated at the edge."""
 
+from fleetopt.problem.disaggregation import PhasesApart as PhasesApart
 from fleetopt.problem.faults import Stated as Stated
 from fleetopt.problem.faults import structure as structure
 from fleetopt.problem.faults import validate as validate

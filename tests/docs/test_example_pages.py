@@ -13,7 +13,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```\n", flags=re.M | re.S)
 
 
-@pytest.mark.parametrize(("page", "examples"), [("program.md", 2), ("frontier.md", 1)])
+@pytest.mark.parametrize(
+    ("page", "examples"), [("program.md", 2), ("frontier.md", 1), ("disaggregation.md", 1)]
+)
 def test_the_example_prints_what_the_page_shows(page: str, examples: int) -> None:
     """Every block of code is followed by its output."""
     text = (DOCS / page).read_text()

@@ -13,7 +13,13 @@ import pytest
 
 from fleetopt import compat
 from fleetopt.cli import main
-from fleetopt.compat import A10G, A100_80GB, H100_80GB, FleetOptimizer
+from fleetopt.compat import (
+    A10G,
+    A100_80GB,
+    H100_80GB,
+    DisaggFleetOptimizer,
+    FleetOptimizer,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "migration.md").read_text()
@@ -34,7 +40,7 @@ def test_scripts_print_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> N
     """Every script after its change, in order."""
     monkeypatch.chdir(ROOT)
     blocks = AFTER.findall(TEXT)
-    assert len(blocks) == TEXT.count('title="after"') == 7
+    assert len(blocks) == TEXT.count('title="after"') == 9
     names: dict[str, object] = {}
     for code, shown in blocks:
         printed = StringIO()
@@ -46,12 +52,21 @@ def test_scripts_print_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> N
 def test_only_import_lines_change() -> None:
     """From every script before to the one after it."""
     pairs = PAIR.findall(TEXT)
-    assert len(pairs) == TEXT.count('title="before"') == 6
+    assert len(pairs) == TEXT.count('title="before"') == 8
     for before, after in pairs:
         renamed = re.sub(
             r"^from fleet_sim[.\w]* import", "from fleetopt.compat import", before, flags=re.M
         )
         assert renamed == after
+
+
+def test_the_rate_with_the_prompts_kv() -> None:
+    """The figure that the page quotes, of the counts that its script prints."""
+    stated = re.search(r"`best.rate_with_prompt_kv`\ncounts it, and is (\d+)", TEXT)
+    assert stated is not None
+    optimizer = DisaggFleetOptimizer(H100_80GB, A100_80GB, 1450, 483, 500, 100, 8192)
+    point = next(p for p in optimizer.sweep() if (p.n_prefill, p.n_decode) == (1, 6))
+    assert round(point.rate_with_prompt_kv) == int(stated[1])
 
 
 def test_every_name_has_its_row() -> None:
