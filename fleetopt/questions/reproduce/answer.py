@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.questions.reproduce import findings as differences
-from fleetopt.questions.reproduce import growth, routers, two_pools
+from fleetopt.questions.reproduce import growth, phases, routers, two_pools
 from fleetopt.questions.reproduce.bench import Bench, bench
 from fleetopt.questions.reproduce.figure import Figure
 from fleetopt.questions.reproduce.findings import Finding
@@ -17,6 +17,7 @@ Compute = Callable[[Bench, PublishedScenario], Iterator[Figure]]
 Progress = Callable[[str, int, int], None]
 
 SCENARIOS: Mapping[str, Compute] = {
+    "gpu_prices": growth.prices,
     "puzzle_1_lmsys": two_pools.thresholds,
     "puzzle_1_azure": two_pools.thresholds,
     "puzzle_1_agent": two_pools.thresholds,
@@ -27,6 +28,7 @@ SCENARIOS: Mapping[str, Compute] = {
     "puzzle_5_azure": routers.routers,
     "puzzle_6_azure": two_pools.optimized,
     "puzzle_6_lmsys": two_pools.optimized,
+    "puzzle_7": phases.phases,
     "summary_cost_vs_homo": growth.at_a_glance,
 }
 """How each published table is computed again."""

@@ -1,4 +1,4 @@
-"""Puzzle 4: when do I need to add GPUs? And what two pools cost against one, at a glance."""
+"""Costs: of a GPU, of growing traffic (puzzle 4), and of two pools against one."""
 
 from __future__ import annotations
 
@@ -52,6 +52,18 @@ def _layout(stated: Mapping[str, Any], lam: float) -> Layout:
         stated["cdf"], lam, stated["slo_ms"], stated["max_ctx"], stated["gpu_short"],
         stated["gpu_long"], stated["b_short"],
     )  # fmt: skip
+
+
+def prices(_: Bench, scenario: PublishedScenario) -> Iterator[Figure]:
+    """What a GPU costs in an hour and in a year of 8,760 hours."""
+    for row in scenario.rows:
+        spec = read_profiles()[row["gpu"]]
+        hourly = spec.usd_per_hour
+        yield Figure(scenario.key, row["gpu"], "usd_per_hour", "ratio", row["usd_per_hour"], hourly)
+        yield Figure(
+            scenario.key, row["gpu"], "usd_per_year", "usd", row["usd_per_year"],
+            hourly * HOURS_PER_YEAR,
+        )  # fmt: skip
 
 
 def at_a_glance(bench: Bench, scenario: PublishedScenario) -> Iterator[Figure]:
