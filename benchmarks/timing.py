@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-_START = "from fleetopt.cli.main import run; run()"
+START = "from fleetopt.cli.main import run; run()"
 _LAUNCHER = """
 import os, sys, time
 began = time.perf_counter()
@@ -41,19 +41,20 @@ class Process:
     peak_mib: float
 
 
-def fastest_process(arguments: Sequence[str], repeats: int) -> Process:
+def fastest_process(arguments: Sequence[str], repeats: int, start: str = START) -> Process:
     """The fastest of a few runs of `fleetopt` with these arguments, after one to warm up.
 
+    start: Python that runs the command; another program's, to compare it.
     Raises RuntimeError, with what the process said, if it fails.
     """
-    runs = [_run(arguments) for _ in range(repeats + 1)]
+    runs = [_run(arguments, start) for _ in range(repeats + 1)]
     return min(runs[1:], key=lambda run: run.seconds)
 
 
-def _run(arguments: Sequence[str]) -> Process:
-    command = [sys.executable, "-S", "-c", _LAUNCHER, sys.executable, "-c", _START, *arguments]
+def _run(arguments: Sequence[str], start: str) -> Process:
+    command = [sys.executable, "-S", "-c", _LAUNCHER, sys.executable, "-c", start, *arguments]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if run.returncode != 0:
-        raise RuntimeError(f"fleetopt {' '.join(arguments)} failed: {run.stderr}")
+        raise RuntimeError(f"{' '.join(arguments)} failed: {run.stderr}")
     seconds, peak_kib = run.stdout.split()[-2:]
     return Process(float(seconds), int(peak_kib) / 1024)

@@ -1,7 +1,8 @@
 """Measure what the manual and the README quote, and write it down.
 
-python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [trace] [routers]
-                      [disaggregation] [examples]
+python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
+                      [trace] [routers] [profile] [disaggregation] [examples] [energy] [explain]
+                      [two_pools]
 """
 
 from __future__ import annotations
@@ -23,6 +24,28 @@ ROUTERS = {
     "agent": "--cdf data/agent_heavy_cdf.json --lam 20 --slo 1000 --n-s 2 --n-l 23 "
     "--long-max-ctx 65536",
     "azure": "--cdf data/azure_cdf.json --lam 200 --slo 500 --n-s 5 --n-l 7 --long-max-ctx 8192",
+    "prefix": "--cdf data/agent_heavy_cdf.json --lam 20 --slo 1000 --n-s 2 --n-l 23 "
+    "--long-max-ctx 65536 --sessions 6:30s --prefix-cache 200000 --router length "
+    "--router prefix:imbalance=2 --router prefix:imbalance=8",
+}
+PROFILE = ("profile", "show", "--model", "llama-3.1-70b", "--gpu", "h100", "--tp", "8")
+TOKENS = {
+    "azure": "--cdf data/azure_cdf.json --lam 100 --slo 500 --gpus h100 a100 a10g --rho-sweep",
+    "lmsys": "--cdf data/lmsys_cdf.json --lam 100 --slo 500 --gpus h100 a100",
+}
+SPLIT = (
+    "--cdf data/azure_cdf.json --lam 100 --slo 500 --b-short 4096 --gpu-short a10g "
+    "--gpu-long h100 --simulate"
+)
+GRID = "--cdf data/azure_cdf.json --lam 200 --n-gpus 40 --gpu h100 --slo 500 --verify-des 15000"
+EXPLAIN = (
+    "explain", "--cdf", "agent_heavy", "--lam", "20", "--slo", "1000", "--gpu-long", "h100",
+    "--n-s", "0", "--n-l",
+)  # fmt: skip
+TWO_POOLS = {
+    "where_to_split": "pareto --cdf data/lmsys_cdf.json --lam 100 --simulate",
+    "optimize": "optimize --cdf data/azure_cdf.json --lam 100 --gpu-short a10g --gpu-long h100 "
+    "--long-max-ctx 8192",
 }
 DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
@@ -31,7 +54,12 @@ DISAGG = (
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
-sys.path[:0] = [str(ROOT / "docs" / "hooks"), str(ROOT / "tests" / "docs")]
+sys.path[:0] = [
+    str(ROOT),
+    str(ROOT / "docs"),
+    str(ROOT / "docs" / "hooks"),
+    str(ROOT / "tests" / "docs"),
+]
 
 
 def answer() -> None:
@@ -46,12 +74,45 @@ def frontier() -> None:
     (MEASURED / "frontier_lmsys.txt").write_text(said.split("\n\nDominated")[0] + "\n")
 
 
+def two_pools() -> None:
+    """Where to split, and what to compress: answers and figures."""
+    for name, words in TWO_POOLS.items():
+        figure = str(ROOT / "docs" / f"{name}.svg")
+        (MEASURED / f"{name}.txt").write_text(_said(*words.split(), "--plot", figure))
+
+
 def routers() -> None:
-    """Which router suits the published two-pool fleets."""
+    """Which router suits the published two-pool fleets, and one with sessions."""
     for name, stated in ROUTERS.items():
         gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
         said = _said("compare-routers", *stated.split(), *gpus)
         (MEASURED / f"routers_{name}.txt").write_text(said)
+
+
+def profile() -> None:
+    """How the profile of the page on profiles comes about, and its figure."""
+    figure = str(ROOT / "docs" / "figures" / "profile.png")
+    said = _said(*PROFILE, "--plot", figure)
+    (MEASURED / "profile_show.txt").write_text(said.split("\n\nSources")[0] + "\n")
+
+
+def energy() -> None:
+    """Tokens per watt of the published questions, and power caps, with their figures."""
+    figures = ROOT / "docs" / "figures"
+    for name, stated in TOKENS.items():
+        plot = ("--plot", str(figures / "tokens_per_watt.svg")) if name == "azure" else ()
+        said = _said("tok-per-watt", *stated.split(), *plot)
+        (MEASURED / f"tokens_{name}.txt").write_text(said)
+    (MEASURED / "split_energy.txt").write_text(_said("tok-per-watt", *SPLIT.split()))
+    plot = ("--plot", str(figures / "grid_flex.svg"))
+    (MEASURED / "grid_flex.txt").write_text(_said("grid-flex", *GRID.split(), *plot))
+
+
+def explain() -> None:
+    """Whether the published agent fleet misses its SLO, and why one replica fewer does."""
+    (MEASURED / "explain_agent.txt").write_text(_said(*EXPLAIN, "24"))
+    figure = str(ROOT / "docs" / "explain.svg")
+    (MEASURED / "explain_smaller.txt").write_text(_said(*EXPLAIN, "23", "--plot", figure))
 
 
 def disaggregation() -> None:
@@ -82,6 +143,14 @@ def speed() -> None:
     _module("benchmarks", "benchmarks.json")
 
 
+def reliability() -> None:
+    """What the rules of spare replicas attain where nodes fail, and its figure."""
+    _module("benchmarks.reliability", "reliability.json")
+    from drawn import reliability_figure
+
+    reliability_figure(MEASURED / "reliability.json", ROOT / "docs" / "figures" / "reliability.png")
+
+
 def workload() -> None:
     """The figure of the page on workloads, by doing what the page says."""
     from walkthrough import walk
@@ -89,6 +158,16 @@ def workload() -> None:
     with tempfile.TemporaryDirectory() as place:
         drawn = walk("workloads.md", Path(place)) / "chat.png"
         shutil.copy(drawn, ROOT / "docs" / "figures" / "workload.png")
+
+
+def whatif() -> None:
+    """The figures of the pages on growth and on GPUs, by doing what the pages say."""
+    from walkthrough import walk
+
+    for page, figure in (("growth.md", "growth.png"), ("which-gpu.md", "gpus.png")):
+        with tempfile.TemporaryDirectory() as place:
+            drawn = walk(page, Path(place)) / figure
+            shutil.copy(drawn, ROOT / "docs" / "figures" / figure)
 
 
 def trace() -> None:
@@ -166,10 +245,16 @@ if __name__ == "__main__":
         "accuracy": accuracy,
         "speed": speed,
         "workload": workload,
+        "whatif": whatif,
+        "reliability": reliability,
         "trace": trace,
         "routers": routers,
+        "profile": profile,
+        "two_pools": two_pools,
         "disaggregation": disaggregation,
         "examples": examples,
+        "energy": energy,
+        "explain": explain,
     }
     for wanted in sys.argv[1:] or parts:
         parts[wanted]()

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError
     from fleetopt.plan import Plan
     from fleetopt.problem import FleetProblem, FleetSimulation, LatencyBound
+    from fleetopt.questions.energy.grid import grid_flex
+    from fleetopt.questions.energy.split import split_tokens_per_watt
+    from fleetopt.questions.energy.tokens_per_watt import tokens_per_watt
+    from fleetopt.questions.explain import explain
     from fleetopt.questions.fleets import compare_routers, simulate
     from fleetopt.questions.frontier import frontier
     from fleetopt.study import build_program, solve, solve_program
@@ -28,10 +32,14 @@ __all__ = [
     "__version__",
     "build_program",
     "compare_routers",
+    "explain",
     "frontier",
+    "grid_flex",
     "simulate",
     "solve",
     "solve_program",
+    "split_tokens_per_watt",
+    "tokens_per_watt",
 ]
 
 _HOMES = {
@@ -45,10 +53,14 @@ _HOMES = {
     "StoppedError": "fleetopt.errors",
     "build_program": "fleetopt.study",
     "compare_routers": "fleetopt.questions.fleets",
+    "explain": "fleetopt.questions.explain",
     "frontier": "fleetopt.questions.frontier",
+    "grid_flex": "fleetopt.questions.energy.grid",
     "simulate": "fleetopt.questions.fleets",
     "solve": "fleetopt.study",
     "solve_program": "fleetopt.study",
+    "split_tokens_per_watt": "fleetopt.questions.energy.split",
+    "tokens_per_watt": "fleetopt.questions.energy.tokens_per_watt",
 }
 
 

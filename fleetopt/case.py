@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
 from fleetopt.errors import Fault, InputError
@@ -13,9 +14,10 @@ from fleetopt.extension import Extension
 from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LengthCdf, TraceSource
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
-from fleetopt.workload.fitting import fit
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
-from fleetopt.workload.traces import Trace, read_trace
+
+if TYPE_CHECKING:
+    from fleetopt.workload.traces import Trace
 
 _NOTHING = 1e-12
 """Share of the requests below which a pool serves none: all its own are compressed."""
@@ -142,6 +144,8 @@ def _of_trace(problem: FleetProblem, beside: Path | None) -> FleetProblem:
     stated = problem.trace
     if stated is None or stated.sha256:
         return problem
+    from fleetopt.workload.fitting import fit
+
     path, trace = recorded(stated, beside)
     window_s = stated.peak_window_s
     read = {"path": str(path), "sha256": trace.files[0].source.sha256}
@@ -159,6 +163,8 @@ def recorded(stated: TraceSource, beside: Path | None = None) -> tuple[Path, Tra
 
     It has to be the file that was read before, if it was.
     """
+    from fleetopt.workload.traces import read_trace
+
     try:
         path = find_file(stated.path, beside)
     except InputError:

@@ -54,6 +54,23 @@ def trace_fleets() -> str:
     return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- |", *rows])
 
 
+def reliability() -> str:
+    """What `python docs/record.py reliability` recorded of both rules where nodes fail."""
+    names = ("A", "rule", "bought for 13", "too few up, of the time", "requests within 500 ms")
+    head = f"| {' | '.join(names)} |"
+    rows = [
+        f"| {100 * row['availability']:.2f} % | {row['rule']} | {row['bought']} "
+        f"| {100 * row['short']:.2g} % | {_within(row['attained'])} |"
+        for row in _read("reliability.json")
+    ]
+    return "\n".join([head, "| --- | --- | --- | --- | --- |", *rows])
+
+
+def _within(share: dict[str, float]) -> str:
+    estimate, low, high = (100 * share[end] for end in ("estimate", "low", "high"))
+    return f"{estimate:.2f} % [{low:.2f}, {high:.2f}]"
+
+
 def ttft_table() -> str:
     """The recorded TTFT comparisons alone."""
     return _accuracy([c for c in _read("accuracy.json") if c["metric"] == "ttft"])

@@ -16,6 +16,7 @@ import extensions  # noqa: E402
 import laws  # noqa: E402
 import measured  # noqa: E402
 import program  # noqa: E402
+import rooflines  # noqa: E402
 import schemas  # noqa: E402
 import statuses  # noqa: E402
 
@@ -29,6 +30,9 @@ PARTS = {
     "fleet keys": schemas.fleet_keys,
     "workload keys": schemas.workload_keys,
     "profile keys": schemas.profile_keys,
+    "catalogue keys": schemas.catalogue_keys,
+    "roofline distances": rooflines.table,
+    "profile answer": lambda: _fenced("text", "docs/measured/profile_show.txt"),
     "horizon": laws.horizon,
     "program interface": program.interface,
     "worked examples": extensions.worked_examples,
@@ -40,8 +44,18 @@ PARTS = {
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
     "routers agent": lambda: _fenced("text", "docs/measured/routers_agent.txt"),
+    "routers prefix": lambda: _fenced("text", "docs/measured/routers_prefix.txt"),
     "routers azure": lambda: _fenced("text", "docs/measured/routers_azure.txt"),
+    "explain agent": lambda: _fenced("text", "docs/measured/explain_agent.txt"),
+    "explain smaller": lambda: _fenced("text", "docs/measured/explain_smaller.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
+    "reliability": measured.reliability,
+    "tokens azure": lambda: _fenced("text", "docs/measured/tokens_azure.txt"),
+    "tokens lmsys": lambda: _fenced("text", "docs/measured/tokens_lmsys.txt"),
+    "split energy": lambda: _fenced("text", "docs/measured/split_energy.txt"),
+    "grid flex": lambda: _fenced("text", "docs/measured/grid_flex.txt"),
+    "where to split": lambda: _fenced("text", "docs/measured/where_to_split.txt"),
+    "optimize": lambda: _fenced("text", "docs/measured/optimize.txt"),
     "disaggregation": lambda: _fenced("text", "docs/measured/disagg_azure.txt"),
     "trace fleets": measured.trace_fleets,
     "trace answer": lambda: _fenced("text", "docs/measured/solve_code_trace.txt"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import datetime
 import inspect
 import json
 import re
+import textwrap
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
@@ -19,16 +23,21 @@ from fleetopt.problem import (
     FailureRates,
     FleetProblem,
     FleetSimulation,
+    GpuSpec,
     JointLengths,
     LatencyBound,
     LengthCdf,
+    LinkSpec,
+    LlmSpec,
     PoolStatement,
     PowerCurve,
+    PriceSpec,
     ProfileSpec,
     RateProfile,
     RecordedFile,
     RecordedTraffic,
     RouterStatement,
+    SessionStatement,
     SolverOptions,
     TraceSource,
     VerificationOptions,
@@ -39,6 +48,7 @@ from fleetopt.study.refusal import Refusal
 
 _BASIC = {
     str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "absent",
+    datetime.date: "date, such as 2026-11-22",
 }  # fmt: skip
 _SIGNS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 _MEANING = re.compile(r"^((?:[a-z]\w*, )*[a-z]\w*): (.*(?:\n    .*)*)", flags=re.MULTILINE)
@@ -67,6 +77,7 @@ def fleet_keys() -> str:
         "router": RouterStatement,
         "workloads": WorkloadShare,
         "trace": RecordedTraffic,
+        "sessions": SessionStatement,
         "failures": FailureRates,
     }
     parts = [f"#### Keys of `{place}`\n\n{_keys(kind)}" for place, kind in inner.items()]
@@ -91,6 +102,13 @@ def profile_keys() -> str:
     return f"{_keys(ProfileSpec)}\n\n#### Keys of `power`\n\n{_keys(PowerCurve)}"
 
 
+def catalogue_keys() -> str:
+    """Every key of the entries of a catalogue."""
+    inner = {"gpus": GpuSpec, "links": LinkSpec, "llms": LlmSpec, "prices": PriceSpec}
+    parts = [f"#### Entries of `{place}`\n\n{_keys(kind)}" for place, kind in inner.items()]
+    return "\n\n".join(parts)
+
+
 def plan_fields() -> str:
     """Every field of a plan, a section for each object in it."""
     return "\n\n".join(_fields(kind) for kind in _nested(Plan))
@@ -104,6 +122,7 @@ def refusal_fields() -> str:
 
 
 def _keys(kind: type[BaseModel], only: Iterable[str] | None = None) -> str:
+    described = _described(kind)
     rows = []
     for name in only if only is not None else kind.model_fields:
         field = kind.model_fields[name]
@@ -114,8 +133,24 @@ def _keys(kind: type[BaseModel], only: Iterable[str] | None = None) -> str:
             if hasattr(rule, sign)
         ]
         value = ", ".join([_type(field.annotation), *limits])
-        rows.append((f"`{name}`", value, _default(field), field.description or ""))
+        rows.append((f"`{name}`", value, _default(field), described.get(name, "")))
     return _table(("key", "value", "default", "meaning"), rows)
+
+
+def _described(kind: type[BaseModel]) -> dict[str, str]:
+    """The text below each key of a statement, those that it inherits first."""
+    base = kind.__base__
+    inherited = _described(base) if base and base.__module__.startswith("fleetopt") else {}
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    return inherited | {
+        key.target.id: inspect.cleandoc(text.value.value).replace("\n", " ")
+        for key, text in pairwise(body)
+        if isinstance(key, ast.AnnAssign)
+        and isinstance(key.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }
 
 
 def _default(field: Any) -> str:

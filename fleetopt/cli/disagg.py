@@ -80,8 +80,8 @@ def command(
 
 def _asked(ctx: click.Context, plot: str | None, output: str | None) -> Question:
     """The question that the options state. Raises InputError with every fault."""
-    from fleetopt.cli.frontier import plot_faults
     from fleetopt.cli.options import ProblemOption
+    from fleetopt.cli.plotting import plot_faults
     from fleetopt.cli.statement import given_options, named, output_faults, overlaid
     from fleetopt.errors import InputError
     from fleetopt.problem import PhasesApart, validate

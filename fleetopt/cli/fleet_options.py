@@ -41,12 +41,19 @@ traffic = together(
                       "workload file's own."),
     fleet_option("--trace", key="trace.path", kind="text", metavar="FILE",
                  help="Recorded traffic to replay, instead of --cdf and --lam."),
+    fleet_option("--columns", key="trace.columns", kind="counts", metavar="FIELD=NAME,...",
+                 help="The trace's own names for time, prompt, output, model, category, session "
+                      "and prefix."),
     fleet_option("--skip-bad-lines", key="trace.skip_bad_lines", is_flag=True, default=None,
                  help="Leave bad lines of the trace out, and count them."),
     fleet_option("--overlong", key="overlong", kind="text", metavar="clip|reject", shown="clip",
                  help="What happens to drawn lengths beyond the largest context."),
+    fleet_option("--sessions", key="sessions", kind="text", metavar="TURNS:PAUSE",
+                 help="Requests come in sessions of TURNS on average, such as 5:30s; each "
+                      "repeats what its session has said."),
     fleet_option("--concurrency", key="concurrency", metavar="N",
-                 help="N clients that each wait for their last request, instead of arrivals."),
+                 help="N clients that each wait for their last request: alone, or beside the "
+                      "arrivals of --lam."),
     fleet_option("--think", key="think_s", metavar="S",
                  help="Mean pause of a client between two requests."),
 )  # fmt: skip
@@ -73,8 +80,8 @@ knowledge = fleet_option(
 
 router = fleet_option(
     "--router", key="router", kind="text", metavar="NAME", shown="length",
-    help="length, compress, random, round-robin, fewest, power-of-two, spillover, model or "
-         "semantic, with parameters as in compress:gamma=1.5,success=0.9.",
+    help="length, compress, random, round-robin, fewest, power-of-two, spillover, model, "
+         "semantic or prefix, with parameters as in compress:gamma=1.5,success=0.9.",
 )  # fmt: skip
 
 engine = together(
@@ -84,6 +91,8 @@ engine = together(
                  help="Paged: sequences take KV blocks as they grow, and may be preempted."),
     fleet_option("--queue-limit", key="each.queue_limit", metavar="N",
                  help="Most requests waiting at a busy replica."),
+    fleet_option("--prefix-cache", key="each.prefix_cache_tokens", metavar="TOKENS",
+                 help="Prefixes that each replica keeps for later requests; none if absent."),
     fleet_option("--timeout", key="timeout_s", metavar="S",
                  help="Longest wait for admission, after which a request gives up."),
     fleet_option("--failures", key="failures", kind="text", metavar="R:MTTR",

@@ -91,9 +91,16 @@ def two_pool_keys(given: Given) -> tuple[dict[str, Any], Given, list[Fault]]:
 
 
 def plan_keys(name: str, given: Given) -> tuple[dict[str, Any], Given, list[Fault]]:
-    """The keys of a plan's fleet, the options, and those that a plan leaves no room for."""
+    """The keys of a plan's fleet, the options, and those that a plan leaves no room for.
+
+    Where nodes fail, spare replicas serve too.
+    """
     (plan,) = read_plans(name)
-    keys = plan_statement(plan, name).model_dump(exclude_unset=True, exclude_none=True)
+    failing = any(option.key == "failures" for option in given)
+    stated = plan_statement(plan, with_spares=failing)
+    keys = stated.model_dump(exclude_unset=True, exclude_none=True)
+    if any(option.key == "concurrency" for option in given):
+        keys.pop("lam", None)  # clients instead of the plan's arrivals; --lam brings these back
     own = [o for o in given if o.key.startswith("pools[") or o.key == "gamma"]
     hint = "leave the plan or the option out"
     faults = [Fault(option.spelling, "the plan states the pools", hint) for option in own]

@@ -80,6 +80,7 @@ def _parts(text: str) -> list[str]:
 
 def _faults(objectives: str, show: str, plot: str | None) -> list[Fault]:
     """What is wrong with the command's own options."""
+    from fleetopt.cli.plotting import plot_faults
     from fleetopt.errors import Fault, InputError, near
     from fleetopt.questions.frontier import checked_objectives
 
@@ -95,23 +96,6 @@ def _faults(objectives: str, show: str, plot: str | None) -> list[Fault]:
     if plot is not None:
         faults += plot_faults(plot)
     return faults
-
-
-def plot_faults(plot: str) -> list[Fault]:
-    """What is wrong with the file of a figure."""
-    from fleetopt.errors import InputError
-    from fleetopt.report.export import check_writable
-    from fleetopt.report.figures import check_plot
-
-    try:
-        check_plot(plot)
-        check_writable(plot)
-    except InputError as error:
-        return [
-            fault if fault.place.startswith("--plot") else replace(fault, place=f"--plot {plot}")
-            for fault in error.faults
-        ]
-    return []
 
 
 def _write(

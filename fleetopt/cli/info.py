@@ -10,7 +10,7 @@ from fleetopt.cli import options
 @click.command(name="info")
 @options.output
 def command(form: str, output: str | None) -> None:
-    """List bundled workloads, profiles and models."""
+    """List bundled workloads, profiles, GPUs and models."""
     from fleetopt.cli.output import write_answer
     from fleetopt.report.catalogue import bundled, info_report, info_rows, info_to_dict
     from fleetopt.report.export import check_writable

@@ -37,10 +37,17 @@ COMMANDS = {
     "compare-routers": "Compare routers before two pools, on the same arrivals.",
     "simulate-fleet": "Simulate the fleet of a file.",
     "reproduce": "Compute the published scenarios again, and say what differs.",
+    "tok-per-watt": "Compare GPU types, or a split with one pool, by output tokens per watt.",
+    "grid-flex": "Cap the batches of a fleet to shed power, and see what that costs.",
+    "explain": "Say why a fleet misses its SLO, or what would bind first.",
+    "pareto": "Find where to split requests between two pools with given GPUs.",
+    "optimize": "Size two pools with given GPUs at a fixed split, and verify the best.",
+    "whatif": "Say when GPUs have to be added, or which GPU and which mix is cheapest.",
     "workload": "Fit a workload to recorded traffic, and show it.",
+    "profile": "Derive profiles from data sheets and model files.",
     "diff": "Say what two saved plans differ in, and why.",
     "new": "Copy a bundled model into a new folder.",
-    "info": "List bundled workloads, profiles and models.",
+    "info": "List bundled workloads, profiles, GPUs and models.",
 }
 
 

@@ -148,8 +148,21 @@ side = together(
     problem_option("--min-replicas", key="min_replicas", metavar="N",
                    help="Least replicas of each pool."),
     problem_option("--availability", key="availability", kind="share", metavar="SHARE",
-                   help="Share of the time that a replica is up, such as 98.7% or 0.987; buys "
-                        "spare replicas for the rest."),
+                   help="Share of the time that a node is up, such as 98.7% or 0.987, or a "
+                        "published one, such as H100_AVAIL_5PCT; buys spare replicas for the "
+                        "rest."),
+    problem_option("--failures", key="failures", kind="text", metavar="R:MTTR",
+                   help="Failures in a node-day and mean time to repair, such as 0.0065:48h, "
+                        "instead of --availability."),
+    problem_option("--availability-rule", key="availability_rule", kind="text",
+                   metavar="probability|mean",
+                   help="Whether enough replicas of each pool are up nearly always, or only on "
+                        "average."),
+    problem_option("--availability-target", key="availability_target", kind="share",
+                   metavar="SHARE", help="Share of the time that enough are up; 99.9%, or more "
+                   "for an SLO beyond P99, if absent."),
+    problem_option("--gpus-per-node", key="gpus_per_node", metavar="N",
+                   help="GPUs that fail together; those of --node-size, else 8, if absent."),
     problem_option("--alternatives", key="alternatives", metavar="K",
                    help="Show K other good fleets; --verify-top says how many are simulated."),
 )  # fmt: skip

@@ -85,9 +85,10 @@ class FleetOptimizer:
         asked, factors = self._asked(cdf, lam), checked_gammas(gammas)
         swept = self._swept(asked, factors, verbose)
         count = 0 if n_sim_requests == 0 else verify_top_n
+        options = {} if n_sim_requests is None else {"requests": n_sim_requests}
         simulated = []
         for split in worth_simulating(swept)[:count]:
-            result = SweepResult.of_simulated(accepted(asked, split, n_sim_requests))
+            result = SweepResult.of_simulated(accepted(asked, split, options))
             simulated.append(result)
             if verbose:
                 print(progress_line(result))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from fleetopt.catalog import read_profiles
+from fleetopt.performance.power import PowerModel, largest_batch
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import ProfileSpec, validate
 
@@ -24,6 +26,7 @@ class ManualProfile:
     cost_per_hr: USD of a replica-hour.
     power_*: logistic power curve in watts over log2 of the batch; linear up to `max_slots`
         if `power_logistic_k` is 0; not known if the first two are 0.
+    power_quality, power_source: how well the curve is measured, and where.
     """
 
     name: str
@@ -39,6 +42,8 @@ class ManualProfile:
     power_nominal_w: float = 0.0
     power_logistic_k: float = 0.0
     power_logistic_x0: float = 0.0
+    power_quality: Literal["HIGH", "FAIR", "LOW"] = "LOW"
+    power_source: str = ""
 
     @classmethod
     def bundled(cls, name: str) -> ManualProfile:
@@ -57,16 +62,15 @@ class ManualProfile:
             calibration_ctx=spec.calibration_context_tokens,
             power_idle_w=curve.idle_w if curve else 0.0,
             power_nominal_w=curve.nominal_w if curve else 0.0,
-            power_logistic_k=curve.steepness if curve else 0.0,
-            power_logistic_x0=curve.midpoint_log2 if curve else 0.0,
+            power_logistic_k=(curve.steepness if curve else None) or 0.0,
+            power_logistic_x0=(curve.midpoint_log2 if curve else None) or 0.0,
+            power_quality=curve.quality if curve else "LOW",
+            power_source=curve.source if curve else "",
         )
 
     @cached_property
     def spec(self) -> ProfileSpec:
-        """The profile as a problem of fleetopt states it. Raises InputError.
-
-        A linear power curve is left out: fleetopt's are logistic.
-        """
+        """The profile as a problem of fleetopt states it. Raises InputError."""
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", self.name)
         stated = {
             "name": name,
@@ -80,12 +84,13 @@ class ManualProfile:
             "calibration_slots": self.max_slots,
             "usd_per_hour": self.cost_per_hr,
         }
-        if self.power_logistic_k > 0:
+        if self._knows_power:
             stated["power"] = {
                 "idle_w": self.power_idle_w,
                 "nominal_w": self.power_nominal_w,
-                "steepness": self.power_logistic_k,
-                "midpoint_log2": self.power_logistic_x0,
+                **self._curve,
+                "quality": self.power_quality,
+                "source": self.power_source,
             }
         return validate(ProfileSpec, stated, f"ManualProfile {self.name!r}")
 
@@ -114,30 +119,33 @@ class ManualProfile:
 
     def power_at_concurrency(self, n_active: float) -> float:
         """Watts with n sequences. Raises ValueError if the profile does not know its power."""
-        self._check_power()
-        if n_active <= 0:
-            return self.power_idle_w
-        if self.calibrated.power is not None:
-            return self.calibrated.power.watts(n_active)
-        share = min(1.0, n_active / self.max_slots)
-        return self.power_idle_w + share * (self.power_nominal_w - self.power_idle_w)
+        return self.power_idle_w if n_active <= 0 else self._power.watts(n_active)
 
     def invert_power(self, target_w: float) -> int:
         """Most sequences within `target_w` watts, from 1 to `max_slots`. Raises ValueError."""
-        self._check_power()
-        if target_w >= self.power_at_concurrency(self.max_slots):
-            return self.max_slots
-        if self.calibrated.power is not None:
-            return max(1, self.calibrated.power.largest_batch(target_w))
-        share = (target_w - self.power_idle_w) / (self.power_nominal_w - self.power_idle_w)
-        return max(1, int(share * self.max_slots + 1e-9))
+        return max(1, largest_batch(self._power, target_w, self.max_slots))
 
-    def _check_power(self) -> None:
-        if not (self.power_idle_w > 0 and self.power_nominal_w > 0):
+    @property
+    def _knows_power(self) -> bool:
+        return self.power_idle_w > 0 and self.power_nominal_w > 0
+
+    @property
+    def _curve(self) -> dict[str, float]:
+        """What makes the power curve logistic or linear, as a problem of fleetopt states it."""
+        if self.power_logistic_k > 0:
+            slope = self.power_logistic_k
+            return {"steepness": slope, "midpoint_log2": self.power_logistic_x0}
+        return {"full_batch": self.max_slots}
+
+    @property
+    def _power(self) -> PowerModel:
+        power = self.calibrated.power
+        if power is None:
             raise ValueError(
                 f"the power of profile {self.name!r} is not known: "
                 "set power_idle_w and power_nominal_w"
             )
+        return power
 
 
 A10G = ManualProfile.bundled("A10G")

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from fleetopt.queueing.availability import replicas_to_buy
+from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Node, path_nodes
 
@@ -20,6 +20,8 @@ EXTRA_ROWS = 8
 """Rows above the least admissible number of replicas."""
 STEP = 0.01
 """Relative step from one of these rows to the next, in pools of more than 100 replicas."""
+NO_SPARES = SpareRule()
+"""Every node is always up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,11 @@ class Row:
     misses: tuple[float, ...] = ()
 
     @classmethod
-    def available(cls, replicas: int, availability: float, *, grey: bool = False) -> Row:
-        """The row with as many spare replicas as an availability asks for."""
-        return cls(replicas, grey, replicas_to_buy(replicas, availability) - replicas)
+    def available(
+        cls, replicas: int, spares: SpareRule, gpus_per_replica: int, *, grey: bool = False
+    ) -> Row:
+        """The row with as many spare replicas as a rule asks for."""
+        return cls(replicas, grey, spares.to_buy(replicas, gpus_per_replica) - replicas)
 
     @property
     def bought(self) -> int:
@@ -101,7 +105,7 @@ def enumerate_candidates(
     extra_rows: int = EXTRA_ROWS,
     min_replicas: int = 1,
     gammas: Sequence[float] = (1.0,),
-    availability: float = 1.0,
+    spares: SpareRule = NO_SPARES,
     rows_of: Callable[[PoolTable], tuple[Row, ...]] | None = None,
 ) -> tuple[Candidate, ...]:
     """One candidate for each table that has an admissible row, indexed in order.
@@ -112,7 +116,7 @@ def enumerate_candidates(
         computed; latency falls with every replica, so the rows above it are admissible.
     min_replicas: rows with fewer replicas are left out.
     gammas: compression factors of the inner breakpoints; each is a position of its own.
-    availability: share of the time that a replica is up; rows have spare ones for the rest.
+    spares: how many spare replicas the rows have.
     rows_of: the rows of a table, in the place of those that keep the SLO by themselves.
     """
     position = {node: i for i, node in enumerate(path_nodes(breakpoints, gammas))}
@@ -122,7 +126,7 @@ def enumerate_candidates(
             rows_of(table)
             if rows_of is not None
             else tuple(
-                Row.available(n, availability, grey=doubted)
+                Row.available(n, spares, table.profile.gpus_per_replica, grey=doubted)
                 for n, doubted in _numbers(table, grey, extra_rows, min_replicas)
             )
         )
@@ -158,11 +162,12 @@ def rows_above(replicas: int, count: int) -> tuple[int, ...]:
 
 
 def rows_up_to(
-    replicas: int, rows: tuple[Row, ...], availability: float = 1.0, most: int = 32
+    replicas: int, candidate: Candidate, spares: SpareRule = NO_SPARES, most: int = 32
 ) -> tuple[Row, ...]:
     """Rows, and at most so many above them up to a number of replicas, this one included."""
-    above = range(replicas, rows[-1].replicas, -1)
-    return (*rows, *(Row.available(n, availability) for n in reversed(_spread(above, most))))
+    rows, gpus = candidate.rows, candidate.gpus_per_replica
+    above = reversed(_spread(range(replicas, rows[-1].replicas, -1), most))
+    return (*rows, *(Row.available(n, spares, gpus) for n in above))
 
 
 def with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:

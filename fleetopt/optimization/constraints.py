@@ -14,7 +14,7 @@ from typing import Any
 from pyomo.core import ConcreteModel, inequality
 from pyomo.core.expr import LinearExpression
 
-from fleetopt.queueing.availability import mean_surplus
+from fleetopt.queueing.availability import SpareRule
 
 Relation = Any
 """A Pyomo relational expression."""
@@ -113,15 +113,18 @@ def least_replicas(model: ConcreteModel, candidate: int, min_replicas: int) -> R
     return LinearExpression(linear_coefs=beyond, linear_vars=built) >= 0
 
 
-def availability(model: ConcreteModel, candidate: int, share_up: float) -> Relation:
-    r"""Of the replicas that a pool buys, as many as must be up are up on average.
+def availability(model: ConcreteModel, candidate: int, spares: SpareRule) -> Relation:
+    r"""Of the replicas that a pool buys, as many as must be up are up often enough.
 
-    With :math:`A` the share of the time that a replica is up,
+    .. math:: \sum_k (N_{ck} - N_{\min}(n_{ck})) z_{ck} \ge 0, \qquad N_{ck} = n_{ck} + s_{ck}
 
-    .. math:: \sum_k (A N_{ck} - n_{ck}) z_{ck} \ge 0, \qquad N_{ck} = n_{ck} + s_{ck}
+    With :math:`U_N` the replicas up out of :math:`N`, and :math:`p` the target, the rule of
+    probability has :math:`N_{\min}(n) = \min \{N : P(U_N \ge n) \ge p\}`. That of the mean has
+    :math:`\lceil n / A \rceil`, with :math:`A` the share of the time that a node is up.
     """
-    rows = model.rows_of[candidate]
-    beyond = [mean_surplus(row.replicas, row.bought, share_up) for row in map(model.row.get, rows)]
+    rows, gpus = model.rows_of[candidate], model.candidate[candidate].gpus_per_replica
+    built_with = [model.row[index] for index in rows]
+    beyond = [row.bought - spares.to_buy(row.replicas, gpus) for row in built_with]
     built = [model.z[index] for index in rows]
     return LinearExpression(linear_coefs=beyond, linear_vars=built) >= 0
 

@@ -169,8 +169,8 @@ class Design:
         """The program with the rows below the least number of replicas too, and its limits."""
         side = self.side
         found = self._pools.enumerated(self.tables, 0, 1)
-        least, share_up = side.min_replicas, side.availability
-        candidates = [replace(c, rows=rows_up_to(least, c.rows, share_up)) for c in found]
+        least, spares = side.min_replicas, side.spares
+        candidates = [replace(c, rows=rows_up_to(least, c, spares)) for c in found]
         candidates = [replace(c, rows=self._pools.with_misses(c, c.rows)) for c in candidates]
         return build(candidates, len(self.case.nodes), self.case.problem.max_pools, side)
 
@@ -201,9 +201,9 @@ class Design:
         """The feasibility table behind a candidate."""
         return self._pools.table(candidate)
 
-    def row(self, replicas: int) -> Row:
+    def row(self, candidate: Candidate, replicas: int) -> Row:
         """The row of a number of replicas that must be up, with its spare ones."""
-        return self._pools.row(replicas)
+        return self._pools.row(candidate, replicas)
 
     @property
     def tables(self) -> Sequence[PoolTable]:
@@ -273,7 +273,7 @@ class Design:
         for candidate, replicas, shares in misses:
             known = self.candidates[candidate.index]
             if not self._is_open:
-                known = with_row(known, self.row(replicas))
+                known = with_row(known, self.row(known, replicas))
             changed = measured(known, replicas, shares)
             if not self._is_open and self._pools.is_short(changed, replicas):
                 more = self._pools.more_rows(known, replicas)

@@ -32,7 +32,6 @@ from fleetopt.optimization.program import build
 from fleetopt.optimization.solution import GAP_TOLERANCE, raise_unless_told
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
 from fleetopt.plan import HOURS_PER_YEAR
-from fleetopt.queueing.availability import replicas_to_buy
 
 Fleet = TypeVar("Fleet")
 _NARROW = 1.01
@@ -57,7 +56,7 @@ class LimitedProgram:
         options: SolveOptions | None = None,
     ) -> None:
         permitted = [_permitted(c, side) for c in candidates]
-        self._rows = OpenRows(permitted, num_breakpoints, max_pools, latencies, side.availability)
+        self._rows = OpenRows(permitted, num_breakpoints, max_pools, latencies, side.spares)
         self._num_breakpoints = num_breakpoints
         self._max_pools = max_pools
         self._side = side
@@ -176,7 +175,7 @@ def _permitted(candidate: Candidate, side: SideConstraints) -> Candidate:
         row
         for row in candidate.rows
         if row.replicas >= side.min_replicas
-        and row.bought >= replicas_to_buy(row.replicas, side.availability)
+        and row.bought >= side.spares.to_buy(row.replicas, candidate.gpus_per_replica)
     )
     return replace(candidate, rows=tuple(sorted(rows, key=lambda row: row.bought)))
 

@@ -98,8 +98,8 @@ _CONSTRAINTS = (
         "constraint",
         "c",
         "replicas",
-        "enough of a pool are up on average",
-        "`availability` is below 1",
+        "enough of a pool are up",
+        "nodes are down at times",
     ),
     Part("least_cost", "objective", "", "USD/h", "the least `cost`; replace it with your own"),
 )

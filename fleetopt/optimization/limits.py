@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.candidates import NO_SPARES, Candidate, Row
 from fleetopt.problem import FleetProblem, LatencyBound
+from fleetopt.queueing.availability import SpareRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class SideConstraints:
     budget_usd_per_year: cost of the fleet over a year of 8760 h.
     node_size: GPUs of one type are bought in whole nodes of this size.
     min_replicas: least replicas of each pool.
-    availability: share of the time that a replica is up.
+    spares: how many replicas a pool buys, so that enough are up.
     slo: what all requests together are held to; absent where the rows see to it.
     """
 
@@ -41,7 +42,7 @@ class SideConstraints:
     budget_usd_per_year: float | None = None
     node_size: int = 1
     min_replicas: int = 1
-    availability: float = 1.0
+    spares: SpareRule = NO_SPARES
     slo: FleetSlo | None = None
 
     @classmethod
@@ -54,7 +55,7 @@ class SideConstraints:
             budget_usd_per_year=problem.budget_usd_per_year,
             node_size=problem.node_size,
             min_replicas=problem.min_replicas,
-            availability=problem.availability,
+            spares=SpareRule.of(problem),
         )
 
 

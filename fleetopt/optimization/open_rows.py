@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from fleetopt.optimization.candidates import EXTRA_ROWS, Candidate, Row, rows_above
+from fleetopt.optimization.candidates import EXTRA_ROWS, NO_SPARES, Candidate, Row, rows_above
 from fleetopt.optimization.objectives import Chosen, Latencies, Worst
+from fleetopt.queueing.availability import SpareRule
 
 Bounds = Mapping[Worst, float]
 """The most milliseconds of each latency that is bounded."""
@@ -22,19 +23,19 @@ class OpenRows:
     A latency takes a millisecond to compute, a comparison with a bound a tenth of that. Both
     are done for rows that some lightest fleet would have, and kept.
 
-    availability: share of the time that a replica is up, for rows that are added.
+    spares: how many spare replicas rows have that are added.
     """
 
     def __init__(
         self, candidates: Sequence[Candidate], num_breakpoints: int, max_pools: int,
         latencies: Latencies,
-        availability: float = 1.0,
+        spares: SpareRule = NO_SPARES,
     ) -> None:  # fmt: skip
         self._candidates = {c.index: c for c in sorted(candidates, key=lambda c: c.start)}
         self._last = num_breakpoints - 1
         self._max_pools = max_pools
         self._latencies = latencies
-        self._availability = availability
+        self._spares = spares
         self._values: dict[Key, float] = {}
         self._between: dict[Key, tuple[float, float]] = {}
 
@@ -73,7 +74,8 @@ class OpenRows:
         left = tuple(row for row in candidate.rows if row.replicas > replicas)
         if not left:
             numbers = rows_above(replicas, EXTRA_ROWS + 1)
-            left = tuple(Row.available(n, self._availability) for n in numbers)
+            gpus = candidate.gpus_per_replica
+            left = tuple(Row.available(n, self._spares, gpus) for n in numbers)
         self._candidates[index] = replace(candidate, rows=left)
 
     def lightest(self, bounds: Bounds, weight: Weight, most: float = math.inf) -> Chosen:

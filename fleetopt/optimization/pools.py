@@ -10,6 +10,7 @@ from fleetopt.case import Case
 from fleetopt.optimization.attainment import fleet_rows, is_worth_more, with_misses
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
 from fleetopt.optimization.limits import FleetSlo, SideConstraints
+from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 
 _Key = tuple[int, int, float, float, str]
@@ -27,6 +28,7 @@ class PoolCandidates:
     def __init__(self, case: Case, *, grey: bool) -> None:
         self.case = case
         self._grey = grey
+        self._spares = SpareRule.of(case.problem)
         self._tables: dict[_Key, PoolTable] = {}
 
     @property
@@ -50,14 +52,15 @@ class PoolCandidates:
             extra_rows=extra_rows,
             min_replicas=min_replicas,
             gammas=self.case.problem.gammas,
-            availability=self.case.problem.availability,
+            spares=self._spares,
             rows_of=partial(self._fleet_rows, min_replicas) if self.is_fleet_wide else None,
         )
 
     def _fleet_rows(self, min_replicas: int, table: PoolTable) -> tuple[Row, ...]:
         share = table.arrival_rate / self.case.arrival_rate
         rows = fleet_rows(table, share, grey=self._grey, min_replicas=min_replicas)
-        return tuple(replace(row, spare=self.row(row.replicas).spare) for row in rows)
+        gpus = table.profile.gpus_per_replica
+        return tuple(replace(row, spare=self._row(row.replicas, gpus).spare) for row in rows)
 
     @property
     def is_fleet_wide(self) -> bool:
@@ -77,9 +80,12 @@ class PoolCandidates:
         c = candidate
         return self._tables[c.lo_tokens, c.hi_tokens, c.gamma_lo, c.gamma_hi, c.profile]
 
-    def row(self, replicas: int) -> Row:
+    def row(self, candidate: Candidate, replicas: int) -> Row:
         """The row of a number of replicas that must be up, with its spare ones."""
-        return Row.available(replicas, self.case.problem.availability)
+        return self._row(replicas, candidate.gpus_per_replica)
+
+    def _row(self, replicas: int, gpus_per_replica: int) -> Row:
+        return Row.available(replicas, self._spares, gpus_per_replica)
 
     def is_short(self, candidate: Candidate, replicas: int) -> bool:
         """Whether the row is the last, and more replicas would miss noticeably less."""
@@ -91,7 +97,7 @@ class PoolCandidates:
 
     def more_rows(self, candidate: Candidate, replicas: int) -> tuple[Row, ...]:
         """Rows above a number of replicas."""
-        rows = tuple(self.row(n) for n in rows_above(replicas, EXTRA_ROWS + 1))
+        rows = tuple(self.row(candidate, n) for n in rows_above(replicas, EXTRA_ROWS + 1))
         return self.with_misses(candidate, rows)
 
     def with_misses(self, candidate: Candidate, rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -117,10 +117,10 @@ def _attach_side_constraints(model: pyo.ConcreteModel, side: SideConstraints) ->
             model.candidates,
             rule=lambda model, c: constraints.least_replicas(model, c, side.min_replicas),
         )
-    if side.availability < 1.0:
+    if side.spares.availability < 1.0:
         model.availability = pyo.Constraint(
             model.candidates,
-            rule=lambda model, c: constraints.availability(model, c, side.availability),
+            rule=lambda model, c: constraints.availability(model, c, side.spares),
         )
     if side.slo is not None:
         _attach_fleet_slo(model, side.slo)

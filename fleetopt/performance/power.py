@@ -1,11 +1,44 @@
-"""Power draw of a GPU over its batch."""
+"""Power draw of a GPU over its batch: logistic or linear, and the batch behind a draw."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Protocol
 
 from fleetopt.problem import PowerCurve
+
+
+class PowerModel(Protocol):
+    """Draw of one GPU in watts; it never falls with the batch.
+
+    quality: "HIGH", "FAIR" or "LOW", as well as it is measured. source: where it comes from.
+    """
+
+    @property
+    def idle_w(self) -> float:
+        """Draw without requests."""
+        ...
+
+    @property
+    def nominal_w(self) -> float:
+        """Draw that a growing batch approaches."""
+        ...
+
+    @property
+    def quality(self) -> str:
+        """How well the curve is measured."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where the figures come from."""
+        ...
+
+    def watts(self, batch: float) -> float:
+        """Draw of one GPU with `batch` active sequences."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,27 +52,58 @@ class LogisticPower:
     quality: str
     source: str
 
-    @classmethod
-    def from_spec(cls, curve: PowerCurve) -> LogisticPower:
-        """The curve of a catalogue entry."""
-        return cls(**curve.model_dump())
-
     def watts(self, batch: float) -> float:
         """Draw of one GPU with `batch` active sequences."""
         exponent = -self.steepness * (math.log2(max(1.0, batch)) - self.midpoint_log2)
         return self.idle_w + (self.nominal_w - self.idle_w) / (1.0 + math.exp(exponent))
 
-    def largest_batch(self, watts: float) -> int:
-        """The most sequences that draw at most `watts`; 0 if one draws more.
 
-        The curve solved for n; the nominal draw is never reached, so that from there on any
-        batch does. Raises OverflowError for it.
-        """
-        if self.watts(1) > watts:
-            return 0
-        if watts >= self.nominal_w:
-            raise OverflowError("Expected less than the nominal draw, which no batch reaches.")
-        odds = (self.nominal_w - self.idle_w) / (watts - self.idle_w) - 1.0
-        batch: float = 2.0 ** (self.midpoint_log2 - math.log(odds) / self.steepness)
-        nearest = round(batch)
-        return nearest if nearest >= 1 and self.watts(nearest) <= watts else math.floor(batch)
+def projected_power(tdp_w: float) -> LogisticPower:
+    """A curve for a GPU that nobody measured: the H100's, scaled by the largest draw.
+
+    The H100 of 700 W idles between batches at 300 W and approaches 600 W (ML.ENERGY v3.0,
+    arXiv:2601.22076).
+    """
+    return LogisticPower(
+        idle_w=tdp_w * 3.0 / 7.0,
+        nominal_w=tdp_w * 6.0 / 7.0,
+        steepness=1.0,
+        midpoint_log2=4.2,
+        quality="LOW",
+        source="projected from the H100's shares of its largest draw (arXiv:2601.22076)",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LinearPower:
+    """P(n) = idle + (nominal - idle) min(1, n / full_batch), in watts."""
+
+    idle_w: float
+    nominal_w: float
+    full_batch: int
+    quality: str
+    source: str
+
+    def watts(self, batch: float) -> float:
+        """Draw of one GPU with `batch` active sequences."""
+        share = min(1.0, batch / self.full_batch)
+        return self.idle_w + (self.nominal_w - self.idle_w) * share
+
+
+def power_model(curve: PowerCurve) -> PowerModel:
+    """The model of a catalogue entry."""
+    ends = (curve.idle_w, curve.nominal_w)
+    if curve.full_batch is not None:
+        return LinearPower(*ends, curve.full_batch, curve.quality, curve.source)
+    if curve.steepness is None or curve.midpoint_log2 is None:
+        raise AssertionError("a validated curve is logistic or linear")
+    slope = (curve.steepness, curve.midpoint_log2)
+    return LogisticPower(*ends, *slope, curve.quality, curve.source)
+
+
+def largest_batch(power: PowerModel, watts: float, most: int) -> int:
+    """The most sequences, up to `most`, that draw at most `watts`; 0 if one draws more.
+
+    A search over whole batches, so that the answer is exact for every curve.
+    """
+    return bisect_right(range(1, most + 1), watts, key=power.watts)

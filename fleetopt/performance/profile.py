@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from fleetopt.performance.power import LogisticPower
+from fleetopt.performance.power import PowerModel, power_model
 from fleetopt.problem import ProfileSpec
 
 Context = Literal["total", "current"]
@@ -108,7 +108,7 @@ class ReplicaProfile(Protocol):
         ...
 
     @property
-    def power(self) -> LogisticPower | None:
+    def power(self) -> PowerModel | None:
         """Power curve of one GPU, if known."""
         ...
 
@@ -167,9 +167,9 @@ class CalibratedProfile:
         return self.spec.kv_blocks * self.spec.block_tokens
 
     @property
-    def power(self) -> LogisticPower | None:
+    def power(self) -> PowerModel | None:
         """Power curve of one GPU, if known."""
-        return LogisticPower.from_spec(self.spec.power) if self.spec.power else None
+        return power_model(self.spec.power) if self.spec.power else None
 
     def reserved(self, max_context: int) -> Capacity:
         """Slots when each reserves `max_context` tokens; 0 slots if not even one fits."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-HOURS_PER_YEAR = 8760.0
+from fleetopt.problem.profile import HOURS_PER_YEAR as HOURS_PER_YEAR
+
 CLOSED = {"extra": "forbid"}
 """How results are read back: a key that is not known is a fault."""
 

@@ -35,6 +35,8 @@ class PoolPrediction:
     grey: the table alone would refuse the row; simulation decided.
     binds: what stops the pool from having one replica fewer.
     bounds: every bound of the SLO.
+    enough_up: share of the time that at least `replicas` of the pool's replicas are up, where
+        whole nodes fail; null where none do.
     """
 
     utilization: float
@@ -45,6 +47,7 @@ class PoolPrediction:
     grey: bool
     binds: str
     bounds: tuple[BoundPrediction, ...]
+    enough_up: float | None = None
     __pydantic_config__ = CLOSED
 
 

@@ -1,6 +1,16 @@
-"""What the user states: frozen, validated at the edge."""
+"""What the user states: frozen, validated at the edge.
 
-from fleetopt.problem.disaggregation import PhasesApart as PhasesApart
+Statements that not every question needs load when they are asked for: building them takes time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fleetopt.problem.failures import AVAILABILITIES as AVAILABILITIES
+from fleetopt.problem.failures import FailureRates as FailureRates
+from fleetopt.problem.failures import node_availability as node_availability
 from fleetopt.problem.faults import Stated as Stated
 from fleetopt.problem.faults import structure as structure
 from fleetopt.problem.faults import validate as validate
@@ -14,15 +24,54 @@ from fleetopt.problem.lengths import JointLengths as JointLengths
 from fleetopt.problem.lengths import LengthCdf as LengthCdf
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
-from fleetopt.problem.router import RouterStatement as RouterStatement
-from fleetopt.problem.simulation import FailureRates as FailureRates
-from fleetopt.problem.simulation import FleetSimulation as FleetSimulation
-from fleetopt.problem.simulation import PoolStatement as PoolStatement
-from fleetopt.problem.simulation import RecordedTraffic as RecordedTraffic
-from fleetopt.problem.simulation import WorkloadShare as WorkloadShare
 from fleetopt.problem.trace import TraceSource as TraceSource
 from fleetopt.problem.workload import WORKLOAD_SCHEMA as WORKLOAD_SCHEMA
 from fleetopt.problem.workload import ArrivalFigures as ArrivalFigures
 from fleetopt.problem.workload import RateProfile as RateProfile
 from fleetopt.problem.workload import RecordedFile as RecordedFile
 from fleetopt.problem.workload import Workload as Workload
+
+if TYPE_CHECKING:
+    from fleetopt.problem.catalogue import CATALOGUE_SCHEMA as CATALOGUE_SCHEMA
+    from fleetopt.problem.catalogue import Catalogue as Catalogue
+    from fleetopt.problem.disaggregation import PhasesApart as PhasesApart
+    from fleetopt.problem.engine import EngineConfig as EngineConfig
+    from fleetopt.problem.hardware import GpuSpec as GpuSpec
+    from fleetopt.problem.hardware import LinkSpec as LinkSpec
+    from fleetopt.problem.hardware import PriceSpec as PriceSpec
+    from fleetopt.problem.llm import LlmSpec as LlmSpec
+    from fleetopt.problem.router import RouterStatement as RouterStatement
+    from fleetopt.problem.sessions import SessionStatement as SessionStatement
+    from fleetopt.problem.simulation import FleetSimulation as FleetSimulation
+    from fleetopt.problem.simulation import PoolStatement as PoolStatement
+    from fleetopt.problem.simulation import RecordedTraffic as RecordedTraffic
+    from fleetopt.problem.simulation import WorkloadShare as WorkloadShare
+    from fleetopt.problem.whatif import Growth as Growth
+    from fleetopt.problem.whatif import WhatIf as WhatIf
+
+_HOMES = {
+    "CATALOGUE_SCHEMA": "fleetopt.problem.catalogue",
+    "Catalogue": "fleetopt.problem.catalogue",
+    "EngineConfig": "fleetopt.problem.engine",
+    "FleetSimulation": "fleetopt.problem.simulation",
+    "GpuSpec": "fleetopt.problem.hardware",
+    "Growth": "fleetopt.problem.whatif",
+    "LinkSpec": "fleetopt.problem.hardware",
+    "LlmSpec": "fleetopt.problem.llm",
+    "PhasesApart": "fleetopt.problem.disaggregation",
+    "PoolStatement": "fleetopt.problem.simulation",
+    "PriceSpec": "fleetopt.problem.hardware",
+    "RecordedTraffic": "fleetopt.problem.simulation",
+    "RouterStatement": "fleetopt.problem.router",
+    "SessionStatement": "fleetopt.problem.sessions",
+    "WhatIf": "fleetopt.problem.whatif",
+    "WorkloadShare": "fleetopt.problem.simulation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

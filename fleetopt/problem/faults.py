@@ -40,7 +40,7 @@ class Stated(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
     @field_validator("*", mode="before")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from fleetopt.errors import Fault
+from fleetopt.problem.failures import FailureRates, availability_of
 from fleetopt.problem.faults import FaultsError, Stated, faults_of
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, points_faults
 from fleetopt.problem.profile import ProfileSpec
@@ -20,6 +21,12 @@ Admission = Literal["reserved", "paged"]
 Method = Literal["fleetopt", "published"]
 Overlong = Literal["clip", "reject"]
 Scope = Literal["pool", "fleet"]
+AvailabilityRule = Literal["probability", "mean"]
+
+NODE_GPUS = 8
+"""GPUs that fail together unless the problem says otherwise."""
+TARGET_SHARE_UP = 0.999
+"""Least share of the time that enough replicas are up, where the SLO asks for no more."""
 
 _BOUND = "expected a percentile, a metric and a limit in ms, such as 'p99 ttft 500', got {!r}"
 
@@ -166,7 +173,18 @@ class FleetProblem(Stated):
     min_replicas: int = Field(default=1, ge=1, le=1_000_000)
     """Least replicas of a pool."""
     availability: float = Field(default=1.0, gt=0, le=1)
-    """Share of the time that a replica is up; spare ones are bought so that enough are up."""
+    """Share of the time that a node is up, or a published one by its name, such as
+    "H100_AVAIL_5PCT"; spare replicas are bought so that enough are up."""
+    failures: FailureRates | None = None
+    """Failures of a node in a day and mean time to repair, such as "0.0065:48h", from which the
+    availability follows."""
+    availability_rule: AvailabilityRule = "probability"
+    """Whether enough replicas of each pool are up nearly always, or only on average."""
+    availability_target: float | None = Field(default=None, gt=0, lt=1)
+    """Share of the time that enough are up, under the rule of probability; if absent 0.999, or
+    more where the SLO lets less than 1 % of the requests be late: a tenth of what it allows."""
+    gpus_per_node: int | None = Field(default=None, ge=1, le=1024)
+    """GPUs that fail together; node_size where nodes are bought, else 8, if absent."""
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
     extension: str | None = None
@@ -181,10 +199,34 @@ class FleetProblem(Stated):
         """Arrival rate that the fleet is designed for, headroom included."""
         return self.arrival_rate * (1.0 + self.headroom)
 
+    @property
+    def share_up(self) -> float:
+        """Share of the time that a node is up."""
+        return self.availability if self.failures is None else self.failures.availability
+
+    @property
+    def target_share_up(self) -> float:
+        """Share of the time that enough replicas of a pool are to be up."""
+        if self.availability_target is not None:
+            return self.availability_target
+        return max(TARGET_SHARE_UP, *(1.0 - bound.allowed_miss / 10.0 for bound in self.slo))
+
+    @property
+    def failing_gpus(self) -> int:
+        """GPUs that fail together."""
+        if self.gpus_per_node is not None:
+            return self.gpus_per_node
+        return self.node_size if self.node_size > 1 else NODE_GPUS
+
     @field_validator("cdf", mode="before")
     @classmethod
     def _name_or_lengths(cls, stated: Any) -> Any:
         return name_or_lengths(stated)
+
+    @field_validator("availability", mode="before")
+    @classmethod
+    def _number_or_name(cls, stated: Any) -> Any:
+        return availability_of(stated)
 
     @field_validator("extension")
     @classmethod
@@ -253,6 +295,13 @@ class FleetProblem(Stated):
         if faults:
             raise FaultsError(faults)
         return values
+
+    @model_validator(mode="after")
+    def _availability_once(self) -> FleetProblem:
+        if self.failures is not None and self.availability < 1.0:
+            hint = "leave one of the two out"
+            raise FaultsError([Fault("failures", "stand beside availability", hint)])
+        return self
 
     @model_validator(mode="after")
     def _lengths_and_rate_once(self) -> FleetProblem:

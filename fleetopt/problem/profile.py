@@ -4,26 +4,49 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from fleetopt.problem.faults import Stated
+from fleetopt.errors import Fault
+from fleetopt.problem.faults import FaultsError, Stated
+
+HOURS_PER_YEAR = 8760.0
 
 
 class PowerCurve(Stated):
-    """Logistic power draw of one GPU over log2 of its batch."""
+    """Power draw of one GPU: logistic over log2 of its batch, or linear up to a full batch."""
 
     idle_w: float = Field(ge=0)
     """Draw without requests, in watts."""
     nominal_w: float = Field(gt=0)
     """Draw that a growing batch approaches, in watts."""
-    steepness: float = Field(gt=0)
-    """Slope of the logistic curve for each doubling of the batch."""
-    midpoint_log2: float
-    """Log2 of the batch that draws half way between idle and nominal."""
+    steepness: float | None = Field(default=None, gt=0)
+    """Logistic: slope of the curve for each doubling of the batch."""
+    midpoint_log2: float | None = None
+    """Logistic: log2 of the batch that draws half way between idle and nominal."""
+    full_batch: int | None = Field(default=None, ge=1)
+    """Linear: the batch that draws the nominal power."""
     quality: Literal["HIGH", "FAIR", "LOW"] = "LOW"
     """How well the curve is measured."""
     source: str = ""
     """Where the figures come from."""
+
+    @model_validator(mode="after")
+    def _one_curve(self) -> PowerCurve:
+        logistic = {"steepness": self.steepness, "midpoint_log2": self.midpoint_log2}
+        missing = [key for key, value in logistic.items() if value is None]
+        faults = []
+        if self.nominal_w < self.idle_w:
+            text = f"expected at least idle_w = {self.idle_w:g}, got {self.nominal_w:g}"
+            faults.append(Fault("nominal_w", text))
+        if self.full_batch is None:
+            hint = "a linear curve has full_batch in the place of both"
+            faults += [Fault(key, "a logistic curve needs this key", hint) for key in missing]
+        elif len(missing) < 2:
+            text = "stands beside the keys of a logistic curve"
+            faults.append(Fault("full_batch", text, "leave it or them out"))
+        if faults:
+            raise FaultsError(faults)
+        return self
 
 
 class ProfileSpec(Stated):

@@ -20,6 +20,7 @@ RouterName = Literal[
     "spillover",
     "model",
     "semantic",
+    "prefix",
 ]
 ROUTERS: tuple[str, ...] = get_args(RouterName)
 _ALIASES = {
@@ -35,11 +36,21 @@ _ALIASES = {
     "spilloverrouter": "spillover",
     "modelrouter": "model",
     "semanticrouter": "semantic",
+    "prefixaware": "prefix",
+    "prefixrouter": "prefix",
 }
 """Published and other spellings, without their dashes."""
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "length": ("thresholds",),
-    "compress": ("threshold", "gamma", "never", "success", "latency_ms"),
+    "compress": (
+        "threshold",
+        "gamma",
+        "thresholds",
+        "gammas",
+        "never",
+        "success",
+        "latency_ms",
+    ),
     "random": ("by_replicas",),
     "round-robin": (),
     "fewest": (),
@@ -47,9 +58,10 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "spillover": ("thresholds", "pressure"),
     "model": ("pools", "fallback"),
     "semantic": ("classes", "confusion", "latency_ms"),
+    "prefix": ("thresholds", "imbalance"),
 }
 """What each router takes."""
-_LISTS = ("thresholds", "never", "classes")
+_LISTS = ("thresholds", "gammas", "never", "classes")
 
 Tokens = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -61,8 +73,10 @@ class RouterStatement(Stated):
     name: RouterName = "length"
     """Which router."""
     thresholds: tuple[Tokens, ...] = ()
-    """length, spillover: total lengths at which the pools split, ascending; the context
-    windows if absent."""
+    """length, spillover, prefix, compress: total lengths at which the pools split, ascending; the
+    context windows if absent, and for compress `threshold`."""
+    gammas: tuple[Annotated[float, Field(ge=1, le=1000)], ...] = ()
+    """compress: the factor at each of the thresholds; `gamma` for all if absent."""
     threshold: Tokens | None = None
     """compress: length to which prompts are cut; the shortest context window if absent."""
     gamma: float = Field(default=1.5, ge=1, le=1000)
@@ -77,6 +91,8 @@ class RouterStatement(Stated):
     """random: whether a pool is as likely as it has replicas."""
     pressure: float = Field(default=1.0, gt=0)
     """spillover: sequences over those that run at once, above which requests overflow."""
+    imbalance: int = Field(default=8, ge=0)
+    """prefix: sequences by which the replica with the prefix may exceed the emptiest."""
     pools: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """model: pools of each model; a model that is not here has those of its own name."""
     fallback: str = ""
@@ -93,7 +109,7 @@ class RouterStatement(Stated):
             stated = router_keys(stated)
         if isinstance(stated, dict) and isinstance(stated.get("name"), str):
             stated = {**stated, "name": _known(stated["name"])}
-            faults = _foreign(stated)
+            faults = [*_foreign(stated), *_doubled(stated)]
             if faults:
                 raise FaultsError(faults)
         return stated
@@ -171,6 +187,21 @@ def _foreign(keys: dict[str, Any]) -> list[Fault]:
         for key in keys
         if key != "name" and key not in takes
     ]
+
+
+def _doubled(keys: dict[str, Any]) -> list[Fault]:
+    """Keys of the compressing router that say the same, and factors without a threshold each."""
+    faults = [
+        Fault(one, f"{one} stands beside {many}", "leave one of the two out")
+        for one, many in (("threshold", "thresholds"), ("gamma", "gammas"))
+        if keys.get(one) is not None and keys.get(many)
+    ]
+    given, factors = keys.get("thresholds") or (), keys.get("gammas") or ()
+    are_lists = isinstance(given, list | tuple) and isinstance(factors, list | tuple)
+    if are_lists and factors and len(given) != len(factors):
+        text = f"expected a factor for each of {len(given)} thresholds, got {len(factors)}"
+        faults.append(Fault("gammas", text))
+    return faults
 
 
 def _written(value: Any) -> str:

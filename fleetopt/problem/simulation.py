@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from pydantic import (
 )
 
 from fleetopt.errors import Fault, near
+from fleetopt.problem.failures import FailureRates
 from fleetopt.problem.faults import FaultsError, Stated, faults_of
 from fleetopt.problem.fleet import (
     Admission,
@@ -26,10 +26,9 @@ from fleetopt.problem.fleet import (
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
 from fleetopt.problem.profile import ProfileSpec
 from fleetopt.problem.router import RouterStatement, pools_named
+from fleetopt.problem.sessions import SessionStatement
 from fleetopt.problem.trace import TraceFormat
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _TOLERANCE = 1e-6
 """By how much the workloads' shares may miss 1."""
 
@@ -52,8 +51,12 @@ class PoolStatement(Stated):
     are none left; otherwise all are taken at admission."""
     max_num_seqs: int = Field(default=256, ge=1, le=65_536)
     """Paged only: slots of a replica."""
+    max_batch: int | None = Field(default=None, ge=1)
+    """Most sequences in a replica's batch, such as under a power cap; as many as fit if absent."""
     queue_limit: int = Field(default=0, ge=0)
     """Most requests waiting at a busy replica; 0 is no limit."""
+    prefix_cache_tokens: int = Field(default=0, ge=0, le=1_000_000_000)
+    """Prefixes that each replica keeps for later requests, in tokens; 0 is no cache."""
 
     @model_validator(mode="after")
     def _growth_needs_blocks(self) -> PoolStatement:
@@ -79,31 +82,9 @@ class RecordedTraffic(Stated):
     format: TraceFormat | None = None
     """What kind of file it is; told from its content if absent."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """The file's names for time, prompt, output, model and category."""
+    """The file's names for time, prompt, output, model, category, session and prefix."""
     skip_bad_lines: bool = False
     """Whether bad lines are left out and counted, instead of being an error."""
-
-
-class FailureRates(Stated):
-    """Failures and repairs of nodes; as a text, failures in a node-day and MTTR: '0.0065:4h'."""
-
-    per_node_day: float = Field(ge=0, le=86_400)
-    """Failures of a node in a day that it is up."""
-    repair_s: float = Field(gt=0)
-    """Mean time to repair, in seconds."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_text(cls, stated: Any) -> Any:
-        if not isinstance(stated, str):
-            return stated
-        rate, _, repair = stated.partition(":")
-        time = _TIME.fullmatch(repair.strip())
-        try:
-            return {"per_node_day": float(rate), "repair_s": float(time[1]) * _UNIT_S[time[2]]}  # type: ignore[index]
-        except (TypeError, ValueError):
-            wanted = "expected failures in a node-day and a time to repair, such as 0.0065:4h"
-            raise ValueError(f"{wanted}, got {stated!r:.60}") from None
 
 
 class FleetSimulation(Stated):
@@ -124,7 +105,8 @@ class FleetSimulation(Stated):
     cdf: str | LengthCdf | None = None
     """Length CDF or workload of all traffic, instead of `workloads`: a file or a bundled name."""
     lam: float | None = Field(default=None, gt=0, le=1e8)
-    """Requests per second; what a workload file says if absent, else 200."""
+    """Requests per second; what a workload file says if absent, else 200; none if absent beside
+    clients."""
     arrivals: str = "poisson"
     """poisson, gamma:CV2, mmpp:INDEX:SECONDS, or fitted and profile for a workload file's own
     burstiness and rate over time."""
@@ -132,8 +114,11 @@ class FleetSimulation(Stated):
     """Recorded traffic to replay, instead of drawn requests."""
     overlong: Literal["clip", "reject"] = "clip"
     """What happens to drawn lengths beyond the largest context; a trace's are rejected."""
+    sessions: SessionStatement | None = None
+    """Sessions of drawn requests, whose prompts repeat what was said before; none if absent."""
     concurrency: int = Field(default=0, ge=0, le=10_000_000)
-    """Clients that each wait for their last request to end; 0 is open arrivals."""
+    """Clients that each wait for their last request to end: instead of arrivals, or beside them
+    where `lam` is stated; 0 is arrivals alone."""
     think_s: float = Field(default=0.0, ge=0)
     """Mean pause of a client between two requests, in seconds."""
     slo: tuple[LatencyBound, ...] = Field(default_factory=default_slo, min_length=1)
@@ -189,6 +174,7 @@ def _between(data: dict[str, Any]) -> Iterator[Fault]:
             if name in names[:i]:
                 yield Fault(f"pools[{i}].id", f"{name} is stated twice")
         yield from _router_faults(data.get("router"), names)
+        yield from _prefix_faults(data)
         yield from _strangers(data, names)
     yield from _shares(data.get("workloads"))
     yield from _sources(data)
@@ -222,6 +208,30 @@ def _router_faults(router: Any, names: Sequence[str]) -> Iterator[Fault]:
         yield Fault("router", "compress needs two pools or more")
     if stated.name == "semantic" and not stated.classes:
         yield Fault("router.classes", "the semantic router needs the pool of each category")
+
+
+def _prefix_faults(data: dict[str, Any]) -> Iterator[Fault]:
+    """What the prefix router misses."""
+    stated = _router(data.get("router"))
+    if stated is None or stated.name != "prefix":
+        return
+    sizes = [
+        pool.prefix_cache_tokens
+        if isinstance(pool, PoolStatement)
+        else pool.get("prefix_cache_tokens")
+        for pool in data["pools"]
+    ]
+    yield from prefix_faults(any(sizes), bool(data.get("sessions") or data.get("trace")))
+
+
+def prefix_faults(is_cached: bool, has_sessions: bool) -> Iterator[Fault]:
+    """What the prefix router misses: caches, or requests that share something."""
+    if not is_cached:
+        hint = "state prefix_cache_tokens of a pool, or --prefix-cache"
+        yield Fault("router", "prefix needs replicas that keep prefixes", hint)
+    if not has_sessions:
+        hint = "state sessions, or a trace that names them"
+        yield Fault("router", "prefix needs requests that share prefixes", hint)
 
 
 def _router(router: Any) -> RouterStatement | None:
@@ -264,8 +274,12 @@ def _sources(data: dict[str, Any]) -> Iterator[Fault]:
     for key in given[1:]:
         yield Fault(key, f"stands beside {given[0]}", "leave one of the two out")
     if "trace" in given:
-        for key in ("lam", "arrivals", "n_req", "overlong"):
+        for key in ("lam", "arrivals", "n_req", "overlong", "sessions"):
             if data.get(key) is not None:
                 yield Fault(key, "a trace is replayed as it was recorded", "leave it out")
+    if data.get("sessions") and data.get("concurrency"):
+        yield Fault("sessions", "stands beside concurrency", "leave one of the two out")
+    if data.get("concurrency") and data.get("arrivals") and data.get("lam") is None:
+        yield Fault("arrivals", "clients alone do not arrive", "state lam for arrivals beside them")
     if data.get("think_s") and not data.get("concurrency"):
         yield Fault("think_s", "only clients pause", "state their number as concurrency")

@@ -25,7 +25,7 @@ class TraceSource(Stated):
     format: TraceFormat | None = None
     """What kind of file it is; told from its content if absent."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """The file's names for time, prompt, output, model and category."""
+    """The file's names for time, prompt, output, model, category, session and prefix."""
     skip_bad_lines: bool = False
     """Whether bad lines are left out and counted, instead of being an error."""
     sha256: str = ""

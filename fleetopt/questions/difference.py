@@ -18,7 +18,7 @@ from fleetopt.case import Case
 from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import HOURS_PER_YEAR, Fleet, Plan
-from fleetopt.problem import FleetProblem
+from fleetopt.problem import FailureRates, FleetProblem
 from fleetopt.study.assembly import fleet_of
 
 _NOT_THE_FLEET = frozenset({"name", "trace", "verification", "solver", "alternatives", "extension"})
@@ -136,6 +136,8 @@ def _in_words(value: Any) -> str:
         return str(value.name)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(_in_words(item) for item in value) or "none"
+    if isinstance(value, FailureRates):
+        return value.text
     if hasattr(value, "label"):
         return f"{value.label} {value.limit_ms:g} ms"
     if hasattr(value, "usd_per_hour"):

@@ -15,6 +15,7 @@ import numpy as np
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
+from fleetopt.queueing.crossing import last_below
 from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
@@ -162,6 +163,11 @@ class OccupancyTable(PoolRange):
         top = full_rate(self._base_s, self._slope_s, replicas, self.slots)
         return self.load.offered_work / top
 
+    def occupancy(self, replicas: int) -> Occupancy:
+        """The distribution of the sequences in the pool, at the mean context."""
+        work = self.load.offered_work
+        return occupancy(work, self._base_s, self._slope_s, replicas, self.slots)
+
     def is_admissible(self, replicas: int, grey: bool = False) -> bool:
         """Whether n replicas keep every limit; with `grey`, also if simulation has to tell."""
         if self.utilization(replicas) > self.limits.max_utilization:
@@ -172,7 +178,7 @@ class OccupancyTable(PoolRange):
 
     def min_replicas(self, grey: bool = False) -> int | None:
         """Least admissible number of replicas, by galloping and bisection; None if none is."""
-        low = self._least_by_utilization() - 1
+        low = self.least_by_utilization() - 1
         step, high = 1, low + 1
         if self.is_admissible(high, grey):
             return high
@@ -192,21 +198,20 @@ class OccupancyTable(PoolRange):
         return high
 
     def max_arrival_rate(self, replicas: int) -> float:
-        """Lambda(n), requests per second, by bisection to 1e-6; 0 if no rate is feasible."""
+        """Lambda(n), requests per second, to 1e-6; 0 if no rate is feasible."""
         if not self._is_possible(1.0):
             return 0.0
         top = full_rate(self._base_s, self._slope_s, replicas, self.slots)
         high = self.limits.max_utilization * top / self.load.mean_work
-        if self._at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
+        if self.at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
             return high
-        low, least = 0.0, 1e-9 * high
-        while high - low > 1e-6 * high and high > least:
-            middle = 0.5 * (low + high)
-            if self._at_rate(middle).is_admissible(replicas):
-                low = middle
-            else:
-                high = middle
-        return low
+        return last_below(lambda rate: self.at_rate(rate).excess(replicas), high, 1e-6)
+
+    def excess(self, replicas: int) -> float:
+        """Logarithm of the worst miss over what is allowed; above 0 where a bound is broken."""
+        row = self.row(replicas)
+        worst = max(row.miss(bound) / bound.allowed_miss for bound in self.limits.slo)
+        return math.log(worst) if worst > 0.0 else -math.inf
 
     def binding(self, replicas: int) -> str:
         """Why one replica fewer would not do, in words and numbers."""
@@ -262,12 +267,14 @@ class OccupancyTable(PoolRange):
             for b in self.limits.slo
         )
 
-    def _least_by_utilization(self) -> int:
+    def least_by_utilization(self) -> int:
+        """The fewest replicas within the utilization cap."""
         one = full_rate(self._base_s, self._slope_s, 1, self.slots)
         least = self.load.offered_work / (one * self.limits.max_utilization)
         return max(1, math.ceil(least * (1.0 - 1e-12)))
 
-    def _at_rate(self, arrival_rate: float) -> OccupancyTable:
+    def at_rate(self, arrival_rate: float) -> OccupancyTable:
+        """The same pool at another arrival rate."""
         load = replace(self.load, arrival_rate=arrival_rate)
         return self._with(load, self.capacity)
 
@@ -278,12 +285,16 @@ class OccupancyTable(PoolRange):
         )
         return self._with(self.load, capacity)
 
+    def with_capacity(self, capacity: Capacity) -> OccupancyTable:
+        """The same pool with another batch in each replica."""
+        return self._with(self.load, capacity)
+
     def _with(self, load: Load, capacity: Capacity) -> OccupancyTable:
         limits, gammas = self.limits, self.gammas
         return OccupancyTable(load, self.profile, capacity, self.lo_tokens, limits, gammas)
 
     def _compute(self, replicas: int) -> OccupancyRow:
-        occ = occupancy(self.load.offered_work, self._base_s, self._slope_s, replicas, self.slots)
+        occ = self.occupancy(replicas)
         mix = LatencyMix(
             self.load, states_of(occ, self.load), replicas, self._base_s, self._per_token_s
         )

@@ -217,7 +217,7 @@ class PublishedTable(PoolRange):
         low, high = 0.0, top
         while high - low > 1e-6 * high and high > 1e-9 * top:
             middle = 0.5 * (low + high)
-            if self._at_rate(middle).is_admissible(replicas):
+            if self.at_rate(middle).is_admissible(replicas):
                 low = middle
             else:
                 high = middle
@@ -252,7 +252,14 @@ class PublishedTable(PoolRange):
     def _first(self) -> int:
         return math.ceil(self.offered / self.slots) + 1
 
-    def _at_rate(self, arrival_rate: float) -> PublishedTable:
-        load = replace(self.load, arrival_rate=arrival_rate)
+    def with_capacity(self, capacity: Capacity) -> PublishedTable:
+        """The same pool with another batch in each replica."""
+        return self._with(self.load, capacity)
+
+    def at_rate(self, arrival_rate: float) -> PublishedTable:
+        """The same pool at another arrival rate."""
+        return self._with(replace(self.load, arrival_rate=arrival_rate), self.capacity)
+
+    def _with(self, load: PublishedLoad, capacity: Capacity) -> PublishedTable:
         limits, gammas = self.limits, self.gammas
-        return PublishedTable(load, self.profile, self.capacity, self.lo_tokens, limits, gammas)
+        return PublishedTable(load, self.profile, capacity, self.lo_tokens, limits, gammas)

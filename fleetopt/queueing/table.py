@@ -115,6 +115,14 @@ class PoolTable(Protocol):
         """Requests per second."""
         ...
 
+    def utilization(self, replicas: int) -> float:
+        """Offered work over the work rate with every slot busy, without the rest of the row."""
+        ...
+
+    def at_rate(self, arrival_rate: float) -> PoolTable:
+        """The same pool at another arrival rate."""
+        ...
+
     def row(self, replicas: int) -> Row:
         """The row of a number of replicas."""
         ...

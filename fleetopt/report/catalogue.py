@@ -9,7 +9,8 @@ from rich.console import Group
 
 import fleetopt
 from fleetopt import catalog
-from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec
+from fleetopt.performance.parameters import total_parameters
+from fleetopt.problem import FleetProblem, LengthCdf, LlmSpec, ProfileSpec
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
 from fleetopt.workload.lengths import LengthDistribution
@@ -40,6 +41,42 @@ class BundledProfile:
 
 
 @dataclass(frozen=True)
+class BundledGpu:
+    """A GPU of the catalogue; `price` says of which day its price is."""
+
+    name: str
+    hardware: str
+    memory_gib: float
+    memory_gb_per_s: float
+    bf16_tflops: float
+    usd_per_hour: float | None
+    price: str
+    source: str
+
+
+@dataclass(frozen=True)
+class BundledLink:
+    """A link of the catalogue: bandwidth of a GPU in one direction."""
+
+    name: str
+    gb_per_s: float
+    latency_s: float
+    source: str
+
+
+@dataclass(frozen=True)
+class BundledLlm:
+    """A language model of the catalogue."""
+
+    name: str
+    parameters: int
+    layers: int
+    experts: int
+    max_position: int
+    source: str
+
+
+@dataclass(frozen=True)
 class BundledModel:
     """A bundled problem, ready to be solved or copied."""
 
@@ -58,17 +95,24 @@ class Bundled:
     models_folder: str
     workloads: tuple[BundledWorkload, ...]
     profiles: tuple[BundledProfile, ...]
+    gpus: tuple[BundledGpu, ...]
+    links: tuple[BundledLink, ...]
+    llms: tuple[BundledLlm, ...]
     models: tuple[BundledModel, ...]
 
 
 def bundled() -> Bundled:
     """Read everything that is bundled."""
+    machines = catalog.read_machines()
     return Bundled(
         version=fleetopt.__version__,
         data_folder=str(catalog.data_folder()),
         models_folder=str(catalog.models_folder()),
         workloads=tuple(_workload(name) for name in catalog.workload_names()),
         profiles=tuple(_profile(spec) for spec in catalog.read_profiles().values()),
+        gpus=tuple(_gpu(gpu) for gpu in machines.gpus.values()),
+        links=tuple(BundledLink(**link.model_dump()) for link in machines.links.values()),
+        llms=tuple(_llm(llm) for llm in machines.llms.values()),
         models=tuple(_model(name) for name in catalog.model_names()),
     )
 
@@ -82,17 +126,35 @@ def info_report(found: Bundled, width: int) -> Group:
     profiles = columns("name", "hardware", "serves", "$/h", left=3)
     for p in found.profiles:
         profiles.add_row(p.name, p.hardware, p.serves, f"{p.usd_per_hour:.2f}")
+    gpus = columns("name", "hardware", "GiB", "GB/s", "BF16 TFLOPS", "$/h", left=2)
+    for g in found.gpus:
+        price = "" if g.usd_per_hour is None else f"{g.usd_per_hour:.2f}"
+        gpus.add_row(g.name, g.hardware, f"{g.memory_gib:.1f}", f"{g.memory_gb_per_s:,.0f}",
+                     f"{g.bf16_tflops:,.0f}", price)  # fmt: skip
+    links = columns("name", "GB/s", "latency, us")
+    for way in found.links:
+        links.add_row(way.name, f"{way.gb_per_s:g}", f"{1e6 * way.latency_s:g}")
+    llms = columns("name", "parameters", "layers", "experts", "longest")
+    for m in found.llms:
+        llms.add_row(m.name, f"{m.parameters / 1e9:.1f} B", str(m.layers), str(m.experts or ""),
+                     f"{m.max_position:,}")  # fmt: skip
     models = columns("name", "workload", "SLO", "req/s", left=3)
-    for m in found.models:
-        models.add_row(m.name, m.workload, m.slo, f"{m.arrival_rate:g}")
+    for problem in found.models:
+        models.add_row(problem.name, problem.workload, problem.slo, f"{problem.arrival_rate:g}")
     sources = dict.fromkeys(
         [f"{w.name}: {w.source}" for w in found.workloads]
         + [f"{_names(found.profiles, p.source)}: {p.source}" for p in found.profiles]
+        + [f"{g.name}: {g.source}; {g.price}" for g in found.gpus]
+        + [f"{way.name}: {way.source}" for way in found.links]
+        + [f"{m.name}: {m.source}" for m in found.llms]
     )
     return Group(
         line(f"fleetopt {found.version}", width, "bold"),
         section("Workloads (total lengths in tokens)", workloads),
         section("Profiles", profiles),
+        section("GPUs", gpus),
+        section("Links between GPUs", links),
+        section("Language models", llms),
         section("Models", models),
         section("Sources", *(line(text, width) for text in sources)),
         section("Folders", line(found.data_folder, width), line(found.models_folder, width)),
@@ -109,6 +171,9 @@ def info_rows(found: Bundled) -> list[dict[str, Any]]:
     entries = [
         *({"kind": "workload", **asdict(entry)} for entry in found.workloads),
         *({"kind": "profile", **asdict(entry)} for entry in found.profiles),
+        *({"kind": "gpu", **asdict(entry)} for entry in found.gpus),
+        *({"kind": "link", **asdict(entry)} for entry in found.links),
+        *({"kind": "llm", **asdict(entry)} for entry in found.llms),
         *({"kind": "model", **asdict(entry)} for entry in found.models),
     ]
     keys = dict.fromkeys(key for entry in entries for key in entry)
@@ -135,6 +200,26 @@ def _quantile(lengths: LengthDistribution, probability: float) -> int:
 
 def _profile(spec: ProfileSpec) -> BundledProfile:
     return BundledProfile(spec.name, spec.hardware, spec.serves, spec.usd_per_hour, spec.source)
+
+
+def _gpu(gpu: catalog.Gpu) -> BundledGpu:
+    spec, price = gpu.spec, gpu.price
+    return BundledGpu(
+        spec.name,
+        spec.hardware,
+        spec.memory_gib,
+        spec.memory_gb_per_s,
+        spec.bf16_tflops,
+        price.usd_per_hour if price else None,
+        f"price of {price.date}: {price.source}" if price else "price not known",
+        spec.source,
+    )
+
+
+def _llm(llm: LlmSpec) -> BundledLlm:
+    return BundledLlm(
+        llm.name, total_parameters(llm), llm.layers, llm.experts, llm.max_position, llm.source
+    )
 
 
 def _model(name: str) -> BundledModel:

@@ -13,10 +13,12 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleetopt.errors import InputError
-from fleetopt.plan import Interval, Plan, Pool, PoolPrediction, PoolVerification
+
+if TYPE_CHECKING:
+    from fleetopt.plan import Plan, Pool, PoolPrediction, PoolVerification
 
 _NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+){1,2})\n\s*\]")
 """Two or three numbers that fill a list; a line break never stands inside a JSON string."""
@@ -82,9 +84,9 @@ def _pool_row(
     row |= {key: value for key, value in vars(predicted).items() if key != "bounds"}
     row["verdict"] = verified.verdict if verified else None
     for key in ("p99_ttft_ms", "p99_tpot_ms", "p99_e2e_ms", "slo_attainment"):
-        interval = getattr(verified, key) if verified else Interval(None, None, None)
-        row |= {f"simulated_{key}": interval.estimate}
-        row |= {f"simulated_{key}_low": interval.low, f"simulated_{key}_high": interval.high}
+        interval = getattr(verified, key) if verified else None
+        for end, name in (("estimate", ""), ("low", "_low"), ("high", "_high")):
+            row[f"simulated_{key}{name}"] = getattr(interval, end, None)
     for key in ("arrivals", "completed", "rejected", "unfinished", "backlog_per_s"):
         row[key] = getattr(verified, key) if verified else None
     return row

@@ -13,8 +13,9 @@ import numpy as np
 from fleetopt.errors import Fault, InputError
 from fleetopt.questions.fleets import Simulation
 from fleetopt.simulation.fleet import FleetOutcome
+from fleetopt.simulation.fleet_iterations import first_iterations
 from fleetopt.simulation.fleet_records import Status
-from fleetopt.simulation.fleet_run import latencies_s
+from fleetopt.simulation.fleet_run import counted, latencies_s
 
 _SUFFIXES = {
     "--records": (".csv", ".parquet"),
@@ -52,7 +53,7 @@ def records(outcome: FleetOutcome) -> dict[str, np.ndarray]:
     Times are seconds from the start. status is what became of a request, replica counts in
     its pool, measured tells whether the request is part of the answer.
     """
-    traffic, window = outcome.traffic, outcome.window
+    traffic = outcome.traffic
     arrival_s, pool = outcome.arrival_s, outcome.column("pool")
     prompts = traffic.prompt_tokens
     if outcome.routing.prompt_tokens is not None:
@@ -60,7 +61,7 @@ def records(outcome: FleetOutcome) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {
         "request": np.arange(len(traffic)),
         "arrival_s": arrival_s,
-        "measured": (arrival_s >= window.warmup_s) & (arrival_s < window.measure_end_s),
+        "measured": counted(outcome),
         "pool": _named(pool, [spec.name for spec in outcome.fleet.pools]),
         "replica": _within_pool(outcome),
         "prompt_tokens": prompts,
@@ -72,6 +73,8 @@ def records(outcome: FleetOutcome) -> dict[str, np.ndarray]:
         columns[name] = outcome.column(name)
     for metric, values in latencies_s(outcome).items():
         columns[f"{metric}_s"] = values
+    if outcome.loop.is_beside:
+        columns["client"] = outcome.column("client") == 1
     for kind in ("model", "category"):
         codes = getattr(traffic, kind)
         if codes is not None:
@@ -108,7 +111,8 @@ def series_file(simulation: Simulation) -> str:
 
 def chrome_trace(outcome: FleetOutcome) -> str:
     """Waits, prefills and decodes of every request as a Chrome trace: a process for each pool,
-    a thread for each replica, nested asynchronous events for each request.
+    a thread for each replica, nested asynchronous events for each request, and slices for the
+    iterations of the first requests, with batch and prefill.
 
     Raises InputError for a run that is too long to be looked at.
     """
@@ -116,7 +120,7 @@ def chrome_trace(outcome: FleetOutcome) -> str:
     if np.count_nonzero(served) > MOST_TRACED:
         text = f"{np.count_nonzero(served):,} requests are more than {MOST_TRACED:,}"
         raise InputError.single("--chrome-trace", text, "simulate less: --n-req")
-    events = [*_places(outcome), *_phases(outcome, np.flatnonzero(served))]
+    events = [*_places(outcome), *_phases(outcome, np.flatnonzero(served)), *_slices(outcome)]
     return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}) + "\n"
 
 
@@ -141,6 +145,23 @@ def _phases(
         for name, begin, end in (("request", stamps[0], stamps[-1]), *phases):
             yield {**place, "ph": "b", "name": name, "ts": begin}
             yield {**place, "ph": "e", "name": name, "ts": end}
+
+
+def _slices(outcome: FleetOutcome) -> Iterator[dict[str, Any]]:
+    sizes = [pool.replicas for pool in outcome.fleet.pools]
+    places = [(p, r) for p, size in enumerate(sizes) for r in range(size)]
+    for one in first_iterations(outcome):
+        p, r = places[one.replica]
+        batch = {
+            "sequences": one.sequences,
+            "prefilling": one.prefilling,
+            "prefill_tokens": one.prefill_tokens,
+        }
+        yield {
+            "ph": "X", "cat": "iteration", "name": "prefill" if one.prefilling else "decode",
+            "pid": p, "tid": r, "ts": 1e6 * one.start_s,
+            "dur": 1e6 * (one.end_s - one.start_s), "args": batch,
+        }  # fmt: skip
 
 
 def _within_pool(outcome: FleetOutcome) -> np.ndarray:

@@ -14,7 +14,7 @@ from fleetopt.questions.fleets import RouterComparison
 from fleetopt.questions.fleets.comparison import RoutedFleet, p99_ms
 from fleetopt.report import wording
 from fleetopt.report.console import columns, first_fitting, line, section
-from fleetopt.report.simulation import simulation_to_dict
+from fleetopt.report.simulation import cached_share, simulation_to_dict
 
 SCHEMA = "fleetopt.router-comparison/1"
 
@@ -145,6 +145,9 @@ def _notes(comparison: RouterComparison) -> Iterator[str]:
     yield from scenario.notes
     runs = wording.counted(first.replications, "run")
     yield f"{runs} of {scenario.horizon.measured_s:,.0f} s each; differences are taken run by run"
+    if any(pool.prefix_cache_tokens for pool in scenario.fleet.pools):
+        hits = [f"{r.title} {cached_share(r.simulation.fleet)}" for r in comparison.routers]
+        yield f"prompt tokens that were found in prefix caches: {', '.join(hits)}"
     if any(r.simulation.fleet.completed < r.simulation.fleet.arrivals for r in comparison.routers):
         yield "a percentile is of completed requests; who is turned away has missed the SLO, " \
               "and counts in the share that is attained"  # fmt: skip

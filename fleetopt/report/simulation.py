@@ -84,6 +84,11 @@ def standing_in_words(simulation: Simulation) -> str:
     return f"{words}: {', '.join(_attained(simulation.fleet, stated.slo))}."
 
 
+def cached_share(figures: RequestFigures) -> str:
+    """Share of the prompt tokens that prefix caches held."""
+    return wording.share(figures.hit_tokens / max(1, figures.prompt_tokens))
+
+
 def fleet_in_words(simulation: Simulation) -> str:
     """The fleet, such as '2 h100 to 4,096, 23 h100 to 65,536 behind the length router'."""
     pools = [
@@ -96,7 +101,7 @@ def fleet_in_words(simulation: Simulation) -> str:
 
 def _sections(simulation: Simulation, width: int) -> Iterator[RenderableType]:
     yield line(standing_in_words(simulation), width, "bold")
-    yield line(f"{fleet_in_words(simulation)}; {_traffic(simulation)}.", width)
+    yield line(f"{fleet_in_words(simulation)}; {traffic_in_words(simulation)}.", width)
     yield section(
         "Pools",
         first_fitting(
@@ -124,17 +129,19 @@ def _attained(figures: RequestFigures, slo: Sequence[LatencyBound]) -> Iterator[
         )
 
 
-def _traffic(simulation: Simulation) -> str:
+def traffic_in_words(simulation: Simulation) -> str:
+    """Rate, arrivals and runs, such as '20 req/s (poisson), 8 runs of 2,779 s'."""
     scenario = simulation.scenario
     stated, runs = scenario.stated, simulation.replications
     many = f"{runs} runs of" if runs > 1 else "one run of"
     length = f"{many} {scenario.horizon.measured_s:,.0f}{wording.NO_BREAK}s"
-    if stated.concurrency:
+    if scenario.arrival_rate is None:
         return f"{stated.concurrency:,} clients, {length}"
     rate = f"{wording.rate(scenario.arrival_rate)}{wording.NO_BREAK}req/s"
     if stated.trace is not None:
         return f"{rate} of {stated.trace.path}, {length}"
-    return f"{rate} ({stated.arrivals}), {length}"
+    beside = f" and {stated.concurrency:,} clients" if stated.concurrency else ""
+    return f"{rate} ({stated.arrivals}){beside}, {length}"
 
 
 def _pools(simulation: Simulation, *, close: bool = False, broken: bool = False) -> Table:
@@ -216,11 +223,9 @@ def _notes(simulation: Simulation) -> Iterator[str]:
     if fleet.truncated:
         yield f"{_of_all(fleet.truncated, fleet)} were cut off at their pool's context window"
     if fleet.unfinished:
-        yield f"{_of_all(fleet.unfinished, fleet)} were unfinished at the end" + (
-            ", in sound pools those that were under way when the runs stopped early"
-            if simulation.standing == "unstable"
-            else ""
-        )
+        yield f"{_of_all(fleet.unfinished, fleet)} were unfinished at the end"
+    if any(pool.prefix_cache_tokens for pool in scenario.fleet.pools):
+        yield f"{cached_share(fleet)} of all prompt tokens were found in prefix caches"
     if fleet.preemptions:
         yield f"{fleet.preemptions:,} preemptions for want of KV blocks"
     if fleet.restarts:
@@ -266,7 +271,8 @@ def _row(
             row |= _flat(f"{label}_{metric}_ms", found)
     row |= _flat("misrouted", figures.misrouted) | _flat("goodput_per_s", figures.goodput_per_s)
     row["output_tokens_per_s"] = figures.output_tokens_per_s
-    row["preemptions"], row["restarts"] = figures.preemptions, figures.restarts
+    for key in ("preemptions", "restarts", "prompt_tokens", "hit_tokens"):
+        row[key] = getattr(figures, key)
     for key in ("gpu", "replicas", "gpus", "max_context", "slots", "unstable", "backlog_per_s"):
         row[key] = getattr(pool, key) if pool else None
     for key in ("utilization", "busy", "kv_use", "up", "power_w"):

@@ -20,6 +20,7 @@ from fleetopt.plan import (
 )
 from fleetopt.report import wording
 from fleetopt.report.attainment import scope_lines, shares_table
+from fleetopt.report.availability import spare_lines
 from fleetopt.report.console import columns, first_fitting, line, section
 
 _COMPARED = ("one pool", "one GPU type")
@@ -130,7 +131,7 @@ def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.objective is not None:
         yield _objective_line(plan, plan.objective), "bold"
     yield _cost_line(plan), "bold"
-    yield from ((text, "") for text in _spare_lines(plan))
+    yield from ((text, "") for text in spare_lines(plan))
     status = plan.status
     reason = status.termination.replace("_", " ")
     held = "" if status.holding == "optimal" else "; a cheaper fleet may exist"
@@ -205,18 +206,6 @@ def _cost_line(plan: Plan) -> str:
         f"{text}, {source}, before simulation refused {refused}. The verified plan costs "
         f"{wording.money(cost - bound)} a year more ({wording.share(cost / bound - 1)})."
     )
-
-
-def _spare_lines(plan: Plan) -> Iterator[str]:
-    """What is bought and what must be up, where the two differ."""
-    if any(pool.spare_replicas for pool in plan.fleet.pools):
-        pools = (
-            f"{pool.name} buys {wording.counted(pool.bought, 'replica')}, of which "
-            f"{pool.replicas:,} must be up"
-            for pool in plan.fleet.pools
-        )
-        up = f"{100 * plan.problem.availability:.6g}{wording.NO_BREAK}%"
-        yield f"Availability: a replica is up {up} of the time; {'; '.join(pools)}."
 
 
 def _trouble(pool: PoolVerification) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from fleetopt.plan import Fleet, Interval, Pool
+if TYPE_CHECKING:
+    from fleetopt.plan import Fleet, Interval, Pool
 
 NO_BREAK = "\u00a0"
 NOTHING = "-"

@@ -45,7 +45,11 @@ class Failures:
     def draw(
         self, pools: Sequence[FleetPool], rng: np.random.Generator, horizon_s: float
     ) -> Faults:
-        """Outages of all nodes that begin in [0, horizon_s); every node is up at first."""
+        """Outages of all nodes that begin before horizon_s.
+
+        At first each node is down with the share of time that it is down in the long run, so
+        that a run that is shorter than the time between failures is not too hopeful.
+        """
         rows: list[tuple[float, int, int, int]] = []
         base = 0
         for pool in pools:
@@ -71,12 +75,13 @@ class Failures:
     def _outages(self, rng: np.random.Generator, horizon_s: float) -> tuple[Floats, Floats]:
         """Times at which one node goes down and comes up."""
         down_s, up_s = [], []
-        now = 0.0
-        while self.per_node_day > 0:
-            now += rng.exponential(_DAY_S / self.per_node_day)
-            if now >= horizon_s:
-                break
+        if self.per_node_day == 0:
+            return np.zeros(0), np.zeros(0)
+        is_up = rng.random() < self.availability
+        now = rng.exponential(_DAY_S / self.per_node_day) if is_up else 0.0
+        while now < horizon_s:
             down_s.append(now)
             now += rng.exponential(self.repair_s)
             up_s.append(now)
+            now += rng.exponential(_DAY_S / self.per_node_day)
         return np.array(down_s), np.array(up_s)

@@ -12,6 +12,7 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.simulation.failures import Failures
 from fleetopt.simulation.fleet_model import FleetPool, Traffic
 from fleetopt.simulation.fleet_records import (
+    LEAST_MARKS,
     ClosedLoop,
     Faults,
     FleetRequests,
@@ -20,10 +21,15 @@ from fleetopt.simulation.fleet_records import (
     PoolEngine,
     Setting,
 )
+from fleetopt.simulation.pool import full_batch_s
 from fleetopt.simulation.records import Floats, Ints, Window, checkpoints
 from fleetopt.simulation.routing.knowledge import ORACLE, LengthKnowledge
 from fleetopt.simulation.routing.router import Router, Routing
 
+_LOOKED_AT = 10_000
+"""Requests that tell how long residences are before a run."""
+_PROOF_RESIDENCES = 2.0
+"""Longest residences after the warm-up before which a fleet of several pools does not stop."""
 CHECKPOINTS = 128
 """Points of the time series of a run."""
 
@@ -62,17 +68,32 @@ class FleetOutcome:
     window: as observed; its measured part ends where a run stopped early.
     trajectory: requests in the order in which they reached their pools.
     order: which request of the traffic each of them is.
-    faults: failures and repairs of its nodes.
+    setting, requests: what the simulator was given.
     """
 
     fleet: Fleet
     traffic: Traffic
     routing: Routing
     window: Window
-    checkpoint_s: Floats
+    setting: Setting
+    requests: FleetRequests
     trajectory: FleetTrajectory
     order: Ints | None
-    faults: Faults
+
+    @property
+    def checkpoint_s(self) -> Floats:
+        """Times of its time series."""
+        return self.setting.checkpoint_s
+
+    @property
+    def faults(self) -> Faults:
+        """Failures and repairs of its nodes."""
+        return self.setting.faults
+
+    @property
+    def loop(self) -> ClosedLoop:
+        """Its clients."""
+        return self.setting.loop
 
     def column(self, name: str) -> np.ndarray:
         """A column of the trajectory in the order of the traffic."""
@@ -82,6 +103,11 @@ class FleetOutcome:
         sorted_back = np.empty_like(values)
         sorted_back[self.order] = values
         return sorted_back
+
+    @cached_property
+    def residence_s(self) -> Floats:
+        """Of each pool, the time in a full batch of the longest request sent to it."""
+        return _residences_s(self.fleet.pools, self.traffic, self.routing, len(self.traffic))
 
     @cached_property
     def arrival_s(self) -> Floats:
@@ -104,11 +130,12 @@ def simulate_fleet(
 
     rng: draws failures, then what the router draws: fleets that differ in the router only
         meet the same failures.
-    loop: clients that take the requests in order instead of their arrival times.
+    loop: clients that take the requests in order, instead of their arrival times or beside them.
     limits: a bound on events and whether to stop early; its timeout is the fleet's.
     Raises InputError, with all faults, for a fleet or traffic that cannot be simulated.
     """
-    faults = fleet.faults() + ([] if loop else traffic.faults())
+    is_closed = loop is not None and not loop.is_beside
+    faults = fleet.faults() + ([] if is_closed else traffic.faults())
     if faults:
         raise InputError(faults)
     outages = Faults.none()
@@ -126,12 +153,15 @@ def simulate_fleet(
         routing.threshold,
         loop or ClosedLoop(),
         outages,
-        (limits or Limits())._replace(timeout_s=fleet.timeout_s),
+        (limits or Limits())._replace(
+            timeout_s=fleet.timeout_s,
+            least_marks=_least_marks(fleet.pools, traffic, routing, marks),
+        ),
     )
     requests = _requests(traffic, known, routing, order)
     trajectory = run_compiled(engines(fleet.pools, routing), requests, setting)
     seen = window._replace(measure_end_s=_observed_s(trajectory, window))
-    return FleetOutcome(fleet, traffic, routing, seen, marks, trajectory, order, outages)
+    return FleetOutcome(fleet, traffic, routing, seen, setting, requests, trajectory, order)
 
 
 def run_compiled(
@@ -149,6 +179,33 @@ def engines(pools: Sequence[FleetPool], routing: Routing) -> list[PoolEngine]:
     pressure = routing.pressure_sequences or (1.0,) * len(pools)
     numbers = zip(pools, overflow, pressure, strict=True)
     return [pool.engine(over, sequences) for pool, over, sequences in numbers]
+
+
+def _least_marks(
+    pools: Sequence[FleetPool], traffic: Traffic, routing: Routing, checkpoint_s: Floats
+) -> int:
+    """Checkpoints before a fleet may stop early: with several pools, some residences of theirs."""
+    if len(pools) < 2:
+        return LEAST_MARKS
+    longest_s = float(_residences_s(pools, traffic, routing, _LOOKED_AT).max())
+    proof_s = checkpoint_s[0] + _PROOF_RESIDENCES * longest_s
+    return max(LEAST_MARKS, int(np.searchsorted(checkpoint_s, proof_s)))
+
+
+def _residences_s(
+    pools: Sequence[FleetPool], traffic: Traffic, routing: Routing, requests: int
+) -> Floats:
+    """The longest residence that the first requests can have in each pool once admitted."""
+    longest_s = np.zeros(len(pools))
+    for p, pool in enumerate(pools):
+        mine = np.flatnonzero(routing.pool[:requests] == p)
+        prompt, output = traffic.prompt_tokens[mine], traffic.output_tokens[mine]
+        if not prompt.size:
+            continue
+        work = -(-prompt // pool.iteration.chunk_tokens) + output
+        context = float(work @ (prompt + output)) / float(work.sum())
+        longest_s[p] = work.max() * full_batch_s(pool.iteration, pool.capacity, context)
+    return longest_s
 
 
 def _observed_s(trajectory: FleetTrajectory, window: Window) -> float:

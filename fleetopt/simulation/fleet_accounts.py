@@ -19,7 +19,6 @@ from fleetopt.simulation.fleet_replica import Replica, Request
 from fleetopt.simulation.fleet_state import REPLICA_TOTALS, token_bin_edges_s
 from fleetopt.simulation.records import Floats
 
-_LEAST_MARKS = 16
 _COLUMNS = {
     "arrival_s": "arrival_s",
     "admitted_s": "admitted_s",
@@ -32,6 +31,7 @@ _COLUMNS = {
     "preemptions": "preemptions",
     "restarts": "restarts",
     "status": "status",
+    "client": "client",
 }
 _SERIES = ("waiting", "active", "completed", "up", "saturated")
 
@@ -49,6 +49,7 @@ class Accounts:
         self.requests = [Request(i, *row) for i, row in enumerate(zip(*columns, strict=True))]
         self.choices = requests.choices
         self.clients = [0.0] * setting.loop.clients
+        self.open_s: list[float] = requests.arrival_s.tolist() if setting.loop.is_beside else []
         self.held: list[list[Request]] = [[] for _ in pools]
         self.completed = [0] * len(pools)
         self.arrived = self.sent = self.fault = self.events = 0
@@ -118,7 +119,7 @@ class Accounts:
 
     def is_hopeless(self, mark: int) -> bool:
         """Whether a growing backlog could not drain in the time left even without arrivals."""
-        if mark + 1 < _LEAST_MARKS:
+        if mark + 1 < self.setting.limits.least_marks:
             return False
         marks, half = self.setting.checkpoint_s, mark // 2
         for now, then in zip(self.rows[mark], self.rows[half], strict=True):

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from fleetopt.errors import Fault, InputError, near
-from fleetopt.performance.power import LogisticPower
+from fleetopt.performance.power import PowerModel
 from fleetopt.performance.profile import Capacity, IterationTime
 from fleetopt.simulation.fleet_records import PoolEngine
 from fleetopt.simulation.records import Engine, Floats, Ints
@@ -34,7 +34,7 @@ class FleetPool:
     queue_limit: int = 0
     prefix_cache_tokens: int = 0
     gpus_per_replica: int = 1
-    power: LogisticPower | None = None
+    power: PowerModel | None = None
 
     @property
     def max_context(self) -> int:
@@ -105,6 +105,16 @@ class Recorded(Protocol):
         """Names by code."""
         ...
 
+    @property
+    def session(self) -> Ints | None:
+        """Codes of sessions, -1 for none, if stated."""
+        ...
+
+    @property
+    def shared_tokens(self) -> Ints | None:
+        """First tokens of each prompt that its session has said before, with sessions."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Traffic:
@@ -138,6 +148,8 @@ class Traffic:
             trace.model_names,
             trace.category,
             trace.category_names,
+            trace.session,
+            trace.shared_tokens,
         )
 
     def __len__(self) -> int:

@@ -11,6 +11,9 @@ import numpy as np
 from fleetopt.performance.profile import Capacity, IterationTime
 from fleetopt.simulation.records import Engine, Floats, Ints, Window
 
+LEAST_MARKS = 16
+"""Checkpoints before a backlog can prove that it diverges."""
+
 
 class Status(IntEnum):
     """What became of a request.
@@ -89,7 +92,8 @@ class PoolEngine(NamedTuple):
 class FleetRequests(NamedTuple):
     """Requests in order of arrival at the router, one entry each.
 
-    arrival_s: seconds. prompt_tokens, output_tokens: at least 1.
+    arrival_s: seconds; with clients beside, times of arrivals, which take the next request
+        each. prompt_tokens, output_tokens: at least 1.
     pool: pool that the router chose; -1 if none.
     needs_tokens: total length that the router expects; pools with less context are no choice.
     prefix: what its first `prefix_tokens` prompt tokens are shared with; -1 is nothing.
@@ -109,12 +113,16 @@ class FleetRequests(NamedTuple):
 class ClosedLoop(NamedTuple):
     """Clients that send their next request after the last one has ended.
 
-    clients: how many; 0 for open arrivals. Each sends its first at time 0.
+    Whoever sends takes the next of the requests, in order.
+
+    clients: how many; 0 for open arrivals alone. Each sends its first at time 0.
     think_s: seconds before each further request, in the order of sending; empty for none.
+    is_beside: 1 if requests also arrive at the stated times; else these are not used.
     """
 
     clients: int = 0
     think_s: Floats = np.zeros(0)
+    is_beside: int = 0
 
 
 class Faults(NamedTuple):
@@ -143,11 +151,13 @@ class Limits(NamedTuple):
 
     timeout_s: longest wait for admission. events: most events of a run.
     stop_early: 1 to stop when a pool's backlog cannot drain in the time left.
+    least_marks: checkpoints before a backlog can prove that.
     """
 
     timeout_s: float = math.inf
     events: int = 2**62
     stop_early: int = 1
+    least_marks: int = LEAST_MARKS
 
 
 class Setting(NamedTuple):
@@ -172,7 +182,7 @@ class FleetTrajectory(NamedTuple):
     pool, replica: where it was last sent; replicas are counted over all pools.
     served_tokens: output tokens that it gets at most; fewer than asked if truncated.
     hit_tokens: prompt tokens found in a prefix cache. preemptions, restarts: counts.
-    status: a Status each.
+    status: a Status each. client: 1 if a client of a closed loop sent it, else 0.
 
     Of each replica, inside the window except for the counts:
     busy_s, kv_block_s (KV blocks held, or slots where these reserve), work
@@ -200,6 +210,7 @@ class FleetTrajectory(NamedTuple):
     preemptions: Ints
     restarts: Ints
     status: Ints
+    client: Ints
     replicas: np.ndarray
     occupancy_s: tuple[Floats, ...]
     tokens: Ints

@@ -27,10 +27,10 @@ def run_fleet(
     pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting
 ) -> FleetTrajectory:
     """Simulate a fleet; same arguments and result as the kernel's function."""
-    return _Run(pools, requests, setting).run()
+    return Walk(pools, requests, setting).run()
 
 
-class _Run(Accounts):
+class Walk(Accounts):
     """One simulation in progress."""
 
     # --- the event loop
@@ -80,7 +80,7 @@ class _Run(Accounts):
             return math.inf
         if not self.setting.loop.clients:
             return self.requests[self.arrived].arrival_s
-        return self.clients[0] if self.clients else math.inf
+        return min([*self.clients[:1], *self.open_s[:1]], default=math.inf)
 
     def deadline_s(self) -> float:
         """When the next request that still waits for its first admission gives up."""
@@ -106,7 +106,9 @@ class _Run(Accounts):
         request = self.requests[self.arrived]
         self.arrived += 1
         if self.setting.loop.clients:
-            request.arrival_s = heapq.heappop(self.clients)
+            is_open = bool(self.open_s) and self.open_s[0] == self.now
+            request.client = int(not is_open)
+            request.arrival_s = self.open_s.pop(0) if is_open else heapq.heappop(self.clients)
         self.send(request)
 
     def iterate(self, replica: Replica, iterations: int) -> None:
@@ -143,7 +145,7 @@ class _Run(Accounts):
         s.status = Status.TRUNCATED if s.output_tokens < s.asked_tokens else Status.COMPLETED
         self.completed[s.pool] += 1
         replica.keep_prefix(s, s.total_tokens)
-        self.client_sends()
+        self.client_sends(s)
 
     def time_out(self) -> None:
         """A request has waited too long and leaves its queue."""
@@ -161,11 +163,11 @@ class _Run(Accounts):
     def reject(self, request: Request, status: Status) -> None:
         """Turn a request away."""
         request.status = status
-        self.client_sends()
+        self.client_sends(request)
 
-    def client_sends(self) -> None:
+    def client_sends(self, ended: Request) -> None:
         """A client's request has ended; after a while it sends its next one."""
-        if self.setting.loop.clients:
+        if ended.client:
             think_s = self.setting.loop.think_s
             wait_s = float(think_s[self.sent]) if self.sent < think_s.size else 0.0
             heapq.heappush(self.clients, self.now + wait_s)

@@ -30,6 +30,7 @@ class Request:
     preemptions: int = 0
     restarts: int = 0
     status: int = Status.UNFINISHED
+    client: int = 0
     prefilled_tokens: int = 0
     generated_tokens: int = 0
     to_prefill_tokens: int = 0

@@ -17,10 +17,11 @@ from fleetopt.simulation.fleet_model import Traffic
 from fleetopt.simulation.fleet_records import ClosedLoop, Limits
 from fleetopt.simulation.fleet_run import FleetRun, GroupRun, measure
 from fleetopt.simulation.pool import Horizon
-from fleetopt.simulation.records import Floats
+from fleetopt.simulation.records import Floats, Ints
 from fleetopt.simulation.statistics import MeanInterval
 from fleetopt.workload.arrivals import ArrivalProcess
 from fleetopt.workload.lengths import LengthDistribution
+from fleetopt.workload.sessions import Sessions, history_tokens
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
@@ -38,27 +39,42 @@ class DrawnTraffic:
     """Arrivals of a process with lengths of a distribution; one stream for each model.
 
     streams: name of the model, its arrivals and its lengths.
+    sessions: what requests of one model share; None if they share nothing.
     """
 
     streams: tuple[tuple[str, ArrivalProcess, LengthDistribution], ...]
+    sessions: Sessions | None = None
 
     def draw(self, rng: np.random.Generator, horizon_s: float) -> Traffic:
         """The streams one after the other, merged by arrival time."""
-        times, prompts, outputs, models = [], [], [], []
+        parts: list[tuple[np.ndarray, ...]] = []
+        begun = 0
         for code, (_, arrivals, lengths) in enumerate(self.streams):
             arrived = arrivals.times(rng, horizon_s)
-            drawn = lengths.sample(rng, arrived.size)
-            times.append(arrived)
-            prompts.append(lengths.prompt_tokens[drawn])
-            outputs.append(lengths.output_tokens[drawn])
-            models.append(np.full(arrived.size, code))
+            columns = self._requests(rng, arrived, lengths)
+            if self.sessions:
+                columns[2][...] += begun
+                begun = int(columns[2].max(initial=begun - 1)) + 1
+            parts.append((arrived, np.full(arrived.size, code), *columns))
         names = tuple(name for name, _, _ in self.streams)
-        if len(names) == 1:
-            return Traffic(times[0], prompts[0], outputs[0], models[0], names)
-        whole = [np.concatenate(part) for part in (times, prompts, outputs, models)]
-        order = np.argsort(whole[0], kind="stable")
-        times_s, prompt, output, model = (column[order] for column in whole)
-        return Traffic(times_s, prompt, output, model, names)
+        if len(names) > 1:
+            whole = [np.concatenate(part) for part in zip(*parts, strict=True)]
+            order = np.argsort(whole[0], kind="stable")
+            parts = [tuple(column[order] for column in whole)]
+        times_s, model, prompt, output, *shared = parts[0]
+        prefix, tokens = shared if shared else (None, None)
+        return Traffic(times_s, prompt, output, model, names, prefix=prefix, prefix_tokens=tokens)
+
+    def _requests(
+        self, rng: np.random.Generator, arrival_s: Floats, lengths: LengthDistribution
+    ) -> tuple[Ints, ...]:
+        """Prompts and outputs; with sessions, these and the tokens shared with them."""
+        if self.sessions is None:
+            drawn = lengths.sample(rng, arrival_s.size)
+            return lengths.prompt_tokens[drawn], lengths.output_tokens[drawn]
+        session, drawn = self.sessions.draw(rng, arrival_s, lengths)
+        prompt, output = lengths.prompt_tokens[drawn], lengths.output_tokens[drawn]
+        return prompt, output, session, history_tokens(session, prompt, output)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +152,19 @@ class FleetResult:
 
     @property
     def unstable(self) -> bool:
-        """Whether a pool's backlog grew without end in half of the runs or more."""
-        return 2 * sum(run.unstable for run in self.runs) >= len(self.runs)
+        """Whether a pool's backlog grew without end."""
+        return any(self.is_unstable(pool.name) for pool in self.fleet.pools)
+
+    def is_unstable(self, pool: str) -> bool:
+        """Whether a pool's backlog grew without end: in every run, or in half of the runs and on
+        average. After long bursts the line of a stable pool grows for most of some runs.
+        """
+        seen = [run.pools[pool] for run in self.runs]
+        grew = sum(run.unstable for run in seen)
+        if grew == len(seen):
+            return True
+        growth = statistics.mean_interval([run.growth_per_s for run in seen])
+        return 2 * grew >= len(seen) and growth.low > 0
 
     def groups(self, name: str = "fleet") -> list[GroupRun]:
         """A group's part in each run."""
@@ -169,7 +196,7 @@ class FleetResult:
 
     def goodput_per_s(self, group: str = "fleet") -> MeanInterval:
         """Completed requests within every bound, per second."""
-        rates = [run.groups[group].good / run.measured_s for run in self.runs]
+        rates = [run.groups[group].good / run.counted_s for run in self.runs]
         return statistics.mean_interval(rates)
 
     def share(self, count: str, group: str = "fleet") -> MeanInterval:

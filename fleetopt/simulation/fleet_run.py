@@ -83,15 +83,18 @@ class PoolRun:
 class FleetRun:
     """One replication of a fleet.
 
-    groups: "fleet", "pool NAME", "model NAME" and "category NAME". pools: by name.
+    groups: "fleet", "pool NAME", "model NAME", "category NAME", "nodes up"
+        and "nodes down", "from arrivals" and "from clients". pools: by name.
     checkpoint_s: times of the pools' series. measured_s: measured time, shorter than asked
-    where the run stopped early.
+    where the run stopped early. counted_s: time in which the groups' requests arrived, shorter
+    still where the run stopped early with sound pools.
     """
 
     groups: dict[str, GroupRun]
     pools: dict[str, PoolRun]
     checkpoint_s: Floats
     measured_s: float
+    counted_s: float
     stop: Stop
     events: int
 
@@ -120,8 +123,8 @@ def latencies_s(outcome: FleetOutcome) -> dict[str, Floats]:
 def measure(outcome: FleetOutcome, bounds: Sequence[LatencyBound]) -> FleetRun:
     """Everything that a run says inside its window."""
     latencies = latencies_s(outcome)
-    arrival_s, window = outcome.arrival_s, outcome.window
-    measured = (arrival_s >= window.warmup_s) & (arrival_s < window.measure_end_s)
+    window = outcome.window
+    measured = counted(outcome)
     columns = {name: outcome.column(name) for name in _COLUMNS}
     columns["prompt_tokens"] = outcome.traffic.prompt_tokens
     groups = {
@@ -134,9 +137,33 @@ def measure(outcome: FleetOutcome, bounds: Sequence[LatencyBound]) -> FleetRun:
         pools,
         outcome.checkpoint_s,
         window.measure_end_s - window.warmup_s,
+        counted_end_s(outcome) - window.warmup_s,
         Stop(outcome.trajectory.stop),
         outcome.trajectory.events,
     )
+
+
+def counted(outcome: FleetOutcome) -> np.ndarray:
+    """Which requests count: those that arrived from the warm-up until `counted_end_s`."""
+    arrival_s = outcome.arrival_s
+    end_s = counted_end_s(outcome)
+    return np.asarray((arrival_s >= outcome.window.warmup_s) & (arrival_s < end_s))
+
+
+def counted_end_s(outcome: FleetOutcome) -> float:
+    """End of the arrivals that count.
+
+    Where a diverging pool stopped the run early, requests were under way in the sound pools
+    too. Those that arrived a longest residence of theirs before the stop have had their time.
+    """
+    window, run = outcome.window, outcome.trajectory
+    if run.stop != Stop.DIVERGED:
+        return window.measure_end_s
+    if len(outcome.fleet.pools) == 1:
+        return window.measure_end_s
+    sound = [s for p, s in enumerate(outcome.residence_s.tolist()) if not _growth(outcome, p)[0]]
+    end_s = min(window.measure_end_s, run.stopped_s - max(sound, default=0.0))
+    return end_s if end_s > window.warmup_s else window.measure_end_s
 
 
 _COLUMNS = ("status", "preemptions", "restarts", "hit_tokens", "served_tokens")
@@ -152,6 +179,10 @@ def _members(outcome: FleetOutcome) -> Iterator[tuple[str, np.ndarray]]:
         down = outcome.faults.down_at(outcome.arrival_s) > 0
         yield "nodes up", ~down
         yield "nodes down", down
+    if outcome.loop.is_beside:
+        by_client = outcome.column("client") == 1
+        yield "from arrivals", ~by_client
+        yield "from clients", by_client
     traffic = outcome.traffic
     for kind in ("model", "category"):
         codes, names = getattr(traffic, kind), getattr(traffic, f"{kind}_names")

@@ -124,7 +124,8 @@ _REQUEST = np.dtype(
         ("preemptions", "i4"),
         ("restarts", "i4"),
         ("pool", "i2"),
-        ("status", "i2"),
+        ("status", "i1"),
+        ("client", "i1"),  # whether a client of the closed loop sent it
     ]
 )
 _NODE = np.dtype([("tokens", "i4"), ("older", "i4"), ("newer", "i4")])
@@ -137,6 +138,8 @@ _RUN = np.dtype(
         ("fault", "i8"),
         ("seen", "i8"),  # checkpoints passed
         ("clients", "i8"),  # clients in the heap of those that think
+        ("served", "i8"),  # clients whose requests ended with this event
+        ("opened", "i8"),  # open arrivals beside clients so far
         ("sent", "i8"),  # further requests that clients have begun to think of
         ("events", "i8"),
         ("stop", "i8"),
@@ -152,7 +155,8 @@ class FleetState(NamedTuple):
     other's. phases: decoding sequences by the iteration, modulo the block size, in which
     they take a KV block. times: tournament tree over replicas of their next events.
     counts: one such tree a pool, of sequences. nodes: prefixes by replica. clients: heap
-    of the times at which clients send. series: shape (5, checkpoints, pools).
+    of the times at which clients send. open_s: arrivals beside clients. series: shape
+    (5, checkpoints, pools).
     """
 
     pools: Any
@@ -166,6 +170,7 @@ class FleetState(NamedTuple):
     choices: Ints
     clients: Floats
     think_s: Floats
+    open_s: Floats
     faults: Any
     histogram: Floats
     tokens: Ints
@@ -193,6 +198,7 @@ def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Set
         choices=requests.choices,
         clients=np.zeros(setting.loop.clients),
         think_s=setting.loop.think_s,
+        open_s=requests.arrival_s if setting.loop.is_beside else np.zeros(0),
         faults=_faults(setting),
         histogram=np.zeros(sum(pool.engine.slots + 1 for pool in pools)),
         tokens=np.zeros((len(pools), OCTAVES * BINS), dtype=np.int64),
@@ -225,6 +231,7 @@ def fleet_trajectory(state: FleetState) -> FleetTrajectory:
         preemptions=records["preemptions"],
         restarts=records["restarts"],
         status=records["status"],
+        client=records["client"],
         replicas=state.replicas[list(REPLICA_TOTALS)],
         occupancy_s=tuple(np.split(state.histogram, ends)),
         tokens=state.tokens,

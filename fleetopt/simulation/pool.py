@@ -63,9 +63,12 @@ class PoolModel:
         cumulative = np.cumsum(carried[order])
         longest = work[order][np.searchsorted(cumulative, _WORK_QUANTILE * cumulative[-1])]
         context = float(carried @ lengths.total_tokens) / float(carried.sum())
-        batch = self.capacity.batch(context)
-        decode_s = time.base_s + time.per_context_token_s * context * batch
-        return float(longest) * max(decode_s, time.prefill_base_s)
+        return float(longest) * full_batch_s(time, self.capacity, context)
+
+
+def full_batch_s(time: IterationTime, capacity: Capacity, mean_context_tokens: float) -> float:
+    """Time of an iteration of a full batch whose sequences hold this many tokens on average."""
+    return time.seconds(mean_context_tokens * capacity.batch(mean_context_tokens))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.objective import Objective
+from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.limits import spare_gpus
 from fleetopt.optimization.solver import Solution, Termination
@@ -31,6 +32,7 @@ from fleetopt.plan import (
     Verification,
 )
 from fleetopt.problem import VerificationOptions
+from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 from fleetopt.queueing.table import Row as TableRow
 from fleetopt.verification import Judged, Outcome, Together, overall
@@ -238,7 +240,15 @@ def _prediction(design: Design, chosen: Sequence[Chosen], index: int) -> PoolPre
         grey=row.grey,
         binds=design.binding(chosen, index),
         bounds=tuple(_bounds(table, seen)),
+        enough_up=_enough_up(design.side.spares, candidate, row),
     )
+
+
+def _enough_up(spares: SpareRule, candidate: Candidate, row: Row) -> float | None:
+    """Share of the time that as many replicas as must be up are up; None where none fail."""
+    if spares.availability == 1.0:
+        return None
+    return 1.0 - spares.short_share(row.replicas, row.bought, candidate.gpus_per_replica)
 
 
 def _bounds(table: PoolTable, seen: TableRow) -> list[BoundPrediction]:

@@ -43,7 +43,7 @@ def next_cheaper(design: Design, solution: Solution, judge: Verifier | None) -> 
     cheaper = []
     for i, (candidate, row) in enumerate(solution.chosen):
         if row.replicas > 1:
-            fewer = (candidate, design.row(row.replicas - 1))
+            fewer = (candidate, design.row(candidate, row.replicas - 1))
             chosen = (*solution.chosen[:i], fewer, *solution.chosen[i + 1 :])
             cheaper.append((design.usd_per_hour(chosen), i, chosen))
     cheaper = [option for option in cheaper if option[0] < solution.usd_per_hour]

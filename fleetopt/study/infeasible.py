@@ -134,8 +134,13 @@ def _limits(found: Conflict) -> list[str]:
 
 def _spare_counted(design: Design) -> list[str]:
     """That limits have to hold spare replicas too; an availability is a fact and cannot give."""
-    share = design.case.problem.availability
-    return [] if share == 1.0 else [f"spare replicas for availability = {share:g} are counted"]
+    problem = design.case.problem
+    if problem.share_up == 1.0:
+        return []
+    stated = f"availability = {problem.availability:g}"
+    if problem.failures is not None:
+        stated = f"failures = {problem.failures.text}"
+    return [f"spare replicas for {stated} are counted"]
 
 
 def _given(limit: Relaxation) -> str:

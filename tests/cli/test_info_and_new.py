@@ -40,7 +40,11 @@ def test_info_in_every_form(tmp_path):
     data = json.loads(answer("info", "--format", "json"))
     rows = list(csv.DictReader(io.StringIO(answer("info", "--format", "csv"))))
     assert data["schema"] == "fleetopt.info/1"
-    names = [e["name"] for kind in ("workloads", "profiles", "models") for e in data[kind]]
+    names = [
+        e["name"]
+        for kind in ("workloads", "profiles", "gpus", "links", "llms", "models")
+        for e in data[kind]
+    ]
     assert [row["name"] for row in rows] == names
     for name in names:
         assert name in text

@@ -43,7 +43,7 @@ def test_a_sweep_sizes_the_pools_as_the_program_does(b_short: int, node_avail: f
         H100_80GB, H100_80GB, b_short, long_max_ctx=8192, node_avail=node_avail
     )
     (row,) = optimizer.sweep_analytical("azure", 100.0, [1.0])
-    found = plan(b_short, availability=node_avail)
+    found = plan(b_short, availability=node_avail, availability_rule="mean")
     assert (row.n_s, row.n_l) == tuple(pool.bought for pool in found.fleet.pools)
     assert row.total_gpus == found.fleet.gpus
     assert row.annualised_cost_kusd == pytest.approx(found.cost.usd_per_year / 1000)

@@ -23,6 +23,7 @@ def test_every_subject_has_its_name() -> None:
         "simulator",
         "solver",
         "tables",
+        "two pools",
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from fleetopt.catalog import read_profiles
 from fleetopt.optimization.candidates import enumerate_candidates
 from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.queueing.availability import SpareRule
 
 PROFILE = CalibratedProfile(read_profiles()["h100"])
 
@@ -102,7 +103,7 @@ def test_rows_below_the_least_replicas_are_left_out() -> None:
 def test_rows_have_the_spare_replicas_that_an_availability_asks_for() -> None:
     """Of 4, 5, 6 replicas 80 % are up on average: 5, 7 and 8 are bought, paid for and powered."""
     (candidate,) = enumerate_candidates(
-        [FluidTable(0, 1024, 4.0)], (0, 1024), extra_rows=2, availability=0.8
+        [FluidTable(0, 1024, 4.0)], (0, 1024), extra_rows=2, spares=SpareRule(0.8, "mean")
     )
     rows = candidate.rows
     assert [(row.replicas, row.spare, row.bought) for row in rows] == [

@@ -14,6 +14,7 @@ from pyomo.repn.plugins.lp_writer import LPWriter
 from fleetopt.optimization import constraints
 from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.optimization.solver import ProgramSolver
+from fleetopt.queueing.availability import SpareRule
 
 GOLDEN = Path(__file__).parent / "lp"
 SECTIONS = ("min", "s.t.", "bounds", "binary", "end")
@@ -31,17 +32,19 @@ STATED = {
     "budget": SideConstraints(budget_usd_per_year=8760.0 * 6),
     "whole_nodes": SideConstraints(node_size=4),
     "least_replicas": SideConstraints(min_replicas=3),
-    "availability": SideConstraints(availability=0.75),
+    "availability": SideConstraints(spares=SpareRule(0.75, "mean")),
     "fleet_attainment": SideConstraints(slo=small_fleet.FLEET_SLO),
 }
 """What makes the program state each side constraint."""
 SPARED = small_fleet.spared({0: 1, 1: 1, 2: 1})
 """One spare replica for each pool but that of all lengths."""
+AMPLY_SPARED = small_fleet.spared({0: 2, 1: 3, 2: 2})
+"""One more than the rule of the mean asks for at 75 %."""
 
 
 def model_of(name: str) -> pyo.ConcreteModel:
     """The small fleet with what this constraint needs."""
-    candidates = SPARED if name == "availability" else small_fleet.CANDIDATES
+    candidates = AMPLY_SPARED if name == "availability" else small_fleet.CANDIDATES
     return small_fleet.model(side=STATED.get(name, NONE), candidates=candidates)
 
 
@@ -139,17 +142,31 @@ def test_what_each_side_constraint_leaves(
         # spare replicas are paid for: without them 3 alone is the cheapest
         (NONE, [(3, 2)], 6.0),
         # 2 of 3 and 1 of 2 are up on average, 2 of 2 in candidate 3 are not: 3 + 6 USD/h
-        (SideConstraints(availability=0.75), [(0, 2), (2, 1)], 9.0),
+        (SideConstraints(spares=SpareRule(0.75, "mean")), [(0, 2), (2, 1)], 9.0),
         # 5 of 6 are not enough of candidate 1, whose GPUs are the only ones left
-        (SideConstraints(availability=0.75, inventory={"b": 3}), [], float("inf")),
+        (SideConstraints(spares=SpareRule(0.75, "mean"), inventory={"b": 3}), [], float("inf")),
         # at 0.84 they are: 3 + 6 GPUs of type a
-        (SideConstraints(availability=0.84, inventory={"b": 3}), [(0, 2), (1, 5)], 9.0),
+        (
+            SideConstraints(spares=SpareRule(0.84, "mean"), inventory={"b": 3}),
+            [(0, 2), (1, 5)],
+            9.0,
+        ),
         # spare replicas draw power: 3 * 0.4 + 2 * 1 kW
-        (SideConstraints(availability=0.75, power_kw=3.2), [(0, 2), (2, 1)], 9.0),
-        (SideConstraints(availability=0.75, power_kw=3.1), [], float("inf")),
+        (SideConstraints(spares=SpareRule(0.75, "mean"), power_kw=3.2), [(0, 2), (2, 1)], 9.0),
+        (SideConstraints(spares=SpareRule(0.75, "mean"), power_kw=3.1), [], float("inf")),
         # and take GPUs: 3 + 4
-        (SideConstraints(availability=0.75, max_gpus=7), [(0, 2), (2, 1)], 9.0),
-        (SideConstraints(availability=0.75, max_gpus=6), [], float("inf")),
+        (SideConstraints(spares=SpareRule(0.75, "mean"), max_gpus=7), [(0, 2), (2, 1)], 9.0),
+        (SideConstraints(spares=SpareRule(0.75, "mean"), max_gpus=6), [], float("inf")),
+        # 2 of 3 are up 0.972 of the time; a replica on two nodes is up 0.81, 1 of 2 are 0.9639
+        (
+            SideConstraints(spares=SpareRule(0.9, target=0.96, gpus_per_node=1)),
+            [(0, 2), (2, 1)],
+            9.0,
+        ),
+        (SideConstraints(spares=SpareRule(0.9, target=0.97, gpus_per_node=1)), [], float("inf")),
+        # 3 on one node are up together, 0.9 of the time
+        (SideConstraints(spares=SpareRule(0.9, target=0.91)), [], float("inf")),
+        (SideConstraints(spares=SpareRule(0.9, target=0.9)), [(3, 2)], 6.0),
     ],
 )
 def test_what_availability_leaves(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +13,9 @@ from typing import Any
 
 from enumeration import Pools, Problem, random_problem
 
-from fleetopt.optimization.candidates import Row
+from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.limits import SideConstraints
+from fleetopt.queueing.availability import SpareRule
 
 NAMES = (
     "inventory",
@@ -21,7 +24,7 @@ NAMES = (
     "budget_usd_per_year",
     "node_size",
     "min_replicas",
-    "availability",
+    "spares",
 )
 
 
@@ -55,8 +58,14 @@ def random_side(names: Sequence[str], every: Sequence[Pools], seed: int) -> Side
     """Limits between the least that a fleet can use and a little more than the cheapest does."""
     rng = random.Random(f"{names} {seed}")
     share_up = rng.choice((0.5, 0.75, 0.8, 0.9, rng.uniform(0.6, 1.0)))
-    if "availability" in names:  # the other limits shall bind beside it
-        every = [p for p in every if all(enough_up(row, share_up) for _, row in p)] or every
+    spares = SpareRule(
+        share_up,
+        rng.choice(("mean", "probability")),
+        rng.choice((0.7, 0.9, 0.99)),
+        rng.randint(1, 8),
+    )
+    if "spares" in names:  # the other limits shall bind beside it
+        every = [p for p in every if all(enough_up(c, row, spares) for c, row in p)] or every
     types = sorted({candidate.gpu for pools in every for candidate, _ in pools})
     limits: dict[str, Any] = {
         "inventory": {
@@ -69,7 +78,7 @@ def random_side(names: Sequence[str], every: Sequence[Pools], seed: int) -> Side
         "budget_usd_per_year": 8760.0 * _between(rng, [hourly(pools, 1) for pools in every]),
         "node_size": rng.choice((2, 3, 4, 8)),
         "min_replicas": rng.randint(2, 6),
-        "availability": share_up,
+        "spares": spares,
     }
     return SideConstraints(**{name: limits[name] for name in names})
 
@@ -94,14 +103,46 @@ def within(pools: Pools, side: SideConstraints) -> bool:
             or 8760.0 * hourly(pools, side.node_size) <= side.budget_usd_per_year
         )
         and all(row.replicas >= side.min_replicas for _, row in pools)
-        and all(enough_up(row, side.availability) for _, row in pools)
+        and all(enough_up(c, row, side.spares) for c, row in pools)
     )
 
 
-def enough_up(row: Row, availability: float) -> bool:
-    """Whether as many as must be up are up on average, in exact arithmetic of decimals."""
-    up = Fraction(repr(availability)) * (row.replicas + row.spare)
-    return up >= row.replicas
+def enough_up(candidate: Candidate, row: Row, spares: SpareRule) -> bool:
+    """Whether as many as must be up are up often enough, in exact arithmetic of decimals."""
+    share_up, bought = Fraction(repr(spares.availability)), row.replicas + row.spare
+    if spares.kind == "mean":
+        return share_up * bought >= row.replicas
+    if share_up == 1:
+        return True
+    chances = up_by_nodes(bought, candidate.gpus_per_replica, spares.gpus_per_node, share_up)
+    likely = sum(chance for up, chance in chances.items() if up >= row.replicas)
+    return likely >= Fraction(repr(spares.target))
+
+
+def up_by_nodes(
+    bought: int, gpus_per_replica: int, gpus_per_node: int, share_up: Fraction
+) -> dict[int, Fraction]:
+    """Probability of each number of replicas that are up, from every state of every node.
+
+    Replicas fill nodes in order; one that needs several nodes has them for itself. Nodes are
+    added one at a time, each up or down.
+    """
+    on_a_node = max(1, gpus_per_node // gpus_per_replica)
+    nodes_of_one = -(-gpus_per_replica // gpus_per_node)
+    chances = {0: Fraction(1)}
+    for first in range(0, bought, on_a_node):
+        there = min(on_a_node, bought - first)
+        states = itertools.product((True, False), repeat=nodes_of_one)
+        added: dict[int, Fraction] = {}
+        for state in states:
+            chance = math.prod(
+                (share_up if up else 1 - share_up for up in state), start=Fraction(1)
+            )
+            for count, before in chances.items():
+                now = count + (there if all(state) else 0)
+                added[now] = added.get(now, Fraction(0)) + before * chance
+        chances = added
+    return chances
 
 
 def gpus_of(pools: Pools, node_size: int = 1) -> Counter[str]:

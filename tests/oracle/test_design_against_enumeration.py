@@ -51,11 +51,54 @@ def test_the_optimum_with_spare_replicas(seed: int) -> None:
         sum(c.usd_per_hour * math.ceil(row.replicas / Fraction(share)) for c, row in pools)
         for pools in fleets(Problem(plain.candidates, points, most))
     ]
-    stated = case.problem.model_copy(update={"availability": share})
+    stated = case.problem.model_copy(update={"availability": share, "availability_rule": "mean"})
     solution = Design(replace(case, problem=stated), grey=False).optimum()
     assert solution.usd_per_hour == pytest.approx(min(costs, default=math.inf))
     for _, row in solution.chosen:
         assert row.bought == math.ceil(row.replicas / Fraction(share))
+
+
+def fewest_on_nodes(replicas: int, share_up: float, target: float, size: int) -> int:
+    """Replicas to buy for nodes of `size`, counted up one by one."""
+    bought = replicas
+    while short_on_nodes(replicas, bought, share_up, size) > (1.0 - target) * (1.0 + 1e-9):
+        bought += 1
+    return bought
+
+
+def short_on_nodes(replicas: int, bought: int, share_up: float, size: int) -> float:
+    """Chance that too few are up, summed over the full nodes that are up and the last one."""
+    nodes, rest = divmod(bought, size)
+    last = ((share_up, rest), (1.0 - share_up, 0))
+    return sum(
+        math.comb(nodes, up) * share_up**up * (1.0 - share_up) ** (nodes - up) * chance
+        for up in range(nodes + 1)
+        for chance, more in last
+        if up * size + more < replicas
+    )
+
+
+@pytest.mark.parametrize("seed", range(1, 200, 8))
+def test_the_optimum_where_whole_nodes_fail(seed: int) -> None:
+    """The cheapest of all fleets when the spare replicas of each pool are counted anew."""
+    case, rng = random_case(seed), random.Random(f"nodes {seed}")
+    share, target = rng.uniform(0.8, 0.99), rng.choice((0.9, 0.999))
+    size = rng.choice((2, 4, 8))
+    points, most = len(case.breakpoints), case.problem.max_pools
+    plain = Design(case, grey=False, extra_rows=0)
+    counts = {
+        c.index: fewest_on_nodes(c.rows[0].replicas, share, target, size) for c in plain.candidates
+    }
+    costs = [
+        sum(c.usd_per_hour * counts[c.index] for c, _ in pools)
+        for pools in fleets(Problem(plain.candidates, points, most))
+    ]
+    nodes = {"availability": share, "availability_target": target, "gpus_per_node": size}
+    stated = case.problem.model_copy(update=nodes)
+    solution = Design(replace(case, problem=stated), grey=False).optimum()
+    assert solution.usd_per_hour == pytest.approx(min(costs, default=math.inf))
+    for _, row in solution.chosen:
+        assert row.bought == fewest_on_nodes(row.replicas, share, target, size)
 
 
 @pytest.mark.parametrize("seed", range(200))

@@ -38,7 +38,7 @@ def infeasible_problems() -> Iterator[tuple[Problem, SideConstraints, list[Pools
         rng = random.Random(f"names {seed}")
         names = NAMES if seed % 2 else rng.sample(NAMES, 3)
         side = random_side(names, fleets(problem), seed)
-        fact = SideConstraints(availability=side.availability)  # no limit that could give
+        fact = SideConstraints(spares=side.spares)  # no limit that could give
         every = [pools for pools in every if within(pools, fact)]
         if every and not kept(problem, side, every, {}):
             yield problem, side, every

@@ -65,11 +65,12 @@ def fleets(draw: st.DrawFn) -> tuple[list[PoolEngine], FleetRequests, Setting]:
     rule, threshold = draw(st.sampled_from(list(Rule))), draw(st.sampled_from([0.0, 0.5, 2.0]))
     clients = draw(st.sampled_from([0, 0, 1, 6]))
     think = draw(st.lists(st.sampled_from([0.0, 0.013, 0.2]), max_size=20))
-    loop = ClosedLoop(clients, np.array(think, dtype=np.float64))
+    loop = ClosedLoop(clients, np.array(think, dtype=np.float64), draw(st.integers(0, 1)))
     limits = Limits(
         draw(st.sampled_from([math.inf, 0.05, 0.4])),
         draw(st.sampled_from([10**9, 10**9, 10**9, 60])),
         draw(st.integers(0, 1)),
+        draw(st.sampled_from([16, 25])),
     )
     marks = checkpoints(window, draw(st.sampled_from([2, 40])))
     setting = Setting(window, marks, rule, threshold, loop, draw(faults(size)), limits)

@@ -51,6 +51,16 @@ def check_laws(out: FleetTrajectory, fleet: Fleet) -> None:
     totals = requests.prompt_tokens + out.served_tokens
     assert (totals[cut] == windows[out.pool[cut]]).all()
     assert (totals[completed] <= windows[out.pool[completed]]).all()
+    loop = setting.loop
+    sent = ~np.isnan(out.arrival_s)
+    if not loop.clients:
+        assert not out.client.any()
+        assert np.array_equal(out.arrival_s, requests.arrival_s)
+    else:
+        assert (np.diff(out.arrival_s[sent]) >= 0).all()
+        opened = out.arrival_s[sent & (out.client == 0)]
+        assert np.array_equal(opened, requests.arrival_s[: opened.size])
+        assert loop.is_beside or not opened.size
     if out.stop == Stop.ENDED:
         measured = out.arrival_s < setting.window.measure_end_s
         assert not (unfinished & measured).any()

@@ -92,6 +92,30 @@ def test_an_overloaded_fleet_is_unstable_and_stops() -> None:
     assert result.growth_per_s().estimate == pytest.approx(200.0, rel=0.2)
 
 
+@pytest.mark.parametrize(
+    ("grew", "slopes", "is_unstable"),
+    [
+        # in every run, whatever the slopes; in half of them, if it grows on average
+        ((True, True), (0.1, -0.3), True),
+        ((True, False), (3.0, 2.9), True),
+        ((True, False), (0.5, -0.4), False),
+        ((True, False, False), (3.0, 2.9, 3.1), False),
+        ((False, False), (3.0, 2.9), False),
+    ],
+)
+def test_one_rule_says_what_is_unstable(
+    grew: tuple[bool, ...], slopes: tuple[float, ...], is_unstable: bool
+) -> None:
+    fleet = Fleet((pool("all", "h100", 8192, 6),), ByLength())
+    (run,) = runs(fleet, 60.0, 3, 1)
+    seen = [
+        replace(run, pools={"all": replace(run.pools["all"], unstable=up, growth_per_s=slope)})
+        for up, slope in zip(grew, slopes, strict=True)
+    ]
+    result = FleetResult(fleet, (BOUND,), tuple(seen))
+    assert result.is_unstable("all") == result.unstable == is_unstable
+
+
 def test_a_cold_start_and_an_outage_are_no_divergence() -> None:
     """Runs from an empty, sound fleet go to their end, though at first nothing is served."""
     pools = (pool("short", "a100", 4096, 3), pool("long", "h100", 8192, 3))

@@ -93,6 +93,45 @@ def test_compression_cuts_the_band_above_the_threshold() -> None:
     assert ((routing.delay_s > 0) == cut).all()
 
 
+def test_each_threshold_compresses_into_its_own_pool() -> None:
+    """Against the plain rule: to the lowest threshold whose band holds the request, as it is
+    else; 1,300 tokens and more of output never fit.
+    """
+    requests = traffic()
+    nodes = ((800, 1.25), (1600, 2.0))
+    router = CompressAndRoute(*nodes[0], never=(), longer=nodes[1:])
+    routing = router.route(requests, known(requests), POOLS, np.random.default_rng())
+    pools, windows = (1, 2, 0), (800, 1600, 8000)
+    assert routing.prompt_tokens is not None
+    for total, prompt, sent, cut in zip(
+        known(requests).tolist(), requests.prompt_tokens.tolist(),
+        routing.pool.tolist(), routing.prompt_tokens.tolist(), strict=True,
+    ):  # fmt: skip
+        output = total - prompt
+        place = next((p for p, w in zip(pools, windows, strict=True) if total <= w), -1)
+        wanted = place, prompt
+        for p, (tokens, gamma) in zip(pools, nodes, strict=False):
+            if tokens < total <= gamma * tokens and output < tokens:
+                wanted = p, tokens - output
+                break
+        assert (sent, cut) == wanted
+    changed = routing.prompt_tokens != requests.prompt_tokens
+    assert set(routing.pool[changed]) == {1, 2}
+
+
+def test_wrong_thresholds_of_compression_are_refused() -> None:
+    """Out of order, beyond their window, as many as pools, factors below 1."""
+    for longer, said in (
+        (((700, 1.5),), "ascending"),
+        (((2500, 1.5),), "within the context windows"),
+        (((1500, 1.5), (3000, 1.5)), "at most 2 thresholds, got 3"),
+        (((1500, 0.9),), "gamma of at least 1"),
+    ):
+        router = CompressAndRoute(800, longer=longer)
+        with pytest.raises(InputError, match=said):
+            router.route(traffic(), known(traffic()), POOLS, np.random.default_rng())
+
+
 def test_compression_without_categories_draws_them() -> None:
     """Three quarters may be compressed; success halves that; the delay is part of TTFT."""
     n = N

@@ -31,7 +31,7 @@ def test_utilization_of_both_pools(workload: str, split: int, gamma: float, gpu:
         for lo, hi, gammas in ((0, split, (1.0, gamma)), (split, context, (gamma, 1.0))):
             what = case.serves(lo, hi, *gammas)
             table = maker(case, case.profile(gpu))(what, case.pool_rate(what))
-            replicas = table._least_by_utilization() + 1
+            replicas = table.least_by_utilization() + 1
             pool = Judged(lo, hi, gpu, replicas, table.arrival_rate, *gammas)
             said = judge.verdict(pool)
             assert said.utilization == pytest.approx(table.utilization(replicas), rel=0.01)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from recordings import requests
 
 from fleetopt.errors import InputError
-from fleetopt.workload.traces import Trace, merged
+from fleetopt.workload.traces import Trace, merged, read_trace
 from fleetopt.workload.traces.trace import peak_count
 
 
@@ -106,3 +108,59 @@ def test_the_peak_is_the_most_of_any_window(window: float) -> None:
 def test_the_peak_over_everything_is_the_mean() -> None:
     assert TRACE.peak_rate(1e9) == TRACE.rate
     assert TRACE.peak_rate(5.0) > TRACE.rate
+
+
+SESSIONS = """arrived_at,num_prefill_tokens,num_decode_tokens,session_id
+0,100,20,ann
+1,50,5,bob
+2,130,10,ann
+3,40,5,
+4,60,9,bob
+"""
+
+
+def test_sessions_are_read_and_repeat_their_history(tmp_path: Path) -> None:
+    """Prompt and output of the request before, as far as the prompt is long; none without."""
+    trace = read_trace(_written(tmp_path, SESSIONS))
+    assert trace.session is not None
+    assert trace.shared_tokens is not None
+    assert trace.session.tolist()[3] == -1
+    assert trace.shared_tokens.tolist() == [0, 0, 120, 0, 55]
+    cut = trace.between(1.5, 9.0)
+    assert cut.shared_tokens is not None
+    assert cut.shared_tokens.tolist() == [0, 0, 0]
+
+
+def test_shared_tokens_as_a_column_states_them(tmp_path: Path) -> None:
+    text = (
+        SESSIONS.replace("session_id", "who,kept").replace("ann", "ann,7").replace("bob", "bob,0")
+    )
+    text = text.replace(",5,\n", ",5,,0\n")
+    path = _written(tmp_path, text)
+    trace = read_trace(path, columns={"session": "who", "prefix": "kept"})
+    assert trace.shared_tokens is not None
+    assert trace.shared_tokens.tolist() == [7, 0, 7, 0, 0]
+    path.write_text(text.replace("bob,0", "bob,-3"))
+    with pytest.raises(InputError) as caught:
+        read_trace(path, columns={"session": "who", "prefix": "kept"})
+    assert "line 3: kept: expected a whole number in [0," in str(caught.value)
+    with pytest.raises(InputError, match="with whom they are shared"):
+        read_trace(path, columns={"prefix": "kept"})
+
+
+def test_merged_and_scaled_sessions_stay_apart(tmp_path: Path) -> None:
+    trace = read_trace(_written(tmp_path, SESSIONS))
+    both = merged([trace, trace])
+    assert both.session is not None
+    assert np.unique(both.session).size == 1 + 4
+    assert both.shared_tokens is not None
+    assert sorted(both.shared_tokens.tolist()) == [0, 0, 0, 0, 0, 0, 55, 55, 120, 120]
+    twice = trace.with_rate_scaled(2.0, np.random.default_rng(1), spread_s=0.1)
+    assert twice.session is not None
+    assert np.unique(twice.session, return_counts=True)[1].tolist() == [2, 2, 2, 2, 2]
+
+
+def _written(folder: Path, text: str) -> Path:
+    path = folder / "log.csv"
+    path.write_text(text)
+    return path

@@ -23,8 +23,8 @@ Standing = Literal["pass", "fail", "inconclusive", "unstable", "too short"]
 class RequestFigures:
     """The measured requests of the fleet or of a part of them.
 
-    kind: "fleet", "pool", "model", "category", or "nodes" for arrivals while all nodes are up
-        and for those while some node is down.
+    kind: "fleet", "pool", "model", "category", "nodes" for arrivals while all nodes are up
+        and for those while some node is down, or "from" for open arrivals and for clients.
     arrivals: over all replications, the sum of completed, rejected and unfinished ones.
     truncated: completed ones that were cut off at the end of their pool's context window.
     rejected: by reason: "too_long" for the pool that they were sent to, "no_pool" for any,
@@ -33,6 +33,7 @@ class RequestFigures:
         ("p50" to "p99.9"), of completed requests; empty where a pool is unstable.
     attained: share of arrivals within each bound, in the order of the SLO.
     misrouted: share of arrivals sent to a pool where they do not fit.
+    prompt_tokens, hit_tokens: of all arrivals, and of those found in prefix caches.
     goodput_per_s, output_tokens_per_s: requests within every bound, and tokens of completed
         ones, per second.
     """
@@ -51,6 +52,8 @@ class RequestFigures:
     output_tokens_per_s: float
     preemptions: int
     restarts: int
+    prompt_tokens: int
+    hit_tokens: int
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def answer_of(scenario: Scenario, runs: Sequence[FleetRun]) -> Simulation:
     """What replications of a scenario say together."""
     bounds = scenario.stated.slo
     result = FleetResult(scenario.fleet, tuple(bounds), tuple(runs))
-    unstable = any(unstable_pool(runs, pool.name) for pool in scenario.fleet.pools)
+    unstable = result.unstable
     fleet = _requests(result, "fleet", unstable)
     return Simulation(
         scenario=scenario,
@@ -147,18 +150,6 @@ def interval(
     return Interval(estimate, max(least, low), min(most, high))
 
 
-def unstable_pool(runs: Sequence[FleetRun], name: str) -> bool:
-    """Whether a pool's backlog grew without end: in every run, or in half of the runs and on
-    average. After long bursts the line of a stable pool grows for most of some runs.
-    """
-    seen = [run.pools[name] for run in runs]
-    grew = sum(pool.unstable for pool in seen)
-    if grew == len(seen):
-        return True
-    growth = mean_interval([pool.growth_per_s for pool in seen])
-    return 2 * grew >= len(seen) and growth.low > 0
-
-
 def _standing(scenario: Scenario, result: FleetResult, fleet: RequestFigures) -> Standing:
     if scenario.too_short:
         return "too short"
@@ -179,14 +170,14 @@ def _end(share: Interval, end: Literal["low", "high"]) -> float:
 
 
 def _classes(runs: Sequence[FleetRun]) -> list[str]:
-    """Groups by model, by category and by outages, where there are several."""
-    models, categories, nodes = (
+    """Groups by model, category, outages and sender, where there are several."""
+    models, categories, nodes, senders = (
         [group for group in runs[0].groups if group.startswith(f"{kind} ")]
-        for kind in ("model", "category", "nodes")
+        for kind in ("model", "category", "nodes", "from")
     )
     same = [g.split(" ", 1)[1] for g in models] == [g.split(" ", 1)[1] for g in categories]
     met = [group for group in nodes if any(run.groups[group].arrivals for run in runs)]
-    shown = [models, met] if same else [models, categories, met]
+    shown = [models, met, senders] if same else [models, categories, met, senders]
     return [group for groups in shown if len(groups) > 1 for group in groups]
 
 
@@ -197,7 +188,7 @@ def _requests(result: FleetResult, group: str, unstable: bool) -> RequestFigures
     latency = {m: _latency(result, m, group) for m in metrics}
     single = len(result.runs) == 1
     shares = [result.attainment(i, group) for i in range(len(result.bounds))]
-    measured_s = sum(run.measured_s for run in result.runs)
+    counted_s = sum(run.counted_s for run in result.runs)
     return RequestFigures(
         kind=kind,
         name=name,
@@ -213,9 +204,11 @@ def _requests(result: FleetResult, group: str, unstable: bool) -> RequestFigures
         attained=tuple(_without_ends(interval(share), single) for share in shares),
         misrouted=_share(result, group),
         goodput_per_s=interval(result.goodput_per_s(group), least=0.0),
-        output_tokens_per_s=sum(part.output_tokens for part in parts) / measured_s,
+        output_tokens_per_s=sum(part.output_tokens for part in parts) / counted_s,
         preemptions=sum(part.preemptions for part in parts),
         restarts=sum(part.restarts for part in parts),
+        prompt_tokens=sum(part.prompt_tokens for part in parts),
+        hit_tokens=sum(part.hit_tokens for part in parts),
     )
 
 
@@ -240,7 +233,7 @@ def _latency(result: FleetResult, metric: str, group: str) -> dict[str, Interval
 def _pool(scenario: Scenario, result: FleetResult, p: int) -> PoolFigures:
     pool, profile = scenario.fleet.pools[p], scenario.profiles[p]
     seen = [run.pools[pool.name] for run in result.runs]
-    unstable = unstable_pool(result.runs, pool.name)
+    unstable = result.is_unstable(pool.name)
     requests = _requests(result, f"pool {pool.name}", unstable)
     measured_s = sum(run.measured_s for run in result.runs)
     energy = [run.energy_j for run in seen if run.energy_j is not None]

@@ -10,6 +10,7 @@ from fleetopt.simulation.routing import (
     CompressAndRoute,
     FewestSequences,
     PowerOfTwo,
+    PrefixAware,
     RandomPool,
     RoundRobin,
     Router,
@@ -27,6 +28,7 @@ TITLES = {
     "spillover": "Spillover",
     "model": "ModelRouter",
     "semantic": "SemanticRouter",
+    "prefix": "PrefixAware",
 }
 """What reports call the routers; the first three are published names."""
 _COMPRESSION_S = 0.003
@@ -37,12 +39,15 @@ def router_of(stated: RouterStatement, simulation: FleetSimulation) -> Router:
     latency_s = None if stated.latency_ms is None else stated.latency_ms / 1000.0
     if stated.name == "compress":
         shortest = min(pool.max_ctx for pool in simulation.pools)
+        thresholds = stated.thresholds or (stated.threshold or shortest,)
+        gammas = stated.gammas or (stated.gamma,) * len(thresholds)
         return CompressAndRoute(
-            stated.threshold or shortest,
-            stated.gamma,
+            thresholds[0],
+            gammas[0],
             stated.never,
             stated.success,
             _COMPRESSION_S if latency_s is None else latency_s,
+            longer=tuple(zip(thresholds[1:], gammas[1:], strict=True)),
         )
     if stated.name == "model":
         return ByModel(stated.pools, stated.fallback)
@@ -56,6 +61,8 @@ def router_of(stated: RouterStatement, simulation: FleetSimulation) -> Router:
         return RoundRobin()
     if stated.name == "random":
         return RandomPool(stated.by_replicas)
+    if stated.name == "prefix":
+        return PrefixAware(stated.thresholds, stated.imbalance)
     if stated.name == "spillover":
         return Spillover(stated.thresholds, stated.pressure)
     return ByLength(stated.thresholds)

@@ -13,6 +13,7 @@ from fleetopt.catalog import SourceFile, read_profiles
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import FleetSimulation, PoolStatement, RouterStatement
+from fleetopt.problem.simulation import prefix_faults
 from fleetopt.questions.fleets import watching
 from fleetopt.questions.fleets.routers import router_of
 from fleetopt.questions.fleets.traffic import (
@@ -27,10 +28,11 @@ from fleetopt.simulation.failures import Failures
 from fleetopt.simulation.fleet import Fleet
 from fleetopt.simulation.fleet_model import FleetPool, Traffic
 from fleetopt.simulation.fleet_records import ClosedLoop
-from fleetopt.simulation.fleet_results import DrawnTraffic, TrafficSource
+from fleetopt.simulation.fleet_results import DrawnTraffic, RecordedTraffic, TrafficSource
 from fleetopt.simulation.pool import MIN_REQUESTS, Horizon
 from fleetopt.simulation.routing import ByModel, LengthKnowledge
 from fleetopt.verification.verdicts import too_short_note
+from fleetopt.workload.sessions import Sessions
 
 _PILOT = 0
 """Key of the seed from which a run of clients tells how long it takes."""
@@ -40,7 +42,8 @@ _PILOT = 0
 class Scenario:
     """A fleet, its traffic and how long it is watched.
 
-    profiles: of the pools, in their order. arrival_rate: requests per second; None for clients.
+    profiles: of the pools, in their order. arrival_rate: requests per second; None for clients
+        alone.
     too_short: why runs say nothing of the steady state; empty if they do.
     """
 
@@ -61,7 +64,11 @@ class Scenario:
         return self.stated.trace is not None and self.loop is None
 
     def with_router(self, router: RouterStatement) -> Scenario:
-        """The same traffic, pools and time behind another router."""
+        """The same traffic, pools and time behind another router.
+
+        Raises InputError for the prefix router where nothing is shared or kept.
+        """
+        _check_prefixes(router, self.fleet, self.source)
         stated = self.stated.model_copy(update={"router": router})
         return replace(
             self, stated=stated, fleet=replace(self.fleet, router=router_of(router, stated))
@@ -98,22 +105,32 @@ def _scenario(
     least: int,
 ) -> Scenario:
     served, notes = _served(stated, fleet, traffic)
-    source = source_of(traffic, tuple(stream.lengths for stream in served))
+    sessions = None
+    if stated.sessions is not None:
+        sessions = Sessions(stated.sessions.turns, stated.sessions.pause_s)
+    source = source_of(traffic, tuple(stream.lengths for stream in served), sessions)
+    _check_prefixes(stated.router, fleet, source)
     model = watching.slowest_pool(fleet, served)
     loop, too_short, rate = None, "", traffic.rate
     if stated.concurrency:
         source, loop = _clients(stated, source, traffic, least)
         rng = np.random.default_rng(np.random.SeedSequence(stated.seed, spawn_key=(_PILOT,)))
         horizon = watching.of_clients(fleet, source.draw(rng, 0.0), loop, model, rng)
+        if loop.is_beside:
+            too_short = watching.cycles_note(served, horizon, rate)
     elif traffic.trace is not None:
         horizon = watching.of_trace(model, traffic.trace.duration_s)
     else:
         horizon = watching.by_law(model, served, stated.n_req, least)
+        if sessions:
+            settled_s = max(sessions.settled_s(stream.rate) for stream in served)
+            horizon = replace(horizon, warmup_s=max(horizon.warmup_s, settled_s))
         too_short = too_short_note(model, horizon) or watching.cycles_note(served, horizon, rate)
     if stated.router.name == "semantic" and traffic.trace is None:
         source = Classified(source)
     return Scenario(
-        stated, fleet, profiles, source, loop, horizon, None if loop else rate,
+        stated, fleet, profiles, source, loop, horizon,
+        rate if loop is None or loop.is_beside else None,
         too_short, tuple(notes), traffic.sources,
     )  # fmt: skip
 
@@ -131,7 +148,20 @@ def _clients(
     if stated.think_s:
         seed = np.random.SeedSequence(stated.seed, spawn_key=(_PILOT, 1))
         pauses = np.random.default_rng(seed).exponential(stated.think_s, requests)
-    return source, ClosedLoop(min(stated.concurrency, requests), pauses)
+    is_beside = stated.trace is None and stated.lam is not None
+    return source, ClosedLoop(min(stated.concurrency, requests), pauses, int(is_beside))
+
+
+def _check_prefixes(router: RouterStatement, fleet: Fleet, source: TrafficSource) -> None:
+    """Raise InputError for the prefix router where nothing is shared or kept."""
+    if router.name != "prefix":
+        return
+    shares = isinstance(source, DrawnTraffic) and source.sessions is not None
+    shares |= isinstance(source, RecordedTraffic) and source.traffic.prefix is not None
+    keeps = any(pool.prefix_cache_tokens for pool in fleet.pools)
+    faults = list(prefix_faults(keeps, shares))
+    if faults:
+        raise InputError(faults)
 
 
 def _served(
@@ -193,6 +223,8 @@ def _pool(stated: PoolStatement, profile: CalibratedProfile) -> FleetPool:
         capacity = profile.paged(stated.max_ctx, stated.max_num_seqs)
     else:
         capacity = profile.reserved(stated.max_ctx)
+    if stated.max_batch is not None:
+        capacity = replace(capacity, slots=min(capacity.slots, stated.max_batch))
     return FleetPool(
         stated.id,
         profile.iteration,
@@ -200,6 +232,7 @@ def _pool(stated: PoolStatement, profile: CalibratedProfile) -> FleetPool:
         stated.n_gpus // profile.gpus_per_replica,
         stated.growth,
         stated.queue_limit,
+        stated.prefix_cache_tokens,
         gpus_per_replica=profile.gpus_per_replica,
         power=profile.power,
     )

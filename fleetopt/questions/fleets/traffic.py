@@ -15,6 +15,7 @@ from fleetopt.simulation.fleet_model import Traffic
 from fleetopt.simulation.fleet_results import DrawnTraffic, RecordedTraffic, TrafficSource
 from fleetopt.workload.arrivals import ArrivalProcess
 from fleetopt.workload.lengths import LengthDistribution
+from fleetopt.workload.sessions import Sessions
 from fleetopt.workload.stated import arrival_process
 from fleetopt.workload.traces import Trace, read_trace
 
@@ -109,7 +110,11 @@ def read_traffic(stated: FleetSimulation, beside: Path | None) -> StatedTraffic:
     return StatedTraffic(tuple(streams), None, tuple(sources))
 
 
-def source_of(traffic: StatedTraffic, served: tuple[LengthDistribution, ...]) -> TrafficSource:
+def source_of(
+    traffic: StatedTraffic,
+    served: tuple[LengthDistribution, ...],
+    sessions: Sessions | None = None,
+) -> TrafficSource:
     """What simulations draw from; served: the lengths of each stream as they are sent."""
     if traffic.trace is not None:
         return RecordedTraffic(Traffic.of(traffic.trace))
@@ -118,7 +123,8 @@ def source_of(traffic: StatedTraffic, served: tuple[LengthDistribution, ...]) ->
             (stream.name, stream.arrivals, lengths)
             for stream, lengths in zip(traffic.streams, served, strict=True)
             if stream.arrivals is not None
-        )
+        ),
+        sessions,
     )
 
 

@@ -96,6 +96,7 @@ class TwoPools:
             "max_pools": 2,
             "overlong": "clip",
             "availability": self.availability,
+            "availability_rule": "mean",
             "method": self.method,
             "gammas": list(dict.fromkeys(gammas)),
             "compressible_share": self.p_c,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from fleetopt.errors import InfeasibleError
 from fleetopt.questions.two_pools.asked import TwoPools
@@ -17,16 +17,19 @@ Progress = Callable[[str], None]
 
 
 def accepted(
-    asked: TwoPools, split: Split, requests: int | None = None, progress: Progress | None = None
+    asked: TwoPools,
+    split: Split,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> SimulatedSplit:
     """A split with the pools that the simulator accepts.
 
-    requests: measured requests of a pool and replication; by the longest residence if absent.
+    options: the keys of `VerificationOptions` that are not the default.
     Pools of the published method, and those that miss the SLO by their tables, are simulated
     as they are. Raises InputError.
     """
     b_short, gamma = split.b_short, split.gamma
-    options = {} if requests is None else {"requests": requests}
+    options = dict(options or {})
     everything_below = split.long is None and not asked.is_one_pool(b_short)
     if asked.method == "published" or not split.meets or everything_below:
         sizes = Sizes(asked, asked.split(b_short, [gamma], verification=options))

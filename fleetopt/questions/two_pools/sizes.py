@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,7 @@ class PoolSize:
     what: the requests that it serves. gpu: of its replicas.
     replicas: that must be up. bought: with spare ones.
     p99_ttft_ms: of those that must be up. meets: whether that is within the bound.
-    utilization: of those that must be up, by fleetopt's table, whatever the method: the work
-        of all its requests over what the replicas can do.
+    true_table: fleetopt's table of the pool, whatever the method; made when it is asked for.
     """
 
     what: Served
@@ -39,7 +39,12 @@ class PoolSize:
     bought: int
     p99_ttft_ms: float
     meets: bool
-    utilization: float
+    true_table: Callable[[], PoolTable] = field(repr=False, compare=False)
+
+    @property
+    def utilization(self) -> float:
+        """Of those that must be up: the work of all requests over what the replicas can do."""
+        return self.true_table().utilization(self.replicas)
 
     @property
     def usd_per_hour(self) -> float:
@@ -58,9 +63,16 @@ class PoolSize:
 class Sizes:
     """Sizes of the pools of a problem; what a GPU needs for its tables is summed once."""
 
-    def __init__(self, asked: TwoPools, problem: FleetProblem) -> None:
-        self.case = Case.of(problem)
+    def __init__(self, asked: TwoPools, problem: FleetProblem | Case) -> None:
+        self.case = problem if isinstance(problem, Case) else Case.of(problem)
         self._asked = asked
+        self._known: dict[tuple[Served, str], PoolTable] = {}
+
+    def published(self) -> Sizes:
+        """The sizes of the same pools by the published method."""
+        problem = self.case.problem.model_copy(update={"method": "published"})
+        asked = replace(self._asked, method="published")
+        return Sizes(asked, replace(self.case, problem=problem))
 
     @property
     def points(self) -> Sequence[int]:
@@ -71,22 +83,35 @@ class Sizes:
         """Share of the requests in (lo, hi]."""
         return self.case.lengths.share(lo, hi)
 
+    def at(self, lam: float) -> Sizes:
+        """The same pools at another arrival rate; what was summed is not summed again."""
+        other = copy(self)
+        other.case = replace(self.case, arrival_rate=lam)
+        return other
+
     def split(self, b_short: int, gamma: float = 1.0) -> tuple[PoolSize | None, PoolSize | None]:
         """The pools up to `b_short` and above it; None where there are no requests.
 
         gamma: requests of up to so many times `b_short` are compressed into the lower pool.
         Raises InputError, and InfeasibleError where the published method has no figures.
         """
+        short, long = self.ranges(b_short, gamma)
+        return (
+            self.size(short, self._asked.short) if short else None,
+            self.size(long, self._asked.long) if long else None,
+        )
+
+    def ranges(self, b_short: int, gamma: float = 1.0) -> tuple[Served | None, Served | None]:
+        """What the pools of a split serve; None where there are no requests."""
         first, last = self.points[0], self.points[-1]
         if self._asked.is_one_pool(b_short):
-            return self.size(Served(first, last), self._asked.short), None
+            return Served(first, last), None
         if b_short not in self.points:
-            return None, self.size(Served(first, last), self._asked.long)
+            return None, Served(first, last)
         factor = self._asked.factor(b_short, gamma)
         above = self.case.serves(b_short, last, gamma_lo=factor)
-        long = self.size(above, self._asked.long) if self.case.has_requests(above) else None
         below = self.case.serves(first, b_short, gamma_hi=factor)
-        return self.size(below, self._asked.short), long
+        return below, above if self.case.has_requests(above) else None
 
     def size(self, what: Served, gpu: ProfileSpec) -> PoolSize:
         """The least pool that keeps the bound on these replicas.
@@ -102,6 +127,23 @@ class Sizes:
         """The same pool with a number of replicas that is given."""
         return self._sized(self.table(what, gpu), what, gpu, replicas)
 
+    def _sized(self, table: PoolTable, what: Served, gpu: ProfileSpec, replicas: int) -> PoolSize:
+        rate = self.case.pool_rate(what)
+        p99_ms = 1000.0 * (table.row(replicas).percentile_s("ttft", 99.0) or math.inf)
+        # the published method holds only the wait to the bound, not the TTFT that it reports
+        keeps = table.is_admissible(replicas) and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6)
+        is_true = self._asked.method == "fleetopt"
+        return PoolSize(
+            what=what,
+            gpu=gpu,
+            arrival_rate=rate,
+            replicas=replicas,
+            bought=replicas_to_buy(replicas, self._asked.availability),
+            p99_ttft_ms=p99_ms,
+            meets=keeps,
+            true_table=lambda: table if is_true else self._true_makers[gpu.name](what, rate),
+        )
+
     def table(self, what: Served, gpu: ProfileSpec) -> PoolTable:
         """The table of a pool at its arrival rate.
 
@@ -111,24 +153,14 @@ class Sizes:
         if self.case.capacity(profile, what.hi_tokens).slots < 1:
             text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
             raise InputError.single("gpu", text)
-        return self._makers[profile.name](self._counted(what), self.case.pool_rate(what))
+        return self._table(what, profile.name).at_rate(self.case.pool_rate(what))
 
-    def _sized(self, table: PoolTable, what: Served, gpu: ProfileSpec, replicas: int) -> PoolSize:
-        rate = self.case.pool_rate(what)
-        p99_ms = 1000.0 * (table.row(replicas).percentile_s("ttft", 99.0) or math.inf)
-        # the published method holds only the wait to the bound, not the TTFT that it reports
-        keeps = table.is_admissible(replicas) and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6)
-        true = maker(self._true, self.case.profile(gpu.name))(what, rate)
-        return PoolSize(
-            what=what,
-            gpu=gpu,
-            arrival_rate=rate,
-            replicas=replicas,
-            bought=replicas_to_buy(replicas, self._asked.availability),
-            p99_ttft_ms=p99_ms,
-            meets=keeps,
-            utilization=true.utilization(replicas),
-        )
+    def _table(self, what: Served, gpu: str) -> PoolTable:
+        """The table of a pool at some rate, made once."""
+        if (what, gpu) not in self._known:
+            make = self._makers[gpu]
+            self._known[what, gpu] = make(self._counted(what), self.case.pool_rate(what))
+        return self._known[what, gpu]
 
     def _counted(self, what: Served) -> Served:
         """The requests whose service times the method counts.
@@ -152,11 +184,11 @@ class Sizes:
         return {profile.name: maker(self.case, profile) for profile in self.case.profiles}
 
     @cached_property
-    def _true(self) -> Case:
-        """The case with the tables that count all work."""
-        return replace(
-            self.case, problem=self.case.problem.model_copy(update={"method": "fleetopt"})
-        )
+    def _true_makers(self) -> dict[str, Callable[[Served, float], PoolTable]]:
+        """Makers of the tables that count all work."""
+        problem = self.case.problem.model_copy(update={"method": "fleetopt"})
+        case = replace(self.case, problem=problem)
+        return {profile.name: maker(case, profile) for profile in case.profiles}
 
 
 def _by_utilization(table: PoolTable) -> int:

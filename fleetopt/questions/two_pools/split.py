@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.problem import ProfileSpec
+from fleetopt.problem.profile import HOURS_PER_YEAR
 from fleetopt.questions.two_pools.sizes import PoolSize
 
 if TYPE_CHECKING:

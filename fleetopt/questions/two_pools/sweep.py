@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from numbers import Real
 
 from fleetopt.errors import InfeasibleError, InputError
+from fleetopt.problem import ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.questions.two_pools.sizes import Sizes
 from fleetopt.questions.two_pools.split import SimulatedSplit, Split
-
-GAMMAS = tuple(round(1.0 + 0.1 * step, 1) for step in range(11))
-"""Factors of compression that are swept if none are given, as published: 1.0, 1.1, ..., 2.0."""
+from fleetopt.workload.compression import Served
 
 
 def sweep(asked: TwoPools, b_short: int, gammas: Sequence[float]) -> list[Split]:
     """The pools of each factor by the tables, in the order of the factors. Raises InputError."""
     sizes = Sizes(asked, asked.split(b_short, gammas))
+    return sweep_sizes(sizes, b_short, gammas)
+
+
+def sweep_sizes(sizes: Sizes, b_short: int, gammas: Sequence[float]) -> list[Split]:
+    """The same of sizes that are there already."""
     return [sized(sizes, b_short, gamma) for gamma in gammas]
 
 
@@ -33,6 +38,12 @@ def sized(sizes: Sizes, b_short: int, gamma: float) -> Split:
         return Split(b_short, gamma, *sizes.split(b_short, gamma))
     except InfeasibleError as error:
         return Split(b_short, gamma, None, None, str(error))
+
+
+def one_pool(sizes: Sizes, gpu: ProfileSpec) -> Split:
+    """All requests in one pool of a GPU. Raises InputError if it cannot hold the context."""
+    last = sizes.points[-1]
+    return Split(last, 1.0, sizes.size(Served(0, last), gpu), None)
 
 
 def worth_simulating(splits: Iterable[Split]) -> list[Split]:
@@ -51,6 +62,16 @@ def best_simulated(splits: Sequence[SimulatedSplit]) -> SimulatedSplit | None:
     """The cheapest that the simulator accepts; else the first; None of none."""
     meeting = [split for split in splits if split.meets] or splits[:1]
     return min(meeting, key=lambda split: split.usd_per_hour, default=None)
+
+
+def factors_to(largest: float) -> tuple[float, ...]:
+    """Factors of compression from 1 by steps of 0.1, the largest among them."""
+    steps = math.ceil(10.0 * (largest - 1.0) - 1e-9)
+    return (*(round(1.0 + 0.1 * step, 1) for step in range(steps)), largest)
+
+
+GAMMAS = factors_to(2.0)
+"""Factors of compression that are swept if none are given, as published: 1.0, 1.1, ..., 2.0."""
 
 
 def checked_gammas(gammas: Sequence[float] | None) -> tuple[float, ...]:

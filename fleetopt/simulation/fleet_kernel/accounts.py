@@ -9,9 +9,6 @@ from fleetopt.simulation.fleet_kernel.kv import blocks_gained
 from fleetopt.simulation.fleet_state import BINS, LEAST_EXPONENT, OCTAVES
 from fleetopt.simulation.kernel import _compiled, _inlined
 
-_LEAST_MARKS = 16
-"""Checkpoints before a backlog can prove that it diverges."""
-
 
 @_compiled
 def token_bin(seconds: float) -> int:
@@ -74,14 +71,14 @@ def read(pools: Any, replicas: Any, series: Any, mark: int) -> None:
 
 
 @_compiled
-def diverges(series: Any, checkpoint_s: Any, mark: int, stop_s: float) -> bool:
+def diverges(series: Any, checkpoint_s: Any, mark: int, least_marks: int, stop_s: float) -> bool:
     """Whether a growing backlog could not drain in the time left even without arrivals.
 
     Its pool would have to serve faster than it did since the run's middle checkpoint. A pool
     that has not served a batch since then, as after a cold start or while all its replicas
     are down, says nothing yet.
     """
-    if mark + 1 < _LEAST_MARKS:
+    if mark + 1 < least_marks:
         return False
     half = mark // 2
     span = checkpoint_s[mark] - checkpoint_s[half]

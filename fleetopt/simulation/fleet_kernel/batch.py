@@ -204,6 +204,7 @@ def end_decodes(
             node = request.prefix * replicas.size + r
             keep_prefix(pool, replica, nodes, node, total)
         run.open_measured -= request.arrival_s < measure_end_s
+        run.served += request.client
         left += 1
     pool.active -= left
     pool.completed += left

@@ -9,7 +9,7 @@ from fleetopt.simulation.fleet_kernel.batch import admit, begin_epoch, next_even
 from fleetopt.simulation.fleet_kernel.kv import blocks, hit_tokens
 from fleetopt.simulation.fleet_kernel.queue import hold, insert_waiting, plan_admission
 from fleetopt.simulation.fleet_records import Rule, Status
-from fleetopt.simulation.kernel import _compiled, _heap_push, _inlined, _tree_set
+from fleetopt.simulation.kernel import _compiled, _heap_pop, _heap_push, _inlined, _tree_set
 from fleetopt.simulation.state import NEVER
 
 _INF = math.inf
@@ -159,6 +159,28 @@ def client_sends(clients: Any, run: Any, think_s: Any, now: float) -> None:
 
 
 @_compiled
+def next_of_both(clients: Any, open_s: Any, run: Any) -> float:
+    """When the next request comes, from a client or beside them."""
+    at = _INF
+    if run.clients > 0:
+        at = clients[0]
+    if run.opened < open_s.size:
+        at = min(at, open_s[run.opened])
+    return at
+
+
+@_compiled
+def take_next(clients: Any, open_s: Any, run: Any, now: float) -> int:
+    """Take the arrival that comes now; whether a client sends it. Open ones go first."""
+    if run.opened < open_s.size and open_s[run.opened] == now:
+        run.opened += 1
+        return 0
+    _heap_pop(clients, 0, run.clients)
+    run.clients -= 1
+    return 1
+
+
+@_compiled
 def reject(
     requests: Any,
     run: Any,
@@ -172,7 +194,7 @@ def reject(
     """Turn request q away."""
     requests[q].status = status
     run.open_measured -= requests[q].arrival_s < end_s
-    if clients.size > 0:
+    if requests[q].client == 1:
         client_sends(clients, run, think_s, now)
 
 

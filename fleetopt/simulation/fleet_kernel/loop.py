@@ -15,7 +15,14 @@ from fleetopt.simulation.fleet_kernel.batch import (
     next_event,
     next_iteration,
 )
-from fleetopt.simulation.fleet_kernel.dispatch import client_sends, count, reject, send
+from fleetopt.simulation.fleet_kernel.dispatch import (
+    client_sends,
+    count,
+    next_of_both,
+    reject,
+    send,
+    take_next,
+)
 from fleetopt.simulation.fleet_kernel.faults import fail, repair
 from fleetopt.simulation.fleet_kernel.queue import (
     admit_waiting,
@@ -33,7 +40,7 @@ from fleetopt.simulation.fleet_records import (
     Stop,
 )
 from fleetopt.simulation.fleet_state import fleet_trajectory, new_fleet
-from fleetopt.simulation.kernel import _compiled, _heap_pop, _inlined, _tree_least, _tree_set
+from fleetopt.simulation.kernel import _compiled, _inlined, _tree_least, _tree_set
 
 _INF = math.inf
 _UNFINISHED = int(Status.UNFINISHED)
@@ -78,9 +85,9 @@ def iterate(
     _tree_set(times, r, begin_epoch(pool, replica, requests, heap, phases, i, now))
     if left > 0:
         count(counts, pool, r, -left)
-        if clients.size > 0:
-            for _ in range(left):
-                client_sends(clients, run, think_s, now)
+        while run.served > 0:
+            run.served -= 1
+            client_sends(clients, run, think_s, now)
 
 
 @_compiled
@@ -133,6 +140,7 @@ def _run(
     timeout_s: float,
     most_events: int,
     stop_early: int,
+    least_marks: int,
     pools: Any,
     replicas: Any,
     requests: Any,
@@ -144,6 +152,7 @@ def _run(
     choices: Any,
     clients: Any,
     think_s: Any,
+    open_s: Any,
     faults: Any,
     histogram: Any,
     tokens: Any,
@@ -159,8 +168,8 @@ def _run(
         if run.arrived < size:
             if clients.size == 0:
                 arrival_s = requests[run.arrived].arrival_s
-            elif run.clients > 0:
-                arrival_s = clients[0]
+            else:
+                arrival_s = next_of_both(clients, open_s, run)
         if run.open_measured == 0 and arrival_s >= window.measure_end_s:
             break
         now = times[1]
@@ -181,7 +190,9 @@ def _run(
             break
         while run.seen < checkpoint_s.size and checkpoint_s[run.seen] <= now:
             read(pools, replicas, series, run.seen)
-            if stop_early == 1 and diverges(series, checkpoint_s, run.seen, window.stop_s):
+            if stop_early == 1 and diverges(
+                series, checkpoint_s, run.seen, least_marks, window.stop_s
+            ):
                 run.stop = _DIVERGED
                 now = checkpoint_s[run.seen]
                 run.seen += 1
@@ -251,8 +262,7 @@ def _run(
             run.arrived += 1
             if clients.size > 0:
                 requests[q].arrival_s = now
-                _heap_pop(clients, 0, run.clients)
-                run.clients -= 1
+                requests[q].client = take_next(clients, open_s, run, now)
             run.open_measured += now < window.measure_end_s
             status = send(
                 pools,
@@ -295,6 +305,7 @@ def run_fleet(
         float(limits.timeout_s),
         int(limits.events),
         int(limits.stop_early),
+        int(limits.least_marks),
         *state,
     )
     return fleet_trajectory(state)

@@ -8,7 +8,7 @@ from typing import Any
 
 from fleetopt.errors import Fault, InputError, near
 
-FIELDS = ("time", "prompt", "output", "model", "category")
+FIELDS = ("time", "prompt", "output", "model", "category", "session", "prefix")
 """What a request has, in fleetopt's words."""
 
 
@@ -18,6 +18,7 @@ class Columns:
 
     unit, places: what a request is in the file, such as 'line', and its number.
     times: None if the file has none. is_ordered: whether times have to ascend.
+    session: what a request belongs to, empty for none; prefix: the tokens that it shares there.
     names: the file's name of each field. broken: requests that cannot be read, and why.
     """
 
@@ -29,6 +30,8 @@ class Columns:
     output: Sequence[Any]
     model: list[str] | None = None
     category: list[str] | None = None
+    session: list[str] | None = None
+    prefix: Sequence[Any] | None = None
     is_ordered: bool = True
     broken: Mapping[int, str] = field(default_factory=dict)
 

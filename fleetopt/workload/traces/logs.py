@@ -24,6 +24,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "model": ("selected_model", "model"),
     "category": ("category",),
+    "session": ("session_id", "session", "conversation_id"),
+    "prefix": ("prefix_tokens", "shared_prefix_tokens"),
 }
 """Names by which a field is known, the first one found being taken."""
 
@@ -88,6 +90,9 @@ def _names(known: Sequence[str], path: Path, columns: Mapping[str, str]) -> dict
         elif field in ("prompt", "output"):
             text = f"no column for {field} tokens; known names: {', '.join(usual)}"
             faults.append(Fault(str(path), text, f"name it: --columns {field}=NAME"))
+    if "prefix" in columns and "session" not in names:
+        text = "shared prefixes need a column that says with whom they are shared"
+        faults.append(Fault(str(path), text, "name it: --columns session=NAME"))
     if faults:
         raise InputError(faults)
     return names
@@ -109,6 +114,8 @@ def _columns(
         values["output"],
         _texts(values.get("model")),
         _texts(values.get("category")),
+        _texts(values.get("session")),
+        values.get("prefix") if "session" in names else None,
         broken=broken,
     )
 

@@ -44,7 +44,7 @@ def read_trace(
 
     format: one of FORMATS; told from the content if absent.
     columns: the file's own names, such as {"prompt": "tokens_in"}, for the fields time,
-        prompt, output, model and category.
+        prompt, output, model, category, session and prefix.
     skip_bad_lines: leave bad lines out, and count them in the trace's `files`.
     Raises InputError with the number of every bad line (the first ten described), if no
     format fits, and if no request is left.
@@ -54,12 +54,13 @@ def read_trace(
     found = FORMATS[kind](text, source.path, columns or {})
     times, unix_s = seconds(found.times) if found.times is not None else (None, None)
     prompt, output = numbers(found.prompt), numbers(found.output)
+    prefix = numbers(found.prefix) if found.prefix is not None else None
     order = np.arange(len(found))
     if times is not None and not found.is_ordered:
         order = np.argsort(times, kind="stable")
-    kept, bad = _good(found, times, prompt, output)
+    kept, bad = _good(found, times, prompt, output, prefix)
     if bad.any() and not skip_bad_lines:
-        raise InputError(list(_faults(found, source.path, times, prompt, output, bad)))
+        raise InputError(list(_faults(found, source.path, times, prompt, output, prefix, bad)))
     if not kept.any():
         raise InputError.single(str(source.path), "no request is in it")
     taken = order[kept[order]]
@@ -67,6 +68,9 @@ def read_trace(
     start = float(arrival[0]) if arrival.size else 0.0
     model, model_names = _codes(found.model, taken)
     category, category_names = _codes(found.category, taken)
+    session, session_names = _codes(found.session, taken)
+    if session is not None and "" in session_names:
+        session = np.where(session == session_names.index(""), -1, session)
     return Trace(
         arrival - start,
         prompt[taken].astype(np.int64),
@@ -75,6 +79,8 @@ def read_trace(
         model_names,
         category,
         category_names,
+        session,
+        None if prefix is None else prefix[taken].astype(np.int64),
         None if unix_s is None else unix_s + start,
         (TraceFile(source, kind, int(taken.size), int(bad.sum())),),
     )
@@ -102,10 +108,12 @@ def _recognized(text: str, path: Path) -> str:
 
 
 def _good(
-    found: Columns, times: Floats | None, prompt: Floats, output: Floats
+    found: Columns, times: Floats | None, prompt: Floats, output: Floats, prefix: Floats | None
 ) -> tuple[Mask, Mask]:
     """Which requests are good, and which are bad."""
     good = _is_count(prompt) & _is_count(output)
+    if prefix is not None:
+        good &= _is_count(prefix, least=0)
     if found.broken:
         good[list(found.broken)] = False
     if times is not None:
@@ -121,9 +129,9 @@ def _latest_before(times: Floats, good: Mask) -> Floats:
     return np.concatenate(([-np.inf], latest[:-1]))
 
 
-def _is_count(values: Floats) -> Mask:
+def _is_count(values: Floats, least: int = 1) -> Mask:
     with np.errstate(invalid="ignore"):
-        whole: Mask = (values >= 1) & (values <= MAX_TOKENS) & (np.floor(values) == values)
+        whole: Mask = (values >= least) & (values <= MAX_TOKENS) & (np.floor(values) == values)
     return whole
 
 
@@ -133,6 +141,7 @@ def _faults(
     times: Floats | None,
     prompt: Floats,
     output: Floats,
+    prefix: Floats | None,
     bad: Mask,
 ) -> Iterator[Fault]:
     """The first bad lines, each with all that is wrong with it, and how many more there are."""
@@ -140,7 +149,9 @@ def _faults(
     latest = _latest_before(times, ~bad) if times is not None else None
     for i in indices[:MOST_SHOWN]:
         place = f"{path}, {found.unit} {found.places[i]}"
-        yield Fault(place, "; ".join(_reasons(found, int(i), times, latest, prompt, output)))
+        yield Fault(
+            place, "; ".join(_reasons(found, int(i), times, latest, prompt, output, prefix))
+        )
     more = indices.size - MOST_SHOWN
     hint = "--skip-bad-lines leaves bad lines out and counts them"
     if more > 0:
@@ -157,6 +168,7 @@ def _reasons(
     latest: Floats | None,
     prompt: Floats,
     output: Floats,
+    prefix: Floats | None,
 ) -> Iterator[str]:
     if i in found.broken:
         yield found.broken[i]
@@ -176,6 +188,9 @@ def _reasons(
         if not _is_count(values[i : i + 1])[0]:
             text = f"expected a whole number in [1, {MAX_TOKENS}], got {stated[i]!r:.60}"
             yield f"{found.names[field]}: {text}"
+    if prefix is not None and found.prefix and not _is_count(prefix[i : i + 1], least=0)[0]:
+        text = f"expected a whole number in [0, {MAX_TOKENS}], got {found.prefix[i]!r:.60}"
+        yield f"{found.names['prefix']}: {text}"
 
 
 def _codes(values: list[str] | None, taken: Ints) -> tuple[Ints | None, tuple[str, ...]]:

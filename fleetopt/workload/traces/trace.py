@@ -12,6 +12,7 @@ from fleetopt.catalog import SourceFile
 from fleetopt.errors import InputError
 from fleetopt.workload.arrivals import Floats
 from fleetopt.workload.lengths import Ints
+from fleetopt.workload.sessions import history_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Trace:
     arrival_s: float64, ascending from 0; empty if the source states no times.
     prompt_tokens, output_tokens: int64, at least 1.
     model, category: codes into model_names and category_names, int64; None if not stated.
+    session: codes of what requests belong to, int64, -1 for none; None if not stated.
+    prefix_tokens: first tokens of a prompt that its session has said before; None if not stated.
     unix_s: Unix time of the first arrival; None if the source does not tell it.
     files: where the requests come from.
     """
@@ -45,6 +48,8 @@ class Trace:
     model_names: tuple[str, ...] = ()
     category: Ints | None = None
     category_names: tuple[str, ...] = ()
+    session: Ints | None = None
+    prefix_tokens: Ints | None = None
     unix_s: float | None = None
     files: tuple[TraceFile, ...] = ()
 
@@ -60,6 +65,15 @@ class Trace:
     def total_tokens(self) -> Ints:
         """Prompt and output tokens of each request."""
         return self.prompt_tokens + self.output_tokens
+
+    @property
+    def shared_tokens(self) -> Ints | None:
+        """Tokens of each prompt that its session has said before: as stated, else the prompt
+        and output of the request before it there; None without sessions.
+        """
+        if self.session is None or self.prefix_tokens is not None:
+            return self.prefix_tokens
+        return history_tokens(self.session, self.prompt_tokens, self.output_tokens)
 
     @property
     def duration_s(self) -> float:
@@ -130,10 +144,19 @@ class Trace:
         times = self.arrival_s[index] + np.where(is_first, 0.0, rng.random(index.size) * spread_s)
         times = np.where(is_first, times, times % max(self.duration_s, 1e-9))
         order = np.argsort(times, kind="stable")
-        return self._taken(index[order], times[order])
+        copies_before = np.arange(index.size) - np.searchsorted(index, index)
+        return self._taken(index[order], times[order], copies_before[order])
 
-    def _taken(self, index: NDArray[np.integer], times: Floats) -> Trace:
-        """The requests at these places with these ascending times."""
+    def _taken(
+        self, index: NDArray[np.integer], times: Floats, copy: NDArray[np.integer] | int = 0
+    ) -> Trace:
+        """The requests at these places with these ascending times.
+
+        copy: which copy of the request each is; copies have sessions of their own.
+        """
+        session = None if self.session is None else self.session[index]
+        if session is not None:
+            session = np.where(session < 0, -1, session + copy * (session.max(initial=0) + 1))
         return Trace(
             times - times[0],
             self.prompt_tokens[index],
@@ -142,6 +165,8 @@ class Trace:
             self.model_names,
             None if self.category is None else self.category[index],
             self.category_names,
+            session,
+            None if self.prefix_tokens is None else self.prefix_tokens[index],
             None if self.unix_s is None else self.unix_s + float(times[0]),
             self.files,
         )
@@ -180,9 +205,27 @@ def merged(traces: Sequence[Trace]) -> Trace:
         model_names,
         None if category is None else category[order],
         category_names,
+        *_merged_sessions(traces, order),
         traces[0].unix_s,
         tuple(file for trace in traces for file in trace.files),
     )
+
+
+def _merged_sessions(
+    traces: Sequence[Trace], order: NDArray[np.integer] | slice
+) -> tuple[Ints | None, Ints | None]:
+    """Sessions and shared tokens over all parts: no two parts share a session."""
+    if all(trace.session is None for trace in traces):
+        return None, None
+    sessions, shared, begun = [], [], 0
+    for trace in traces:
+        mine, said = trace.session, trace.shared_tokens
+        if mine is None or said is None:
+            mine, said = np.full(len(trace), -1), np.zeros(len(trace), dtype=np.int64)
+        sessions.append(np.where(mine < 0, -1, mine + begun))
+        shared.append(said)
+        begun += int(mine.max(initial=-1)) + 1
+    return np.concatenate(sessions)[order], np.concatenate(shared)[order]
 
 
 def coded(names: Sequence[str]) -> tuple[Ints, tuple[str, ...]]:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from fleetopt import FleetProblem, solve
-from fleetopt.errors import InputError
 from fleetopt.problem import FleetSimulation, RouterStatement
 from fleetopt.questions.fleets import plan_statement, scenario_of, simulate, simulate_scenario
 from fleetopt.questions.fleets.simulating import first_outcome
@@ -45,11 +44,30 @@ def test_figures_are_those_of_the_records() -> None:
 
 def test_clients_keep_littles_law() -> None:
     """Clients = throughput times (mean E2E + pause)."""
-    scenario = scenario_of(stated(concurrency=40, think_s=2.0, n_req=4000, replications=1))
+    keys = {"concurrency": 40, "think_s": 2.0, "n_req": 4000, "replications": 1}
+    scenario = scenario_of(stated(lam=None, **keys))
     simulation = simulate_scenario(scenario)
     seen = records(first_outcome(scenario))
     cycle_s = float(np.mean(seen["e2e_s"][seen["measured"]])) + 2.0
     throughput = simulation.fleet.arrivals / simulation.runs[0].measured_s
+    assert throughput * cycle_s == pytest.approx(40, rel=0.05)
+
+
+def test_clients_beside_arrivals() -> None:
+    """Each keeps its own law: clients Little's, open arrivals their rate."""
+    keys = {"concurrency": 40, "think_s": 2.0, "n_req": 8000, "replications": 2}
+    scenario = scenario_of(stated(lam=10.0, **keys))
+    simulation = simulate_scenario(scenario)
+    open_ones, clients = simulation.classes
+    assert (open_ones.name, clients.name) == ("arrivals", "clients")
+    assert open_ones.arrivals + clients.arrivals == simulation.fleet.arrivals
+    measured_s = sum(run.measured_s for run in simulation.runs)
+    spread = 5 * (10.0 * measured_s) ** 0.5
+    assert open_ones.arrivals == pytest.approx(10.0 * measured_s, abs=spread)
+    seen = records(first_outcome(scenario))
+    mine = seen["measured"] & seen["client"]
+    cycle_s = float(np.mean(seen["e2e_s"][mine])) + 2.0
+    throughput = mine.sum() / simulation.runs[0].measured_s
     assert throughput * cycle_s == pytest.approx(40, rel=0.05)
 
 
@@ -101,18 +119,15 @@ def test_all_routers_meet_the_same_requests() -> None:
             np.testing.assert_array_equal(seen[column], arrivals[0][column])
 
 
-def test_a_plan_that_compresses_above_its_shortest_pool_is_refused() -> None:
-    from dataclasses import replace
-
-    problem = FleetProblem.model_validate({"cdf": "azure", "arrival_rate": 20, "gpus": ["h100"],
-        "thresholds": [2048, 4096], "verification": {"enabled": False}})  # fmt: skip
-    plan = solve(problem)
-    assert plan_statement(plan).router.name == "length"
-    first, second, *rest = plan.fleet.pools
-    pools = (first, replace(second, compression=1.5), *rest)
-    fleet = replace(plan.fleet, pools=pools)
-    with pytest.raises(InputError, match="compresses between its longer pools"):
-        plan_statement(replace(plan, fleet=fleet))
+def test_a_plan_that_compresses_at_several_splits_simulates_as_it_was_verified() -> None:
+    """Both splits move requests; the intervals of `verify` and of the simulation meet."""
+    plan = solve(FleetProblem.model_validate({"cdf": "azure", "arrival_rate": 60, "gpus": ["h100"],
+        "thresholds": [1024, 4096], "max_pools": 3, "max_context": 8192, "gammas": [2.0],
+        "verification": {"replications": 4}}))  # fmt: skip
+    assert [pool.compression for pool in plan.fleet.pools] == [2.0, 2.0, 1.0]
+    router = plan_statement(plan).router
+    assert (router.thresholds, router.gammas) == ((1024, 4096), (2.0, 2.0))
+    assert_as_verified(plan)
 
 
 def test_compressing_plans_route_as_they_were_designed() -> None:
@@ -148,7 +163,8 @@ def test_a_trace_beyond_every_context_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["length", "length:thresholds=4096", "compress:gamma=1.2,success=0.9,never=code/rag",
+    ["compress:thresholds=2048/4096,gammas=1.5/1.25", "length", "length:thresholds=4096",
+     "compress:gamma=1.2,success=0.9,never=code/rag",
      "random:by_replicas=True", "fewest", "spillover:pressure=0.5", "model:fallback=long"],
 )  # fmt: skip
 def test_routers_as_text_and_back(text: str) -> None:

@@ -1,0 +1,128 @@
+"""`fleetopt profile`: what a GPU does with a model, from first principles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from fleetopt.cli import engine_options, options
+
+
+@click.group(name="profile")
+def command() -> None:
+    """Derive profiles from data sheets and model files."""
+
+
+@command.command(name="show")
+@engine_options.model
+@click.option("--gpu", required=True, metavar="NAME", help="A GPU of the catalogue.")
+@engine_options.parallel
+@engine_options.numbers
+@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, metavar="N",
+              help="Sequences of the decode iteration that is shown.")  # fmt: skip
+@click.option("--plot", metavar="IMAGE", help="Draw it too, as PNG or SVG by the file's name.")
+@engine_options.catalogues
+@options.output
+def show(
+    model: str, gpu: str, batch: int, plot: str | None, catalogues: tuple[str, ...],
+    form: str, output: str | None, **engine: Any,
+) -> None:  # fmt: skip
+    """Show how a profile comes about, step by step.
+
+    Memory of each GPU, every step of a decode and of a prefill iteration with its arithmetic
+    intensity and the roof that binds, and the coefficients that tables and simulator take.
+    """
+    from fleetopt.catalog import read_llm, read_machines
+    from fleetopt.cli.output import write_answer
+    from fleetopt.performance.roofline import RooflineProfile
+    from fleetopt.questions.profiles import derivation
+    from fleetopt.report import profile as report
+    from fleetopt.report.export import check_writable
+
+    for path in (output, plot):
+        if path is not None:
+            check_writable(path)
+    if plot is not None:
+        from fleetopt.report.figures import check_plot
+
+        check_plot(plot)
+    with engine_options.in_options():
+        machines = read_machines(*catalogues)
+        config = engine_options.engine_of(engine)
+        made = RooflineProfile.of(
+            read_llm(model, machines), machines.gpu(gpu, "gpu"), config
+        )  # fmt: skip
+    found = derivation(made, batch)
+    if plot is not None:
+        from fleetopt.report.export import write_whole
+        from fleetopt.report.figures_profile import profile_figure
+
+        write_whole(plot, profile_figure(found, plot.lower().rsplit(".", 1)[1]))
+    write_answer(
+        form,
+        output,
+        table=lambda width: report.derivation_report(found, width),
+        data=lambda: report.derivation_to_dict(found),
+        rows=lambda: report.step_rows(found),
+    )
+
+
+@command.command(name="fits")
+@engine_options.model
+@click.option("--gpus", metavar="NAMES", help="GPUs, separated by commas; all if absent.")
+@click.option("--tp", "ways", default="1,2,4,8", show_default=True, metavar="NUMBERS",
+              help="Tensor parallelism to try, separated by commas.")  # fmt: skip
+@engine_options.numbers
+@engine_options.catalogues
+@options.output
+def fits(
+    model: str, gpus: str | None, ways: str, catalogues: tuple[str, ...],
+    form: str, output: str | None, **engine: Any,
+) -> None:  # fmt: skip
+    """Show on which GPUs a model fits, and how many sequences of a context it then holds."""
+    from fleetopt.catalog import read_llm, read_machines
+    from fleetopt.cli.output import write_answer
+    from fleetopt.questions.profiles import fits as tried
+    from fleetopt.report import fits as report
+    from fleetopt.report.export import check_writable
+
+    if output is not None:
+        check_writable(output)
+    with engine_options.in_options():
+        machines = read_machines(*catalogues)
+        names = list(machines.gpus) if gpus is None else [name.strip() for name in gpus.split(",")]
+        engines = [
+            engine_options.engine_of({**engine, "tp": way.strip()}) for way in ways.split(",")
+        ]
+        llm = read_llm(model, machines)
+        found = tried(llm, [machines.gpu(name, "--gpus") for name in names], engines)
+    write_answer(
+        form,
+        output,
+        table=lambda width: report.fits_report(llm, found, width),
+        data=lambda: report.fits_to_dict(llm, found),
+        rows=lambda: report.fit_rows(found),
+    )
+
+
+@command.command(name="import-hf")
+@click.argument("config", metavar="CONFIG.json")
+@click.option("--name", metavar="NAME", help="Name of the model; that of the folder if absent.")
+@click.option("-o", "--output", metavar="FILE", help="Write the catalogue here.")
+def import_hf(config: str, name: str | None, output: str | None) -> None:
+    """Make a catalogue of one model from its config.json on Hugging Face.
+
+    Dense models and models with experts, grouped-query and latent attention, sliding windows
+    and tied embeddings. Give the catalogue to the other commands as --catalog, or as --model.
+    """
+    from fleetopt.catalog import find_file, read_config
+    from fleetopt.cli.output import write_text
+    from fleetopt.report.export import check_writable, to_json
+    from fleetopt.report.profile import imported_line, llm_catalogue
+
+    if output is not None:
+        check_writable(output)
+    llm, _ = read_config(find_file(config), name)
+    write_text(to_json(llm_catalogue(llm)), output)
+    click.echo(imported_line(llm), err=True)

@@ -1,0 +1,1 @@
+"""What fleets draw: tokens per watt, and how much power can be shed."""

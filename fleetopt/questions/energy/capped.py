@@ -1,0 +1,175 @@
+"""A pool whose batches are capped: its tables, its draw, and its steady state by simulation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from fleetopt.case import Case
+from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.plan import Interval
+from fleetopt.problem import PoolStatement
+from fleetopt.questions.energy.pools import keeps_slo, power_of, table_of
+from fleetopt.questions.energy.runs import Runs
+from fleetopt.questions.energy.simulated import kilowatts, p99_ttft_ms
+from fleetopt.questions.energy.simulated import scenario as scenario_on
+from fleetopt.questions.energy.tokens_per_watt import everything
+from fleetopt.questions.fleets.answer import Standing, answer_of
+from fleetopt.questions.fleets.simulating import runs_of, workers
+from fleetopt.queueing.energy import mean_watts
+from fleetopt.queueing.feasibility import OccupancyTable
+from fleetopt.queueing.published import PublishedTable
+from fleetopt.queueing.table import Row
+from fleetopt.simulation.pool import PoolModel
+from fleetopt.verification.verdicts import SHORTEST_RESIDENCES
+from fleetopt.workload.arrivals import Poisson
+
+_VERDICTS: dict[Standing, bool | None] = {"pass": True, "fail": False, "unstable": False}
+
+
+@dataclass(frozen=True)
+class SimulatedLevel:
+    """What the simulator says of a fleet under a cap, with 95 % intervals.
+
+    p99_ttft_ms: nothing where the fleet is unstable. backlog_per_s: growth of its waiting line.
+    attained: share of the requests within the first bound.
+    too_short: why the runs say nothing of the steady state; empty if they do.
+    """
+
+    p99_ttft_ms: Interval
+    attained: Interval
+    kilowatts: Interval
+    backlog_per_s: Interval
+    standing: Standing
+    too_short: str
+
+    @property
+    def slo_met(self) -> bool | None:
+        """Whether the SLO is kept; None where the runs leave it open."""
+        return _VERDICTS.get(self.standing)
+
+
+@dataclass(frozen=True)
+class CappedPool:
+    """Replicas of one profile for all requests of a case, under caps on their batches.
+
+    free, published: tables without a cap, by fleetopt and by the published formulas.
+    """
+
+    case: Case
+    profile: CalibratedProfile
+    replicas: int
+    free: OccupancyTable
+    published: PublishedTable
+
+    @classmethod
+    def of(cls, case: Case, profile: CalibratedProfile, replicas: int) -> CappedPool:
+        """The pool for all requests. Raises InputError if no slot holds the longest."""
+        tables = {}
+        for method in ("fleetopt", "published"):
+            problem = case.problem.model_copy(update={"method": method})
+            by_method = replace(case, problem=problem)
+            tables[method] = table_of(by_method, everything(case), profile)
+        free, published = tables["fleetopt"], tables["published"]
+        assert isinstance(free, OccupancyTable)
+        assert isinstance(published, PublishedTable)
+        return cls(case, profile, replicas, free, published)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all replicas."""
+        return self.replicas * self.profile.gpus_per_replica
+
+    @property
+    def slots(self) -> int:
+        """Sequences in a replica's batch without a cap."""
+        return self.free.slots
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the case asks for the published formulas."""
+        return self.case.problem.method == "published"
+
+    def row(self, cap: int) -> Row:
+        """The pool's row under a cap, by the case's method."""
+        table = self._published_under(cap) if self.is_published else self._under(cap)
+        return table.row(self.replicas)
+
+    def meets(self, cap: int) -> bool:
+        """Whether the pool keeps the SLO by the case's method; overloaded it does not."""
+        return keeps_slo(self.row(cap), self.case.problem.slo)
+
+    def drawn_w(self, cap: int) -> float:
+        """Mean draw of a GPU at the occupancy of fleetopt's table."""
+        return mean_watts(self._under(cap).occupancy(self.replicas), power_of(self.profile))
+
+    def most_per_s(self, cap: int) -> float:
+        """Requests per second that the pool serves with every slot busy."""
+        return self.free.arrival_rate / self._under(cap).utilization(self.replicas)
+
+    def published_p99_ttft_ms(self, cap: int) -> float:
+        """What the published formulas report for the pool with so many slots."""
+        row = self._published_under(cap).row(self.replicas)
+        return 1000.0 * (row.wait_s(99.0) + row.prefill_s)
+
+    def statement(self, cap: int) -> PoolStatement:
+        """The pool as the simulator takes it."""
+        problem = self.case.problem
+        return PoolStatement(
+            id="pool-1",
+            gpu=self.profile.name,
+            n_gpus=self.gpus,
+            max_ctx=self.case.breakpoints[-1],
+            admission=problem.admission,
+            max_num_seqs=problem.max_num_seqs,
+            max_batch=cap,
+        )
+
+    def requests_at_least(self, cap: int, requests: int | None) -> int | None:
+        """So many requests, or more where the longest residence needs it; None leaves it open."""
+        if requests is None:
+            return None
+        capacity = self._under(cap).capacity
+        lengths, rate = self.case.lengths, self.case.arrival_rate
+        model = PoolModel(self.profile.iteration, capacity, self.replicas, lengths, Poisson(rate))
+        least_s = SHORTEST_RESIDENCES * model.longest_residence_s()
+        return max(requests, math.ceil(least_s * rate * (1.0 + 1e-9)))
+
+    def _under(self, cap: int) -> OccupancyTable:
+        capacity = self.free.capacity
+        return self.free.with_capacity(replace(capacity, slots=min(cap, capacity.slots)))
+
+    def _published_under(self, cap: int) -> PublishedTable:
+        capacity = self.published.capacity
+        return self.published.with_capacity(replace(capacity, slots=min(cap, capacity.slots)))
+
+
+def simulated_levels(
+    pool: CappedPool,
+    caps: Sequence[int],
+    runs: Runs,
+    progress: Callable[[str], None] | None = None,
+) -> dict[int, SimulatedLevel]:
+    """The pool under each cap, each watched at least as long as its longest requests need.
+
+    Raises InputError.
+    """
+    found = {}
+    with workers(None, progress) as running:
+        for cap in caps:
+            if progress is not None:
+                progress(f"simulating batches of at most {cap}")
+            watched = replace(runs, requests=pool.requests_at_least(cap, runs.requests))
+            scenario = scenario_on(pool.case, [pool.statement(cap)], watched)
+            seen = runs_of(scenario, running, runs.replications)
+            answer = answer_of(scenario, seen)
+            found[cap] = SimulatedLevel(
+                p99_ttft_ms=p99_ttft_ms(answer.fleet.latency_ms),
+                attained=answer.fleet.attained[0],
+                kilowatts=kilowatts(seen),
+                backlog_per_s=answer.backlog_per_s,
+                standing=answer.standing,
+                too_short=scenario.too_short,
+            )
+    return found

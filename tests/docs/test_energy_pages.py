@@ -1,0 +1,83 @@
+"""The pages on energy: their examples run, and what was recorded is still the answer."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fleetopt.cli.main import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+
+import record  # noqa: E402
+
+BLOCK = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```\n", flags=re.M | re.S)
+
+
+def said(*words: str) -> str:
+    done = CliRunner(env={"COLUMNS": record.WIDTH}).invoke(cli, [*words])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def tables(report: str) -> list[str]:
+    """Everything but the answer's first lines and what was simulated."""
+    parts = report.split("\n\n")[1:]
+    return [part for part in parts if not part.startswith("Simulated")]
+
+
+@pytest.mark.parametrize("page", ["energy.md", "grid.md"])
+def test_examples_print_what_the_pages_show(page: str) -> None:
+    blocks = BLOCK.findall((ROOT / "docs" / page).read_text())
+    assert blocks
+    for code, shown in blocks:
+        printed = StringIO()
+        with redirect_stdout(printed):
+            exec(code, {})
+        assert printed.getvalue() == shown
+
+
+@pytest.mark.parametrize("name", record.TOKENS)
+def test_recorded_tokens_per_watt_are_the_answer(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    recorded = (record.MEASURED / f"tokens_{name}.txt").read_text()
+    assert said("tok-per-watt", *record.TOKENS[name].split()) == recorded
+
+
+@pytest.mark.parametrize(
+    ("command", "stated", "drop", "file"),
+    [
+        ("tok-per-watt", record.SPLIT, "--simulate", "split_energy.txt"),
+        ("grid-flex", record.GRID, "--verify-des 15000", "grid_flex.txt"),
+    ],
+)
+def test_recorded_tables_are_the_answer(
+    command: str, stated: str, drop: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without their simulated part, which the machine's speed decides about."""
+    monkeypatch.chdir(ROOT)
+    recorded = (record.MEASURED / file).read_text()
+    assert "Simulated" in recorded
+    assert tables(said(command, *stated.replace(drop, "").split())) == tables(recorded)
+
+
+def test_figures_that_the_pages_quote() -> None:
+    """What the fleet could serve, what it draws, and what fewer GPUs would."""
+    recorded = (record.MEASURED / "grid_flex.txt").read_text()
+    page = (ROOT / "docs" / "grid.md").read_text()
+    assert "serve at most 175.4 of 200 req/s" in recorded
+    assert "serves 175 requests" in " ".join(page.split())
+    for quoted in ("14.87", "36.8 %"):
+        assert quoted in recorded
+        assert quoted in page
+    assert "Without a cap 13 of them keep the SLO" in recorded
+    assert "13 H100 keep the SLO" in page
