@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from typing import Any
 from fleetopt.plan import Interval
 from fleetopt.questions.reproduce.answer import Reproduced, Reproduction
 from fleetopt.questions.reproduce.figure import Figure, Value
-from fleetopt.questions.reproduce.findings import Finding
+from fleetopt.questions.reproduce.finding import Finding
 from fleetopt.report.blocks import Block, Grid, Heading, Paragraph
 
 SCHEMA = "fleetopt.reproduction/1"
@@ -21,6 +22,11 @@ _UNITS = {
     "p99_short_ms": "P99 TTFT short, ms", "p99_long_ms": "P99 TTFT long, ms",
     "p99_ms": "P99 TTFT, ms", "slo_met": "SLO met", "slo_pct": "within the SLO, %",
     "add_before_lam": "add before, requests/s", "cost_delta_pct": "cost, %",
+    "ttft_ms": "TTFT, ms", "tpot_ms": "TPOT, ms", "n_prefill": "GPUs, prefill",
+    "n_decode": "GPUs, decode", "usd_per_hour": "USD/hour", "n_max": "batch cap",
+    "w_per_gpu": "W per GPU", "fleet_kw": "kW, fleet", "p99_analytic_ms": "P99 TTFT, ms",
+    "p99_des_ms": "P99 TTFT, simulated, ms", "rho": "utilization", "n_active": "mean batch",
+    "tok_per_w": "tokens per joule", "usd_per_mtok": "USD per million tokens",
 }  # fmt: skip
 _HEADINGS = (
     "row", "figure", "published", "published method, exact", "table", "simulated [95 %]",
@@ -150,6 +156,8 @@ def _figure(value: Value, figure: Figure) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if not math.isfinite(value):
+        return "unstable"
     decimals = {"percent": 1, "share": 3, "ratio": 2, "rate": 1}.get(figure.kind, 0)
     if figure.quantity == "slo_pct":
         decimals = 2

@@ -7,14 +7,14 @@ from typing import Literal
 
 from fleetopt.plan import Interval
 
-Kind = Literal["count", "usd", "percent", "ms", "ratio", "share", "yes", "rate", "watts"]
+Kind = Literal["count", "usd", "percent", "ms", "ratio", "share", "yes", "rate", "watts", "batch"]
 Value = float | bool | None
 
 RELATIVE = 0.06
 """Relative difference up to which a published figure counts as reproduced."""
 _ABSOLUTE: dict[Kind, float] = {
     "count": 1.0, "usd": 500.0, "percent": 0.5, "ms": 1.0, "ratio": 0.0, "share": 0.0006,
-    "yes": 0.0, "rate": 0.5, "watts": 0.5,
+    "yes": 0.0, "rate": 0.5, "watts": 0.5, "batch": 0.0,
 }  # fmt: skip
 """Half a unit of what is printed, or one GPU."""
 
@@ -89,5 +89,5 @@ class Figure:
 
     def _is_near(self, other: float) -> bool:
         published = float(self.published or 0.0)
-        away = abs(other - published)
-        return away <= max(RELATIVE * abs(published), _ABSOLUTE[self.kind] + self.leeway) + 1e-9
+        relative = 0.0 if self.kind == "batch" else RELATIVE * abs(published)
+        return abs(other - published) <= max(relative, _ABSOLUTE[self.kind] + self.leeway) + 1e-9

@@ -28,7 +28,7 @@ def phases(bench: Bench, scenario: PublishedScenario) -> Iterator[Figure]:
         values = (
             _together(bench, scenario.stated, row)
             if row["config"].startswith("all-")
-            else _apart(_pair(scenario.stated, row["config"]))
+            else _apart(pair_of(scenario.stated, row["config"]))
         )
         for quantity, (method, table, leeway, why) in values.items():
             yield Figure(
@@ -65,7 +65,7 @@ def _apart(pair: Pair) -> Values:
     }
 
 
-def _pair(stated: Row, config: str) -> Pair:
+def pair_of(stated: Row, config: str) -> Pair:
     """Two GPUs, such as those of 'h100P+a100D'."""
     prefill, decode = (part[:-1] for part in config.split("+"))
     keys = {name: stated[name] for name in ("cdf", "lam", "slo_ttft_ms", "slo_tpot_ms", "max_ctx")}

@@ -1,9 +1,8 @@
-"""What is known to differ from the published answers, each measured here."""
+"""What differs in the answers about counts, splits and latencies, each measured here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from fleetopt.catalog import read_profiles
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.plan import Interval
 from fleetopt.questions.reproduce.bench import Bench, Layout
+from fleetopt.questions.reproduce.finding import Finding
 from fleetopt.questions.reproduce.published import published_scenarios
 from fleetopt.questions.two_pools import PoolSize
 from fleetopt.simulation.published_dispatch import DispatchPool, dispatched
@@ -19,29 +19,6 @@ CALIBRATION_SAMPLES = 3000
 """Lengths from which the published tool estimates service times."""
 _SAMPLES = 50
 _SEEDS = 100
-Measured = Mapping[str, float | Interval | str]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A published statement, and what is measured.
-
-    measured: figures by their name. said: what follows, in a sentence.
-    """
-
-    key: str
-    published: str
-    measured: Measured
-    said: str
-
-
-Measure = Callable[[Bench], Finding]
-
-
-def findings(bench: Bench) -> Iterator[Finding]:
-    """Every finding, in the order of the puzzles."""
-    for measure in MEASURES:
-        yield measure(bench)
 
 
 def sampled_lengths(bench: Bench) -> Finding:
@@ -199,19 +176,6 @@ def share_below(bench: Bench) -> Finding:
     )
 
 
-def half_the_batch(bench: Bench) -> Finding:
-    """What a smaller batch saves of an H100's power."""
-    power = CalibratedProfile(read_profiles()["h100"]).power
-    assert power is not None
-    watts = {n: power.watts(n) for n in (64, 32)}
-    return Finding(
-        "half the batch",
-        "a batch of 32 in place of 64 saves 13 W of an H100",
-        {f"W at {n}": value for n, value in watts.items()},
-        f"its own power curve gives {watts[64] - watts[32]:.0f} W",
-    )
-
-
 def _only(bench: Bench, layout: Layout) -> PoolSize:
     pool = bench.split(layout, "published").short
     assert pool is not None
@@ -222,9 +186,3 @@ def _upper(bench: Bench, layout: Layout) -> PoolSize:
     pool = bench.split(layout, "published").long
     assert pool is not None
     return pool
-
-
-MEASURES: tuple[Measure, ...] = (
-    sampled_lengths, missed_split, share_below, one_seed, compressed_work, two_gpu_minimum,
-    slots_freed_early, half_the_batch,
-)  # fmt: skip
