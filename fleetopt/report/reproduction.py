@@ -27,6 +27,7 @@ _UNITS = {
     "w_per_gpu": "W per GPU", "fleet_kw": "kW, fleet", "p99_analytic_ms": "P99 TTFT, ms",
     "p99_des_ms": "P99 TTFT, simulated, ms", "rho": "utilization", "n_active": "mean batch",
     "tok_per_w": "tokens per joule", "usd_per_mtok": "USD per million tokens",
+    "at_0_987": "GPUs at A = 0.987", "at_0_95": "GPUs at A = 0.95",
 }  # fmt: skip
 _HEADINGS = (
     "row", "figure", "published", "published method, exact", "table", "simulated [95 %]",
@@ -77,7 +78,8 @@ def _row(figure: Figure) -> dict[str, Any]:
 def _summary(found: Reproduction) -> Iterator[Block]:
     counts = Counter(figure.verdict for figure in found.figures)
     yield Paragraph(
-        f"Of {len(found.figures)} published figures, {counts['reproduced']} are reproduced, "
+        f"Of {len(found.figures) - counts['not published']} published figures, "
+        f"{counts['reproduced']} are reproduced, "
         f"{counts['reproduced, but not so']} are what the published method gives and not what "
         f"the simulator sees, and {counts['differs']} differ from the published method in exact "
         f"arithmetic."
@@ -95,7 +97,7 @@ def _findings(findings: tuple[Finding, ...]) -> Iterator[Block]:
         return
     yield Heading("What differs, measured")
     for finding in findings:
-        yield Heading(finding.key.capitalize(), 3)
+        yield Heading(finding.key[:1].upper() + finding.key[1:], 3)
         yield Paragraph(f"Published: {finding.published}. Measured: {finding.said}.")
         rows = tuple((name, _shown(value)) for name, value in finding.measured.items())
         yield Grid(("figure", "measured"), rows, ("figure",))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleetopt.errors import Fault, InputError, near
-from fleetopt.questions.reproduce import energy, growth, phases, routers, two_pools
+from fleetopt.questions.reproduce import availability, energy, growth, phases, routers, two_pools
 from fleetopt.questions.reproduce import findings_fleets as fleets
 from fleetopt.questions.reproduce import findings_power as power
 from fleetopt.questions.reproduce.bench import Bench, bench
@@ -34,6 +34,7 @@ SCENARIOS: Mapping[str, Compute] = {
     "puzzle_9_azure": energy.per_watt,
     "puzzle_9_lmsys": energy.per_watt,
     "puzzle_10": energy.split,
+    "reliability": availability.reliability,
     "summary_cost_vs_homo": growth.at_a_glance,
 }
 """How each published table is computed again."""
