@@ -151,8 +151,17 @@ def cli(debug: bool) -> None:
     """
 
 
+SETTINGS = {
+    "OPENBLAS_NUM_THREADS": "1",  # its threads cost more to start than these matrices take
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # looking for them reads every installed package
+}
+"""Environment of the process, where the user has not set it otherwise; read by imports."""
+
+
 def run() -> None:
     """Run the command line of this process, and exit."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
