@@ -241,7 +241,7 @@ class _NarrowingTtft:
 
     def __call__(self, limit_s: float) -> float:
         """P(TTFT > limit)."""
-        if self._pairs[0].size > _FEW_PAIRS and 0.0 < self._low and self._high < math.inf:
+        if self._pairs[0].size > _FEW_PAIRS and self._low > 0.0 and self._high < math.inf:
             self._narrow()
         start, end, atom, density = self._pairs
         left = end - np.maximum(start, limit_s)
