@@ -70,6 +70,8 @@ class PathBounds:
     def _through(self, costs: Floats, pools: int | None) -> Floats:
         """The cost of the cheapest path through each arc; of exactly so many arcs if given."""
         most = self._most if pools is None else pools
+        if most > self._most:
+            return np.full(costs.size, math.inf)
         ahead = self._reached(self._starts, self._ends, costs, 0)
         behind = self._reached(self._ends, self._starts, costs, self._positions - 1)
         if pools is None:
