@@ -6,6 +6,7 @@ fleetopt, 130 interrupted, 141 the reader of the output went away.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -162,6 +163,7 @@ def run() -> None:
     """Run the command line of this process, and exit."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    gc.set_threshold(100_000)  # imports make many objects and no garbage
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
