@@ -39,8 +39,11 @@ def beside(design: Design, solution: Solution, judge: Verifier | None) -> tuple[
 
 
 def _by_type(design: Design, solution: Solution) -> Iterator[Alternative | None]:
-    """The cheapest one pool and two pools of each GPU type, and the cheapest mixture of types."""
-    if len(design.gpu_types) < 2:
+    """The cheapest one pool and two pools of each GPU type, and the cheapest mixture of types.
+
+    None where a limit stopped the solver: it would stop each of these as well.
+    """
+    if len(design.gpu_types) < 2 or solution.holding is not Holding.OPTIMAL:
         return
     most = design.case.problem.max_pools
     for gpu in design.gpu_types:
