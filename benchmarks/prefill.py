@@ -30,7 +30,7 @@ from fleetopt.simulation.statistics import percentile_interval
 from fleetopt.workload.arrivals import Poisson
 from fleetopt.workload.lengths import LengthDistribution
 
-COUNT, SEED = 30, 20261122
+COUNT, SEED = 30, 30
 REPLICATIONS = 6
 REQUESTS = 60_000
 LONGEST = 40.0
