@@ -1,0 +1,77 @@
+"""Should requests be split by length, and where?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetopt.questions.advice.answer import Answer, certainty
+from fleetopt.questions.advice.fleets import Fleets, Side
+from fleetopt.questions.advice.ruling import Ruling, Traits
+
+
+class Splits:
+    """Two pools at every breakpoint and at the published threshold, and one pool."""
+
+    def __init__(self, fleets: Fleets, plan: Side, traits: Traits) -> None:
+        self._fleets = fleets
+        self._plan = plan
+        self._traits = traits
+        gpus, inner = fleets.gpus, fleets.case.breakpoints[1:-1]
+        self.everywhere = [fleets.two_pools(f"split at {t:,}", t, gpus, gpus) for t in inner]
+        name = f"two pools at {traits.threshold:,}"
+        self.at_threshold = fleets.simulated(fleets.two_pools(name, traits.threshold, gpus, gpus))
+        self.one_pool = fleets.enough(fleets.solved("one pool", max_pools=1))
+
+    def whether(self) -> Answer:
+        """Split?"""
+        is_split = bool(self._plan.thresholds)
+        if is_split:
+            other = self.one_pool
+        else:
+            best = min(self.everywhere, key=lambda side: side.usd_per_year, default=None)
+            other = self.at_threshold if best is None else self._fleets.simulated(best)
+        rulings = (self._heavy(), self._ratio(is_split))
+        sure = certainty(self._plan, other)
+        sides = (self._plan, other, self.at_threshold)
+        return Answer("split", self._plan, other, rulings, sure, sides)
+
+    def where(self) -> Answer:
+        """Where to split? Two pools at every breakpoint are by the table."""
+        at = self.at_threshold
+        loses = at.costs_more_than(self._plan) or at.is_refused
+        why = f"the cheapest fleet splits at {_tokens(self._plan.thresholds)}"
+        threshold = f"{self._traits.threshold:,} tokens"
+        ruling = Ruling("default threshold", threshold, "wrong" if loses else "right", why, at)
+        built = [side for side in self.everywhere if side.fleet is not None]
+        worst = max(built, key=lambda side: side.usd_per_year, default=None)
+        figures = {"splits": [(s.thresholds[0], s.usd_per_year) for s in built]}
+        sure = certainty(self._plan, at)
+        return Answer(
+            "where", self._plan, at, (ruling,), sure, tuple(filter(None, (at, worst))), figures
+        )
+
+    def _heavy(self) -> Ruling:
+        traits, one = self._traits, self.one_pool
+        said = f"squared coefficient of variation of the work {traits.work_cv2:.2f}"
+        if not traits.is_heavy:
+            return Ruling("heavy tail", "", "silent", said)
+        if one.fleet is None or one.is_refused:
+            return Ruling("heavy tail", "split", "right", f"{said}; {one.why}", self.at_threshold)
+        keeps = "passes in simulation" if one.said else "keeps the SLO by the table"
+        why = f"{said}; one pool of {one.gpus:,} {one.types[0]} {keeps}"
+        return Ruling("heavy tail", "split", "wrong", why, self.at_threshold)
+
+    def _ratio(self, is_split: bool) -> Ruling:
+        traits = self._traits
+        advises = traits.ratio_advises(self._fleets.case.arrival_rate)
+        if not advises:
+            return Ruling("ratio and share", "", "silent", traits.words)
+        holds = is_split == (advises == "split")
+        followed = self.at_threshold if advises == "split" else self.one_pool
+        return Ruling(
+            "ratio and share", advises, "right" if holds else "wrong", traits.words, followed
+        )
+
+
+def _tokens(thresholds: Sequence[int]) -> str:
+    return " and ".join(f"{t:,}" for t in thresholds) + " tokens" if thresholds else "no length"

@@ -1,0 +1,43 @@
+"""Is simulation needed, or can the formulas be trusted?"""
+
+from __future__ import annotations
+
+from fleetopt.plan import Plan
+from fleetopt.questions.advice.answer import Answer, certainty
+from fleetopt.questions.advice.fleets import Fleets, Side
+from fleetopt.questions.advice.ruling import Ruling, Traits
+
+
+def simulate(fleets: Fleets, plan: Plan, chosen: Side, traits: Traits) -> Answer:
+    """What the table's own optimum and the published method's fleet become in the simulator."""
+    published = fleets.simulated(fleets.solved("published method", method="published"))
+    refused = plan.status.refused_rows
+    pairs = zip(plan.prediction.pools, chosen.said, strict=False)
+    errors = [
+        abs(p.p99_ttft_ms / said.p99_ttft_ms.estimate - 1.0)
+        for p, said in pairs
+        if p.p99_ttft_ms and said.p99_ttft_ms.estimate
+    ]
+    figures = {
+        "refused_rows": len(refused),
+        "bound_usd_per_year": plan.status.bound_usd_per_year,
+        "largest_table_error": max(errors, default=None),
+    }
+    needed = bool(refused) or published.is_refused
+    ruling = _ruling(fleets, published, traits, needed)
+    return Answer(
+        "simulate", chosen, published, (ruling,), certainty(chosen, published),
+        (published,), figures,
+    )  # fmt: skip
+
+
+def _ruling(fleets: Fleets, published: Side, traits: Traits, needed: bool) -> Ruling:
+    rule = "simulate heavy tails"
+    advises = "simulate" if traits.is_heavy else "trust the formulas"
+    said = f"squared coefficient of variation of the work {traits.work_cv2:.2f}"
+    if fleets.judge is None:
+        return Ruling(rule, advises, "silent", f"{said}; nothing was simulated")
+    outcome = "right" if needed == traits.is_heavy else "wrong"
+    why = f"{said}; simulation {'refuses' if needed else 'accepts'} what the formulas choose"
+    followed = None if traits.is_heavy else published
+    return Ruling(rule, advises, outcome, why, followed)  # type: ignore[arg-type]
