@@ -303,13 +303,14 @@ class Design:
     def best_of_one_type(self) -> Solution:
         """The cheapest fleet of a single GPU type; by the user's objective if there is one."""
         types = sorted({profile.gpu for profile in self.case.profiles})
-        found = [self._best_of(gpu) for gpu in types]
+        found = [self.best_of_type(gpu) for gpu in types]
         objective = self.own_objective()
         sense = 1 if objective is None else int(objective.sense)
         held = [solution for solution in found if solution.chosen]
         return min(held or found, key=lambda solution: sense * solution.objective)
 
-    def _best_of(self, gpu: str) -> Solution:
+    def best_of_type(self, gpu: str) -> Solution:
+        """The cheapest fleet of this GPU type."""
         with self._solver.restricted(lambda candidate, _: candidate.gpu == gpu):
             return self._solver.solve()
 

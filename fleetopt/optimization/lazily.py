@@ -78,9 +78,10 @@ class LazyDesign(Design):
         whole = self._among(lambda what, _: (what.lo_tokens, what.hi_tokens) == ends)
         return self._proved(super().best_of_one_pool, whole)
 
-    def _best_of(self, gpu: str) -> Solution:
+    def best_of_type(self, gpu: str) -> Solution:
+        """The cheapest fleet of this GPU type."""
         same = self._among(lambda _, profile: profile.gpu == gpu)
-        return self._proved(lambda: super(LazyDesign, self)._best_of(gpu), same)
+        return self._proved(lambda: super(LazyDesign, self).best_of_type(gpu), same)
 
     def _among(self, keep: Callable[[Served, CalibratedProfile], bool]) -> Mask:
         return np.array([keep(*arc) for arc in self._arcs], dtype=bool)

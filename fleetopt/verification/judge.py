@@ -52,6 +52,7 @@ class Judge:
     """Simulates pools of a case, each once for every round of seeds.
 
     arrivals: makes the arrival process of a pool from its rate.
+    stages: in how many the replications may double; fewer leave more verdicts inconclusive.
     """
 
     case: Case
@@ -60,8 +61,13 @@ class Judge:
     progress: Progress
     traffic: None = None
     arrivals: Callable[[float], ArrivalProcess] = Poisson
+    stages: int = statistics.STAGES
     _known: dict[tuple[Judged, int], PoolVerification] = field(default_factory=dict)
     _trials: dict[tuple[Judged, int], Trial] = field(default_factory=dict)
+
+    def quicker(self, stages: int) -> Judge:
+        """The same runs judged in fewer stages."""
+        return replace(self, stages=stages, _known={})
 
     def verdict(self, pool: Judged, seed_round: int = FIRST) -> PoolVerification:
         """What the simulator says of a pool."""
@@ -82,7 +88,7 @@ class Judge:
         slo = self.case.problem.slo
         rate = sum(pool.arrival_rate for pool in pools)
         trials = [self._trial(pool, seed_round) for pool in pools]
-        for stage in range(statistics.STAGES):
+        for stage in range(self.stages):
             runs = [self._runs(pool, seed_round, stage) for pool in pools]
             own = [self._verdict(*pair) for pair in zip(trials, runs, strict=True)]
             shares = [(p.arrival_rate / rate, seen) for p, seen in zip(pools, runs, strict=True)]
@@ -106,7 +112,7 @@ class Judge:
 
     def _judge(self, pool: Judged, seed_round: int) -> PoolVerification:
         trial = self._trial(pool, seed_round)
-        for stage in range(statistics.STAGES):
+        for stage in range(self.stages):
             runs = self._runs(pool, seed_round, stage)
             verdict = self._verdict(trial, runs)
             if verdict != "inconclusive":

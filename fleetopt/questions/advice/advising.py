@@ -50,6 +50,7 @@ def advise(
     with _judge(case, show, executor) as judge:
         fleets = Fleets(case, judge, show)
         chosen, traits = of_plan("the plan", plan), Traits.of(case, threshold)
+        fleets.know(chosen)
         splits, machines = Splits(fleets, chosen, traits), Machines(fleets, chosen, traits)
         answers = (
             splits.whether(),

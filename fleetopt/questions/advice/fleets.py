@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from fleetopt.case import Case
-from fleetopt.errors import InfeasibleError, InputError, StoppedError
+from fleetopt.errors import InfeasibleError
+from fleetopt.optimization.design import Design
+from fleetopt.optimization.lazily import design_of
+from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.optimization.tables import maker
 from fleetopt.plan import HOURS_PER_YEAR, Fleet, Plan, Pool, PoolVerification, Verdict
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
-from fleetopt.study import solve
-from fleetopt.verification import Judged, Verifier, overall
+from fleetopt.study.assembly import fleet_of
+from fleetopt.verification import Judge, Judged, Verifier, overall
 from fleetopt.verification.least import least_passing
 from fleetopt.workload.compression import Served
 
+STAGES = 2
+"""Stages of verdicts on fleets that only stand beside the plan; what is open counts as refused."""
 MOST_TIMES = 4
 """Times the table's replicas up to which the simulator is asked for enough."""
 
@@ -87,24 +93,51 @@ class Fleets:
     def __init__(self, case: Case, judge: Verifier | None, progress: Callable[[str], None]) -> None:
         self.case = case
         self.judge = judge
+        self._quick = judge.quicker(STAGES) if isinstance(judge, Judge) else judge
         self.progress = progress
         self.spares = SpareRule.of(case.problem)
         self._makers = {profile.name: maker(case, profile) for profile in case.profiles}
+        self._seen: dict[Judged, PoolVerification] = {}
         self._least: dict[tuple[int, int, str], LeastPool | None] = {}
 
     @property
-    def gpus(self) -> tuple[str, ...]:
+    def types(self) -> tuple[str, ...]:
+        """GPU types."""
+        return tuple(dict.fromkeys(profile.gpu for profile in self.case.profiles))
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
         """Names of the profiles, the cheapest first."""
         return tuple(p.name for p in sorted(self.case.profiles, key=lambda p: p.usd_per_hour))
 
+    @cached_property
+    def design(self) -> Design:
+        """The program of the problem, by the table alone."""
+        self.progress("solving the program by the table")
+        return design_of(self.case, grey=False)
+
+    def know(self, plan: Side) -> None:
+        """Take over the verdicts on the plan's pools."""
+        assert plan.fleet is not None
+        for i, said in enumerate(plan.said):
+            self._seen[self.judged(plan.fleet, i)] = said
+
+    def one_pool(self) -> Side:
+        """The cheapest fleet of one pool, by the table."""
+        return of_solution("one pool", self.design, self.design.best_of_one_pool())
+
+    def of_type(self, gpu: str) -> Side:
+        """The cheapest fleet of one GPU type, by the table."""
+        return of_solution(f"all {gpu}", self.design, self.design.best_of_type(gpu))
+
     def solved(self, label: str, **keys: Any) -> Side:
         """The cheapest fleet of the problem with other keys, by the table."""
-        off = self.case.problem.verification.model_copy(update={"enabled": False})
-        stated = self.case.problem.model_copy(update={**keys, "verification": off})
         self.progress(f"solving: {label}")
+        stated = self.case.problem.model_copy(update=keys)
         try:
-            return of_plan(label, solve(stated))
-        except (InfeasibleError, StoppedError, InputError) as error:
+            design = design_of(replace(self.case, problem=stated), grey=False)
+            return of_solution(label, design, design.optimum())
+        except InfeasibleError as error:
             return Side(label, None, why=str(error).splitlines()[0])
 
     def simulated(self, side: Side) -> Side:
@@ -112,7 +145,7 @@ class Fleets:
         if self.judge is None or side.fleet is None or side.said:
             return side
         pools = [self.judged(side.fleet, i) for i in range(len(side.fleet.pools))]
-        said = tuple(self.judge.verdict(pool) for pool in pools)
+        said = tuple(self._known(pool) for pool in pools)
         return replace(side, said=said, verdict=overall(said))
 
     def enough(self, side: Side) -> Side:
@@ -120,11 +153,14 @@ class Fleets:
 
         It is looked for from the table's number up to `MOST_TIMES` as many.
         """
-        side = self.simulated(side)
-        if self.judge is None or side.fleet is None or not side.is_refused:
+        if self.judge is None or side.fleet is None:
             return side
         asked = self.judged(side.fleet, 0)
+        if asked in self._seen:
+            return self.simulated(side)
         found = self.least_accepted(asked)
+        if found == asked.replicas:
+            return self.simulated(side)
         if math.isinf(found):
             most = MOST_TIMES * asked.replicas
             why = f"the simulator refuses up to {most:,} {asked.profile}"
@@ -196,6 +232,12 @@ class Fleets:
             return Side(label, None, why="no number of these GPUs keeps the SLO")
         return self.of_pools(label, pools)
 
+    def everywhere(self) -> list[Side]:
+        """Two pools at every breakpoint, those that there are."""
+        points, gpus = self.case.breakpoints[1:-1], self.profiles
+        made = [self.two_pools(f"split at {t:,}", t, gpus, gpus) for t in points]
+        return [side for side in made if side.fleet is not None]
+
     def cheapest(self, lo: int, hi: int, gpus: Sequence[str]) -> LeastPool | None:
         """The cheapest pool for the lengths in (lo, hi] on one of the GPUs; None if none."""
         pools = [pool for gpu in gpus if (pool := self.least(lo, hi, gpu)) is not None]
@@ -211,6 +253,12 @@ class Fleets:
             pools.append(replace(pool, replicas=n, spare_replicas=more, gpus=gpus))
             cost += (n + more) * profile.usd_per_hour * HOURS_PER_YEAR
         return Side(label, replace(fleet, pools=tuple(pools)), cost)
+
+    def _known(self, pool: Judged) -> PoolVerification:
+        """The verdict on the plan's pool, or on a search's; else a quick one."""
+        assert self.judge is not None
+        assert self._quick is not None
+        return self._seen.get(pool) or self.judge.known(pool) or self._quick.verdict(pool)
 
     def judged(self, fleet: Fleet, index: int) -> Judged:
         """A pool of a fleet as the simulator is asked about it."""
@@ -229,6 +277,8 @@ class Fleets:
         if found is None:
             return None
         replicas = max(found, self.case.problem.min_replicas)
+        if not _keeps(table, replicas):
+            return None
         return self._with(table, Judged(lo, hi, gpu, replicas, rate))
 
     def _with(self, table: PoolTable, judged: Judged) -> LeastPool:
@@ -241,6 +291,30 @@ class Fleets:
             bought * profile.gpus_per_replica,
             bought * profile.usd_per_hour * HOURS_PER_YEAR,
         )
+
+
+def _keeps(table: PoolTable, replicas: int) -> bool:
+    """Whether every reported percentile is within its bound.
+
+    The published method holds only the wait to it, and reports more.
+    """
+    row = table.row(replicas)
+    predicted = [(row.percentile_s(b.metric, b.percentile), b.limit_s) for b in table.limits.slo]
+    return all(value is None or value <= 1.000001 * limit for value, limit in predicted)
+
+
+def of_solution(label: str, design: Design, found: Solution) -> Side:
+    """The fleet of a program's solution, by the table."""
+    if found.holding is Holding.NONE:
+        return Side(label, None, why="no fleet keeps the SLO, by the table")
+    rows = [design.table(c).row(row.replicas) for c, row in found.chosen]
+    predicted = [1000.0 * s for row in rows if (s := row.percentile_s("ttft", 99.0)) is not None]
+    return Side(
+        label,
+        fleet_of(design, found.chosen),
+        found.usd_per_hour * HOURS_PER_YEAR,
+        max(predicted, default=None),
+    )
 
 
 def of_plan(label: str, plan: Plan) -> Side:

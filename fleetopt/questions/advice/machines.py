@@ -26,7 +26,7 @@ class Machines:
         self._fleets = fleets
         self._plan = plan
         self._traits = traits
-        alone = [self._alone(gpu) for gpu in fleets.gpus]
+        alone = [self._alone(gpu) for gpu in fleets.types]
         self.alone = sorted(alone, key=lambda side: side.usd_per_year)
         self.best = fleets.simulated(self.alone[0])
         self.alone[0] = self.best
@@ -51,7 +51,7 @@ class Machines:
         assert self._plan.fleet is not None
         pool = self._plan.fleet.pools[-1]
         lo, hi = pool.lo_tokens, pool.hi_tokens
-        found = [self._last_pool(lo, hi, gpu) for gpu in self._fleets.gpus]
+        found = [self._last_pool(lo, hi, gpu) for gpu in self._fleets.profiles]
         found.sort(key=lambda side: side.usd_per_year)
         others = [side for side in found[1:] if side.fleet is not None]
         figures = {
@@ -66,13 +66,11 @@ class Machines:
         )  # fmt: skip
 
     def _alone(self, gpu: str) -> Side:
-        if {pool.profile for pool in self._plan.fleet.pools} == {gpu}:  # type: ignore[union-attr]
-            return self._plan
-        return self._fleets.solved(f"all {gpu}", gpus=(gpu,))
+        return self._plan if self._plan.types == (gpu,) else self._fleets.of_type(gpu)
 
     def _cheapest_mix(self) -> Side:
         points = self._fleets.case.breakpoints[1:-1]
-        pairs = list(permutations(self._fleets.gpus, 2))
+        pairs = list(permutations(self._fleets.profiles, 2))
         made = [
             self._fleets.two_pools("two types", t, [short], [long])
             for t in points
@@ -82,7 +80,7 @@ class Machines:
 
     def _cheap_in_two(self) -> Ruling:
         rule = "cheap GPU in two pools"
-        if not {CHEAP, FAST} <= set(self._fleets.gpus):
+        if not {CHEAP, FAST} <= set(self._fleets.profiles):
             return Ruling(rule, "", "silent", f"{CHEAP} and {FAST} are not both to choose from")
         points = self._fleets.case.breakpoints[1:-1]
         label = f"two pools of {CHEAP}"
@@ -94,17 +92,12 @@ class Machines:
         if one is None:
             return Ruling(rule, label, "right", f"no number of {FAST} in one pool keeps it", two)
         unsplit = self._fleets.of_pools(f"one pool of {FAST}", [one])
-        two, unsplit = self._fleets.simulated(two), self._fleets.simulated(unsplit)
         why = f"by the table {two.gpus:,} {CHEAP} against {unsplit.gpus:,} {FAST} in one pool"
-        if two.is_refused:
-            why += "; simulation refuses the former"
-        if unsplit.is_refused:
-            why += "; simulation refuses the latter"
-        holds = unsplit.costs_more_than(two) and not two.is_refused
+        holds = unsplit.costs_more_than(two)
         return Ruling(rule, label, "right" if holds else "wrong", why, two)
 
     def _mixing(self, is_mixed: bool) -> Ruling:
-        cheap, *dearer = self._fleets.gpus
+        cheap, *dearer = self._fleets.profiles
         if not dearer:
             return Ruling("mix", "", "silent", "there is one GPU type to choose from")
         at = self._traits.threshold
@@ -130,11 +123,16 @@ class Machines:
         if p99 <= LONG_P99_TOKENS and context < LONG_CONTEXT_TOKENS:
             return Ruling(rule, "", "silent", said)
         old, fast = sides[OLD], sides[FAST]
-        if old.fleet is None:
-            return Ruling(rule, FAST, "right", f"{said}; {OLD}: {old.why}", fast)
+        alone = next((side for side in self.alone if side.types == (OLD,)), None)
         keeps = "pass in simulation" if old.said else "keep the SLO by the table"
-        why = f"{said}; {old.gpus:,} {OLD} {keeps}"
-        return Ruling(rule, FAST, "wrong", why, fast)
+        if old.fleet is not None:
+            why = f"{said}; {old.gpus:,} {OLD} {keeps} in the plan's last pool"
+        elif alone is not None:
+            why = f"{said}; not in the plan's last pool, but {alone.gpus:,} {OLD} alone serve all by the table"
+        else:
+            return Ruling(rule, FAST, "right", f"{said}; {OLD}: {old.why}", fast)
+        is_best = fast.fleet is not None and fast is found[0]
+        return Ruling(rule, FAST, "overstated" if is_best else "wrong", why, fast)
 
 
 def _cheapest(sides: Iterable[Side], otherwise: Side) -> Side:

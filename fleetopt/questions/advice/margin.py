@@ -21,8 +21,10 @@ from fleetopt.workload.arrivals import ModulatedPoisson
 
 BURST_TIMES, BURST_S, BURST_SHARE = 2.0, 10.0, 0.1
 """Bursts that are tried: twice the mean rate, for 10 s on average, a tenth of the time."""
-LEAST_CYCLES = 20
+LEAST_CYCLES = 10
 """Bursts that a replication sees at least, on average."""
+GUESS_TIMES = 1.5
+"""Times the plan's replicas from which the search for enough in bursts starts."""
 AVAILABILITY = AVAILABILITIES["A100_AVAIL_RSC1_SLOW"]
 """Share of the time that a node is up, where the problem states none."""
 
@@ -58,9 +60,10 @@ def margin(fleets: Fleets, plan: Side) -> Answer:
         "target": rule.target,
     }
     burst = in_bursts(fleets, plan)
-    failing = with_spares(fleets, plan, rule)
+    failing = designed_with_spares(fleets, plan, rule)
+    spread = with_spares(fleets, plan, replace(rule, gpus_per_node=1))
     sure = "simulated" if weakest.below != "not verified" else "table"
-    sides = tuple(side for side in (burst, failing) if side is not None)
+    sides = tuple(side for side in (burst, failing, spread) if side is not None)
     return Answer("margin", plan, burst, (outcome,), sure, sides, figures)  # type: ignore[arg-type]
 
 
@@ -122,22 +125,30 @@ def _least_in_bursts(judge: Judge, fleets: Fleets, plan: Side, index: int) -> fl
     horizon = Horizon.by_law(judge.model(asked), judge.options.requests)
     seconds = max(horizon.measured_s, LEAST_CYCLES * BURST_S / BURST_SHARE)
     options = judge.options.model_copy(update={"requests": math.ceil(seconds * asked.arrival_rate)})
-    bursty = Judge(judge.case, options, judge.executor, judge.progress, arrivals=bursts_of)
+    bursty = Judge(
+        judge.case, options, judge.executor, judge.progress, arrivals=bursts_of, stages=1
+    )
     first = asked.replicas
-    table = fleets.table(plan.fleet.pools[index], plan.fleet.gammas[index])
-    guess = table.at_rate(BURST_TIMES * asked.arrival_rate).min_replicas() or first
     return least_passing(
         lambda n: bursty.verdict(replace(asked, replicas=n)).verdict == "pass",
-        first, MOST_TIMES * first, min(guess, MOST_TIMES * first),
+        first, MOST_TIMES * first, math.ceil(GUESS_TIMES * first),
     )  # fmt: skip
 
 
+def designed_with_spares(fleets: Fleets, plan: Side, rule: SpareRule) -> Side:
+    """The cheapest fleet with spare replicas; the plan itself if the problem asks for them."""
+    if fleets.spares.availability < 1.0 and fleets.spares.kind == "probability":
+        return plan
+    keys = {"availability": rule.availability, "failures": None, "availability_rule": rule.kind}
+    return fleets.solved("designed with spares", **keys)
+
+
 def with_spares(fleets: Fleets, plan: Side, rule: SpareRule) -> Side:
-    """The plan with spare replicas by the rule of probability."""
+    """The plan with spare replicas, each replica on a node of its own."""
     assert plan.fleet is not None
     pools = plan.fleet.pools
     spare = [rule.to_buy(p.replicas, p.gpus // p.bought) - p.replicas for p in pools]
-    return fleets.changed("with spares", plan.fleet, [p.replicas for p in pools], spare)
+    return fleets.changed("each on its own node", plan.fleet, [p.replicas for p in pools], spare)
 
 
 def rule_of(fleets: Fleets) -> SpareRule:

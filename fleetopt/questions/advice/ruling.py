@@ -15,7 +15,8 @@ import numpy as np
 from fleetopt.case import Case
 from fleetopt.questions.advice.fleets import Side
 
-Outcome = Literal["right", "wrong", "silent"]
+Outcome = Literal["right", "overstated", "wrong", "silent"]
+"""Overstated: the advice is right here, the claim behind it is not."""
 
 PUBLISHED_SPLIT = 4096
 """Threshold of the published commands where nobody names another."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fleetopt.questions.advice.answer import Answer, certainty
 from fleetopt.questions.advice.fleets import Fleets, Side
-from fleetopt.questions.advice.ruling import Ruling, Traits
+from fleetopt.questions.advice.ruling import Outcome, Ruling, Traits
 
 
 class Splits:
@@ -16,11 +16,11 @@ class Splits:
         self._fleets = fleets
         self._plan = plan
         self._traits = traits
-        gpus, inner = fleets.gpus, fleets.case.breakpoints[1:-1]
-        self.everywhere = [fleets.two_pools(f"split at {t:,}", t, gpus, gpus) for t in inner]
+        gpus = fleets.profiles
+        self.everywhere = fleets.everywhere()
         name = f"two pools at {traits.threshold:,}"
         self.at_threshold = fleets.simulated(fleets.two_pools(name, traits.threshold, gpus, gpus))
-        self.one_pool = fleets.enough(fleets.solved("one pool", max_pools=1))
+        self.one_pool = fleets.enough(fleets.one_pool())
 
     def whether(self) -> Answer:
         """Split?"""
@@ -42,7 +42,7 @@ class Splits:
         why = f"the cheapest fleet splits at {_tokens(self._plan.thresholds)}"
         threshold = f"{self._traits.threshold:,} tokens"
         ruling = Ruling("default threshold", threshold, "wrong" if loses else "right", why, at)
-        built = [side for side in self.everywhere if side.fleet is not None]
+        built = self.everywhere
         worst = max(built, key=lambda side: side.usd_per_year, default=None)
         figures = {"splits": [(s.thresholds[0], s.usd_per_year) for s in built]}
         sure = certainty(self._plan, at)
@@ -59,7 +59,8 @@ class Splits:
             return Ruling("heavy tail", "split", "right", f"{said}; {one.why}", self.at_threshold)
         keeps = "passes in simulation" if one.said else "keeps the SLO by the table"
         why = f"{said}; one pool of {one.gpus:,} {one.types[0]} {keeps}"
-        return Ruling("heavy tail", "split", "wrong", why, self.at_threshold)
+        outcome: Outcome = "overstated" if self._plan.thresholds else "wrong"
+        return Ruling("heavy tail", "split", outcome, why, self.at_threshold)
 
     def _ratio(self, is_split: bool) -> Ruling:
         traits = self._traits

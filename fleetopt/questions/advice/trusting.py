@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fleetopt.plan import Plan
 from fleetopt.questions.advice.answer import Answer, certainty
 from fleetopt.questions.advice.fleets import Fleets, Side
@@ -10,7 +12,7 @@ from fleetopt.questions.advice.ruling import Ruling, Traits
 
 def simulate(fleets: Fleets, plan: Plan, chosen: Side, traits: Traits) -> Answer:
     """What the table's own optimum and the published method's fleet become in the simulator."""
-    published = fleets.simulated(fleets.solved("published method", method="published"))
+    published = fleets.simulated(by_published_method(fleets))
     refused = plan.status.refused_rows
     pairs = zip(plan.prediction.pools, chosen.said, strict=False)
     errors = [
@@ -29,6 +31,19 @@ def simulate(fleets: Fleets, plan: Plan, chosen: Side, traits: Traits) -> Answer
         "simulate", chosen, published, (ruling,), certainty(chosen, published),
         (published,), figures,
     )  # fmt: skip
+
+
+def by_published_method(fleets: Fleets) -> Side:
+    """The cheapest of one pool and of two at any point whose published P99 is within the bound."""
+    stated = fleets.case.problem.model_copy(update={"method": "published"})
+    theirs = Fleets(replace(fleets.case, problem=stated), None, fleets.progress)
+    whole = theirs.cheapest(0, fleets.case.breakpoints[-1], theirs.profiles)
+    found = [*theirs.everywhere(), *([theirs.of_pools("", [whole])] if whole else [])]
+    label = "published method"
+    best = min(found, key=lambda side: side.usd_per_year, default=None)
+    if best is None:
+        return Side(label, None, why="by its formulas no one or two pools keep the bound")
+    return replace(best, label=label)
 
 
 def _ruling(fleets: Fleets, published: Side, traits: Traits, needed: bool) -> Ruling:
