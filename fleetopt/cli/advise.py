@@ -12,6 +12,7 @@ from fleetopt.cli import options
 @options.workload
 @options.slo
 @options.fleet
+@options.side
 @options.problem_option(
     "--admission", key="admission", kind="text", metavar="reserved|paged",
     help="How the engine admits sequences.",
@@ -36,9 +37,10 @@ def command(
     published rules split, 4096 if absent; the fleets here split anywhere.
     Exit code 1 means that no fleet meets the problem.
     """
+    from fleetopt.cli.answer import write_refusal
     from fleetopt.cli.output import progress, write_answer
     from fleetopt.cli.statement import given_options, state
-    from fleetopt.errors import InputError
+    from fleetopt.errors import InfeasibleError, InputError, StoppedError
 
     stated = state(problem, given_options(ctx), output)
     from fleetopt.questions.advice import advise
@@ -49,6 +51,9 @@ def command(
             advice = advise(stated.problem, beside=stated.beside, progress=show)
     except InputError as error:
         raise stated.in_the_users_words(error) from None
+    except (InfeasibleError, StoppedError) as error:
+        write_refusal(error, form, output)
+        raise
     write_answer(
         form,
         output,

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from fleetopt.questions.advice import RULES, Advice, Answer, Ruling, Side
 from fleetopt.report import wording
@@ -16,6 +17,7 @@ from fleetopt.report.advice_words import OUTCOMES, TITLES, certainty, ruling, se
 from fleetopt.report.console import columns, line, section
 
 SCHEMA = "fleetopt.advice/1"
+_READ = "What each rule says, and how it is read, is in the manual and in --format json."
 
 
 def advice_report(advice: Advice, width: int) -> Group:
@@ -57,17 +59,9 @@ def _sections(advice: Advice, width: int) -> Iterator[RenderableType]:
             *(line(ruling(advice, said), width) for said in answer.rulings),
             line(certainty(answer), width),
         )
-    yield section("Published rules on this workload", _rules(advice), *_readings(advice, width))
+    yield section("Published rules on this workload", _rules(advice), Text(""), line(_READ, width))
     if advice.notes:
         yield section("Notes", *(line(note, width) for note in advice.notes))
-
-
-def _readings(advice: Advice, width: int) -> Iterator[RenderableType]:
-    """The rules in words, each with how it is read."""
-    yield line("", width)
-    for said in advice.rulings:
-        rule = RULES[said.rule]
-        yield line(f"{said.rule}: {rule.says} Read so: {rule.reading}", width)
 
 
 def _rules(advice: Advice) -> Table:
@@ -140,7 +134,13 @@ def _side(side: Side) -> dict[str, Any]:
 
 
 def _fleet(side: Side) -> str:
-    return _plain(wording.fleet(side.fleet)) if side.fleet else side.label
+    if side.fleet is None:
+        return side.label
+    pools = side.fleet.pools
+    if len(pools) == 1 and pools[0].lo_tokens > 0:  # one pool of a fleet
+        ends = wording.lengths(pools[0].lo_tokens, pools[0].hi_tokens)
+        return _plain(f"{wording.machines(pools[0])} for {ends}")
+    return _plain(wording.fleet(side.fleet))
 
 
 def _finite(usd: float) -> float | None:

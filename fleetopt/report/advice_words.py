@@ -19,7 +19,7 @@ TITLES: Mapping[str, str] = {
 }
 OUTCOMES: Mapping[str, str] = {
     "right": "right here",
-    "overstated": "right advice, wrong reason",
+    "overstated": "overstated here",
     "wrong": "wrong here",
     "silent": "says nothing here",
 }
@@ -233,7 +233,7 @@ def _more(side: Side, than: Side) -> str:
     more = 100.0 * (side.usd_per_year / than.usd_per_year - 1.0)
     if side is than or (side.fleet is None and side.why):
         return ""
-    return f" ({more:+.1f}{wording.NO_BREAK}%)"
+    return " (the same)" if abs(more) < 0.05 else f" ({more:+.1f}{wording.NO_BREAK}%)"
 
 
 def _simulated(side: Side) -> str:

@@ -62,7 +62,17 @@ def advise(
             simulate(fleets, plan, chosen, traits),
             margin(fleets, chosen),
         )
-    return Advice(case.problem, case.arrival_rate, chosen, traits, answers, plan.notes)
+    notes = (*plan.notes, *_limits_note(case.problem))
+    return Advice(case.problem, case.arrival_rate, chosen, traits, answers, notes)
+
+
+def _limits_note(problem: FleetProblem) -> tuple[str, ...]:
+    """What limits of the whole fleet do not hold for."""
+    keys = ("inventory", "max_gpus", "power_kw", "budget_usd_per_year")
+    stated = [key for key in keys if getattr(problem, key)]
+    if not (stated or problem.node_size > 1):
+        return ()
+    return ("fleets that follow a rule, and two pools at a point, are sized without the limits",)
 
 
 @contextmanager

@@ -128,7 +128,10 @@ class Machines:
         if old.fleet is not None:
             why = f"{said}; {old.gpus:,} {OLD} {keeps} in the plan's last pool"
         elif alone is not None:
-            why = f"{said}; not in the plan's last pool, but {alone.gpus:,} {OLD} alone serve all by the table"
+            why = (
+                f"{said}; not in the plan's last pool, but by the table {alone.gpus:,} {OLD} alone "
+                "serve all"
+            )
         else:
             return Ruling(rule, FAST, "right", f"{said}; {OLD}: {old.why}", fast)
         is_best = fast.fleet is not None and fast is found[0]

@@ -91,7 +91,7 @@ def _ruling(fleets: Fleets, plan: Side, is_cheaper: bool) -> Ruling:
     rate, case = fleets.case.arrival_rate, fleets.case
     if rate < BUSY_RATE:
         outcome = "wrong" if is_cheaper else "right"
-        why = f"{rate:g} requests per second"
+        why = f"{rate:.4g} requests per second"
         return Ruling("phases apart", "together", outcome, why)  # type: ignore[arg-type]
     if not {OLD, FAST} <= set(fleets.profiles):
         why = f"{OLD} and {FAST} are not both to choose from"

@@ -16,7 +16,7 @@ from fleetopt.case import Case
 from fleetopt.questions.advice.fleets import Side
 
 Outcome = Literal["right", "overstated", "wrong", "silent"]
-"""Overstated: the advice is right here, the claim behind it is not."""
+"""Overstated: the advice does no harm here, but the claim behind it does not hold."""
 
 PUBLISHED_SPLIT = 4096
 """Threshold of the published commands where nobody names another."""

@@ -24,13 +24,12 @@ class Splits:
 
     def whether(self) -> Answer:
         """Split?"""
-        is_split = bool(self._plan.thresholds)
-        if is_split:
+        if self._plan.thresholds:
             other = self.one_pool
         else:
             best = min(self.everywhere, key=lambda side: side.usd_per_year, default=None)
             other = self.at_threshold if best is None else self._fleets.simulated(best)
-        rulings = (self._heavy(), self._ratio(is_split))
+        rulings = (self._heavy(other), self._ratio(other))
         sure = certainty(self._plan, other)
         sides = (self._plan, other, self.at_threshold)
         return Answer("split", self._plan, other, rulings, sure, sides)
@@ -50,7 +49,13 @@ class Splits:
             "where", self._plan, at, (ruling,), sure, tuple(filter(None, (at, worst))), figures
         )
 
-    def _heavy(self) -> Ruling:
+    def _splitting(self, other: Side) -> Outcome:
+        """What becomes of the advice to split: two pools that cost the same do no harm."""
+        if self._plan.thresholds:
+            return "right"
+        return "wrong" if other.costs_more_than(self._plan) else "overstated"
+
+    def _heavy(self, other: Side) -> Ruling:
         traits, one = self._traits, self.one_pool
         said = f"squared coefficient of variation of the work {traits.work_cv2:.2f}"
         if not traits.is_heavy:
@@ -59,19 +64,20 @@ class Splits:
             return Ruling("heavy tail", "split", "right", f"{said}; {one.why}", self.at_threshold)
         keeps = "passes in simulation" if one.said else "keeps the SLO by the table"
         why = f"{said}; one pool of {one.gpus:,} {one.types[0]} {keeps}"
-        outcome: Outcome = "overstated" if self._plan.thresholds else "wrong"
+        outcome = self._splitting(other)
+        outcome = "overstated" if outcome == "right" else outcome  # one pool does it too
         return Ruling("heavy tail", "split", outcome, why, self.at_threshold)
 
-    def _ratio(self, is_split: bool) -> Ruling:
+    def _ratio(self, other: Side) -> Ruling:
         traits = self._traits
         advises = traits.ratio_advises(self._fleets.case.arrival_rate)
         if not advises:
             return Ruling("ratio and share", "", "silent", traits.words)
-        holds = is_split == (advises == "split")
-        followed = self.at_threshold if advises == "split" else self.one_pool
-        return Ruling(
-            "ratio and share", advises, "right" if holds else "wrong", traits.words, followed
-        )
+        if advises == "split":
+            outcome, followed = self._splitting(other), self.at_threshold
+        else:
+            outcome, followed = "wrong" if self._plan.thresholds else "right", self.one_pool
+        return Ruling("ratio and share", advises, outcome, traits.words, followed)
 
 
 def _tokens(thresholds: Sequence[int]) -> str:

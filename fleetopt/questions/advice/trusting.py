@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fleetopt.errors import InputError
 from fleetopt.plan import Plan
 from fleetopt.questions.advice.answer import Answer, certainty
 from fleetopt.questions.advice.fleets import Fleets, Side
@@ -35,11 +36,14 @@ def simulate(fleets: Fleets, plan: Plan, chosen: Side, traits: Traits) -> Answer
 
 def by_published_method(fleets: Fleets) -> Side:
     """The cheapest of one pool and of two at any point whose published P99 is within the bound."""
+    label = "published method"
     stated = fleets.case.problem.model_copy(update={"method": "published"})
     theirs = Fleets(replace(fleets.case, problem=stated), None, fleets.progress)
-    whole = theirs.cheapest(0, fleets.case.breakpoints[-1], theirs.profiles)
-    found = [*theirs.everywhere(), *([theirs.of_pools("", [whole])] if whole else [])]
-    label = "published method"
+    try:
+        whole = theirs.cheapest(0, fleets.case.breakpoints[-1], theirs.profiles)
+    except InputError as error:
+        return Side(label, None, why=str(error))  # it predicts TTFT only
+    found = [*theirs.everywhere(), *([theirs.of_pools(label, [whole])] if whole else [])]
     best = min(found, key=lambda side: side.usd_per_year, default=None)
     if best is None:
         return Side(label, None, why="by its formulas no one or two pools keep the bound")
