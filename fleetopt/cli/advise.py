@@ -12,7 +12,7 @@ from fleetopt.cli import options
 @options.workload
 @options.slo
 @options.fleet
-@options.side
+@options.spares
 @options.problem_option(
     "--admission", key="admission", kind="text", metavar="reserved|paged",
     help="How the engine admits sequences.",

@@ -24,6 +24,8 @@ from fleetopt.study.judging import judge_of
 from fleetopt.verification import Verifier
 
 Progress = Callable[[str], None]
+LIMITS = ("inventory", "max_gpus", "power_kw", "budget_usd_per_year", "node_size")
+"""Limits of the whole fleet, which say nothing of a pool by itself."""
 
 
 def advise(
@@ -62,17 +64,7 @@ def advise(
             simulate(fleets, plan, chosen, traits),
             margin(fleets, chosen),
         )
-    notes = (*plan.notes, *_limits_note(case.problem))
-    return Advice(case.problem, case.arrival_rate, chosen, traits, answers, notes)
-
-
-def _limits_note(problem: FleetProblem) -> tuple[str, ...]:
-    """What limits of the whole fleet do not hold for."""
-    keys = ("inventory", "max_gpus", "power_kw", "budget_usd_per_year")
-    stated = [key for key in keys if getattr(problem, key)]
-    if not (stated or problem.node_size > 1):
-        return ()
-    return ("fleets that follow a rule, and two pools at a point, are sized without the limits",)
+    return Advice(case.problem, case.arrival_rate, chosen, traits, answers, plan.notes)
 
 
 @contextmanager
@@ -97,5 +89,9 @@ def _raise_unfit(problem: FleetProblem) -> None:
     if len(problem.thresholds or ()) > 1:
         text = "expected one threshold, that of the published rules"
         faults.append(Fault("thresholds", text, "leave it out for 4096"))
+    for key in LIMITS:
+        if getattr(problem, key) not in ({}, None, 1):
+            hint = "`fleetopt solve` keeps limits"
+            faults.append(Fault(key, "advice compares fleets without limits", hint))
     if faults:
         raise InputError(faults)

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from fleetopt.performance.profile import CalibratedProfile
-from fleetopt.plan import Pool
+from fleetopt.plan import HOURS_PER_YEAR, Pool
 from fleetopt.problem import PhasesApart
 from fleetopt.questions.advice.answer import Answer
 from fleetopt.questions.advice.fleets import Fleets, Side
@@ -83,7 +83,25 @@ def _pair(
         return None
     loads = PhaseLoad.prefill(lengths, first.iteration.chunk_tokens), PhaseLoad.decode(lengths)
     held = rate / fleets.case.problem.max_utilization
-    return fewest((first, second), loads, context, held)
+    return _with_spares(fleets, fewest((first, second), loads, context, held), first, second)
+
+
+def _with_spares(
+    fleets: Fleets, apart: Apart, first: CalibratedProfile, second: CalibratedProfile
+) -> Apart:
+    """The same with spare replicas of both phases, where the problem has them."""
+    bought = [
+        fleets.spares.to_buy(n, profile.gpus_per_replica)
+        for n, profile in ((apart.n_prefill, first), (apart.n_decode, second))
+    ]
+    both = list(zip(bought, (first, second), strict=True))
+    return replace(
+        apart,
+        n_prefill=bought[0],
+        n_decode=bought[1],
+        gpus=sum(n * profile.gpus_per_replica for n, profile in both),
+        usd_per_year=HOURS_PER_YEAR * sum(n * profile.usd_per_hour for n, profile in both),
+    )
 
 
 def _ruling(fleets: Fleets, plan: Side, is_cheaper: bool) -> Ruling:
@@ -145,7 +163,5 @@ def _limits_ms(fleets: Fleets) -> tuple[float, float]:
 
 
 def _usd_per_gpu_year(fleets: Fleets, pool: Pool) -> float:
-    from fleetopt.plan import HOURS_PER_YEAR
-
     profile = fleets.case.profile(pool.profile)
     return profile.usd_per_hour / profile.gpus_per_replica * HOURS_PER_YEAR
