@@ -66,7 +66,10 @@ def test_threshold_of_the_rules(folder: Path) -> None:
         ("--gpus b100", "Error: --gpus: unknown GPU 'b100' (did you mean 'h100'?)"),
         ("--lam -1 --gpus b100", "Error: 2 faults in the input"),
         ("--cdf nowhere.json", "nowhere.json"),
-        ("--output none/there.txt", "there is no folder none"),
+        (
+            "--output none/there.txt",
+            "--output none/there.txt: cannot be written: there is no folder",
+        ),
         ("limits.toml", "power_kw: advice compares fleets without limits"),
         ("limits.toml", "max_gpus: advice compares fleets without limits"),
         ("method.toml", "method: advice comes from fleetopt's own tables"),

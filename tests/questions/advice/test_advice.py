@@ -9,10 +9,11 @@ import pytest
 
 from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError
-from fleetopt.problem import FleetProblem, LatencyBound, VerificationOptions
+from fleetopt.problem import FleetProblem, LatencyBound, PhasesApart, VerificationOptions
 from fleetopt.questions.advice import Advice, advise
 from fleetopt.questions.advice.margin import BURST_SHARE, BURST_TIMES, bursts_of
 from fleetopt.questions.advice.ruling import Traits, p99_tokens
+from fleetopt.questions.disaggregation import Question
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.study import solve, tabulate
 from fleetopt.verification import Judge, Judged
@@ -99,9 +100,7 @@ def test_last_pool_takes_the_fewest_replicas_of_each_gpu(advice: dict[str, Advic
 
 
 @pytest.mark.parametrize("name", STATED)
-def test_plan_breaks_where_its_weakest_table_row_does(
-    advice: dict[str, Advice], name: str
-) -> None:
+def test_plan_breaks_where_its_weakest_table_row_does(advice: dict[str, Advice], name: str) -> None:
     given = advice[name]
     assert given.plan.fleet is not None
     carried = []
@@ -165,9 +164,7 @@ def ruling_of(given: Advice, rule: str):  # noqa: ANN201
         ("lmsys", "simulate heavy tails", "simulate", "silent"),
     ],
 )
-def test_rules(
-    advice: dict[str, Advice], name: str, rule: str, advises: str, outcome: str
-) -> None:
+def test_rules(advice: dict[str, Advice], name: str, rule: str, advises: str, outcome: str) -> None:
     said = ruling_of(advice[name], rule)
     assert (said.advises, said.outcome) == (advises, outcome)
 
@@ -184,13 +181,22 @@ def test_rules(
             "ratio and share",
             "right",
         ),
-        # no A100 keeps 300 ms for prompts of 52,000 tokens, however it is split; 1,400 H100 do
+        # nearly all prompts have about 50,000 tokens: 700 ms are too short for A100 alone
         ({"cdf": [[60000, 0.01], [65536, 1.0]], "arrival_rate": 0.5,
           "slo": (LatencyBound(limit_ms=700.0),), "gpus": ("a100", "h100")},
          "H100 for long contexts", "right"),
         ({"slo": (LatencyBound(limit_ms=60_000.0),), "gpus": ("a100", "h100"),
           "cdf": [[30000, 0.1], [65536, 1.0]], "arrival_rate": 0.01},
          "H100 for long contexts", "wrong"),
+        # short prompts in a long context of one length, and enough time for a full batch
+        (
+            {"cdf": "azure", "max_context": 8192, "overlong": "clip", "arrival_rate": 1000.0,
+             "gpus": ("a100", "h100"), "slo": (LatencyBound(limit_ms=5000.0),), "max_pools": 1},
+            "phases apart",
+            "right",
+        ),
+        ({"cdf": "agent_heavy", "arrival_rate": 20.0, "slo": (AGENTS,), "gpus": ("a10g", "h100")},
+         "cheap GPU in two pools", "wrong"),
     ],
 )  # fmt: skip
 def test_rules_on_other_workloads(keys: dict[str, object], rule: str, outcome: str) -> None:
@@ -230,6 +236,21 @@ def test_ratio_and_share_as_published(
     assert Traits(4096, int(4096 * ratio), ratio, share, 0.5).ratio_advises(rate) == advises
 
 
+def test_phases_apart_are_counted_as_the_question_counts_them() -> None:
+    """With the prompt's KV, at the rate over the utilization cap."""
+    problem = STATED["azure"].model_copy(
+        update={"gpus": ("h100",), "max_pools": 1, "slo": (LatencyBound(limit_ms=5000.0),)}
+    )
+    answer = advise(problem).answer("disaggregate")
+    question = Question(PhasesApart(cdf="azure", lam=100.0, gpu_prefill="h100", gpu_decode="h100"))
+    apart = question.pair("h100", "h100", 100.0 / problem.max_utilization).corrected
+    own = answer.other if answer.figures["parts"] else answer.chosen
+    assert own is not None
+    best = min(apart.usd_per_year, own.usd_per_year)
+    assert answer.chosen.usd_per_year == pytest.approx(best)
+    assert bool(answer.figures["parts"]) == (apart.usd_per_year < own.usd_per_year)
+
+
 def test_bursts_keep_the_mean_rate() -> None:
     bursts = bursts_of(7.0)
     assert bursts.rate == pytest.approx(7.0)
@@ -250,6 +271,10 @@ def test_simulated_advice() -> None:
     assert split.certainty == "simulated"
     assert split.other is not None
     assert split.other.said
+    said = ruling_of(given, "simulate heavy tails")
+    trusted = given.answer("simulate")
+    needed = trusted.figures["refused_rows"] > 0 or trusted.sides[0].is_refused
+    assert (said.outcome == "right") == (needed == given.traits.is_heavy)
     margin = given.answer("margin")
     burst = margin.sides[0]
     assert burst.label == "in bursts"
