@@ -136,7 +136,7 @@ def test_n_over_a_is_right_where_nodes_hardly_fail() -> None:
     assert ruling_of(advise(stated), "n / A").outcome == "right"
 
 
-def ruling_of(given: Advice, rule: str):  # noqa: ANN201
+def ruling_of(given: Advice, rule: str):
     return next(said for said in given.rulings if said.rule == rule)
 
 
@@ -291,7 +291,7 @@ def test_simulated_advice() -> None:
             assert missed_in_bursts(case, more, pool.replicas) > 0.01
 
 
-def missed_in_bursts(case: Case, pool, replicas: int) -> float:  # noqa: ANN001
+def missed_in_bursts(case: Case, pool, replicas: int) -> float:
     """Share of misses in one long run of another seed."""
     from concurrent.futures import ThreadPoolExecutor
 
