@@ -46,6 +46,8 @@ def test_what_the_page_says_of_the_answers() -> None:
     more = re.search(r"two pools at 4,096 cost .*?\(\+([\d.]+) %\)", recorded("azure"), re.S)
     assert more is not None
     assert f"4,096 cost {float(more[1]):.0f} % more" in " ".join(TEXT.split())
+    plan_, one_ = (float(x) for x in re.findall(r"([\d.]+) K\$ a year", recorded("azure"))[1:3])
+    assert f"splitting saves {100 * (1 - plan_ / one_):.0f} %" in TEXT
     apart = re.search(r"phases apart +apart +wrong here +([\d.]+)", recorded("lmsys"))
     assert apart is not None
     assert 1.8 < float(apart[1]) / plan < 2.0

@@ -12,11 +12,12 @@ from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.advice.answer import Advice
-from fleetopt.questions.advice.fleets import Fleets, of_plan
+from fleetopt.questions.advice.fleets import Fleets
 from fleetopt.questions.advice.machines import Machines
 from fleetopt.questions.advice.margin import margin
 from fleetopt.questions.advice.phases import disaggregate
 from fleetopt.questions.advice.ruling import PUBLISHED_SPLIT, Traits
+from fleetopt.questions.advice.side import of_plan
 from fleetopt.questions.advice.splitting import Splits
 from fleetopt.questions.advice.trusting import simulate
 from fleetopt.study import solve

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fleetopt.problem import FleetProblem
-from fleetopt.questions.advice.fleets import Side
 from fleetopt.questions.advice.ruling import Ruling, Traits
+from fleetopt.questions.advice.side import Side
 
 Question = Literal[
     "split", "where", "gpu", "mix", "long_context", "disaggregate", "simulate", "margin"

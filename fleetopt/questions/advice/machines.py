@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import permutations
 
 from fleetopt.questions.advice.answer import Answer, certainty
-from fleetopt.questions.advice.fleets import Fleets, Side
+from fleetopt.questions.advice.fleets import Fleets
 from fleetopt.questions.advice.ruling import (
     LONG_CONTEXT_TOKENS,
     LONG_P99_TOKENS,
@@ -14,6 +14,7 @@ from fleetopt.questions.advice.ruling import (
     Traits,
     p99_tokens,
 )
+from fleetopt.questions.advice.side import Side
 
 CHEAP, OLD, FAST = "a10g", "a100", "h100"
 """The GPUs that published rules name."""

@@ -9,8 +9,9 @@ from typing import Any
 from fleetopt.plan import Verdict
 from fleetopt.problem import AVAILABILITIES
 from fleetopt.questions.advice.answer import Answer
-from fleetopt.questions.advice.fleets import MOST_TIMES, Fleets, Side
+from fleetopt.questions.advice.fleets import MOST_TIMES, Fleets
 from fleetopt.questions.advice.ruling import Ruling
+from fleetopt.questions.advice.side import Side
 from fleetopt.questions.whatif.checking import ABOVE, BELOW
 from fleetopt.questions.whatif.staircase import Reach
 from fleetopt.queueing.availability import SpareRule, replicas_to_buy

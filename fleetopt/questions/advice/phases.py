@@ -12,9 +12,10 @@ from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.plan import HOURS_PER_YEAR, Pool
 from fleetopt.problem import PhasesApart
 from fleetopt.questions.advice.answer import Answer
-from fleetopt.questions.advice.fleets import Fleets, Side
+from fleetopt.questions.advice.fleets import Fleets
 from fleetopt.questions.advice.machines import FAST, OLD
 from fleetopt.questions.advice.ruling import BUSY_RATE, PHASES_SAVING, Ruling
+from fleetopt.questions.advice.side import Side
 from fleetopt.questions.disaggregation import Apart, Question
 from fleetopt.questions.disaggregation.fleets import fewest
 from fleetopt.queueing.published_phases import PhaseLoad, tpot_s, ttft_s

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from fleetopt.case import Case
-from fleetopt.questions.advice.fleets import Side
+from fleetopt.questions.advice.side import Side
 
 Outcome = Literal["right", "overstated", "wrong", "silent"]
 """Overstated: the advice does no harm here, but the claim behind it does not hold."""

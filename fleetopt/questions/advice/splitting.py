@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fleetopt.questions.advice.answer import Answer, certainty
-from fleetopt.questions.advice.fleets import Fleets, Side
+from fleetopt.questions.advice.fleets import Fleets
 from fleetopt.questions.advice.ruling import Outcome, Ruling, Traits
+from fleetopt.questions.advice.side import Side
 
 
 class Splits:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from fleetopt.errors import InputError
 from fleetopt.plan import Plan
 from fleetopt.questions.advice.answer import Answer, certainty
-from fleetopt.questions.advice.fleets import Fleets, Side
+from fleetopt.questions.advice.fleets import Fleets
 from fleetopt.questions.advice.ruling import Ruling, Traits
+from fleetopt.questions.advice.side import Side
 
 
 def simulate(fleets: Fleets, plan: Plan, chosen: Side, traits: Traits) -> Answer:
