@@ -125,9 +125,10 @@ class Machines:
             return Ruling(rule, "", "silent", said)
         old, fast = sides[OLD], sides[FAST]
         alone = next((side for side in self.alone if side.types == (OLD,)), None)
-        keeps = "pass in simulation" if old.said else "keep the SLO by the table"
+        by = "in simulation" if old.said else "by the table"
         if old.fleet is not None:
-            why = f"{said}; {old.gpus:,} {OLD} {keeps} in the plan's last pool"
+            verb = "is" if old.gpus == 1 else "are"
+            why = f"{said}; {old.gpus:,} {OLD} {verb} enough {by} in the plan's last pool"
         elif alone is not None:
             why = (
                 f"{said}; not in the plan's last pool, but by the table {alone.gpus:,} {OLD} alone "
