@@ -2,7 +2,7 @@
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
                       [trace] [routers] [profile] [disaggregation] [examples] [energy] [explain]
-                      [two_pools] [reproduction]
+                      [two_pools] [advice] [reproduction]
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
 )
+ADVICE = {
+    "lmsys": "advise --cdf data/lmsys_cdf.json --lam 100 --slo 500",
+    "azure": "advise --cdf data/azure_cdf.json --lam 100 --slo 500",
+    "agent": "advise --cdf data/agent_heavy_cdf.json --lam 20 --slo 1000",
+}
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -79,6 +84,12 @@ def two_pools() -> None:
     for name, words in TWO_POOLS.items():
         figure = str(ROOT / "docs" / f"{name}.svg")
         (MEASURED / f"{name}.txt").write_text(_said(*words.split(), "--plot", figure))
+
+
+def advice() -> None:
+    """The planner's questions on the bundled workloads, and the published rules on them."""
+    for name, stated in ADVICE.items():
+        (MEASURED / f"advice_{name}.txt").write_text(_said(*stated.split()))
 
 
 def routers() -> None:
@@ -257,6 +268,7 @@ if __name__ == "__main__":
         "routers": routers,
         "profile": profile,
         "two_pools": two_pools,
+        "advice": advice,
         "disaggregation": disaggregation,
         "reproduction": reproduction,
         "examples": examples,

@@ -17,6 +17,7 @@ import laws  # noqa: E402
 import measured  # noqa: E402
 import program  # noqa: E402
 import rooflines  # noqa: E402
+import rules  # noqa: E402
 import schemas  # noqa: E402
 import statuses  # noqa: E402
 
@@ -43,6 +44,10 @@ PARTS = {
     "solvers": statuses.solvers,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
+    "rules": rules.table,
+    "advice lmsys": lambda: _fenced("text", "docs/measured/advice_lmsys.txt"),
+    "advice azure": lambda: _fenced("text", "docs/measured/advice_azure.txt"),
+    "advice agent": lambda: _fenced("text", "docs/measured/advice_agent.txt"),
     "routers agent": lambda: _fenced("text", "docs/measured/routers_agent.txt"),
     "routers prefix": lambda: _fenced("text", "docs/measured/routers_prefix.txt"),
     "routers azure": lambda: _fenced("text", "docs/measured/routers_azure.txt"),
