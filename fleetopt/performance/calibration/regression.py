@@ -12,7 +12,7 @@ left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,8 @@ class Rows:
     """Measured rows as arrays.
 
     units: o u(decode) + c u(prompt), shape (n, 12). e2e_s: seconds, shape (n,).
-    members: index of the level of each kind, shape (n, 5). names: of the levels.
+    members: index of the level of each kind, shape (n, 5); the last is a group's own, and
+        all rows of a group agree in the others. names: of the levels.
     """
 
     units: Floats
@@ -57,13 +58,11 @@ class Rows:
         start: where to begin; prior: what the ridges pull to, 0 if absent.
         """
         sigma = np.array([LEVELS[name.split(" ")[0]] for name in self.names])
-        ridge = np.repeat(_RIDGE / sigma**2, len(CAUSES))
+        ridge = _RIDGE / sigma**2
         mean = np.zeros((len(self.names), len(CAUSES))) if prior is None else prior
         logs = mean.copy() if start is None else start.copy()
         for _ in range(iterations):
-            normal, gradient = self._normal(used, logs)
-            gradient += ridge * (logs - mean).ravel()
-            step = np.linalg.solve(normal + np.diag(ridge), -gradient).reshape(logs.shape)
+            step = self._step(used, logs, ridge, ridge[:, None] * (logs - mean))
             logs += np.clip(step, -_FURTHEST, _FURTHEST)
             if np.abs(step).max() < _CLOSE:
                 break
@@ -93,25 +92,48 @@ class Rows:
         theta = NOMINAL * np.exp(logs[self.members[rows]].sum(axis=1))
         return np.asarray(self.units[rows] * theta)
 
-    def _normal(self, used: Mask, logs: Floats) -> tuple[Floats, Floats]:
-        """Weighted normal matrix and gradient of the logarithmic residuals.
+    def _step(self, used: Mask, logs: Floats, ridge: Floats, pull: Floats) -> Floats:
+        """Gauss-Newton step of all levels, by elimination of the groups.
 
-        A row depends on the factors of all its levels in the same way, so that the matrix is
-        that of each home, a set of levels, repeated over them.
+        A row depends on the factors of all its levels in the same way, so that a group's rows
+        give one matrix M and one gradient g for each pair of its levels. With A = M + ridge of
+        the group itself, the other levels see M - M A^-1 M and g - M A^-1 (g + pull).
         """
+        causes, size = len(CAUSES), logs.size
+        normal = np.diag(np.repeat(ridge, causes))
+        gradient = pull.copy()
+        groups = []
+        for levels, matrix, slope in self._groups(used, logs):
+            own, shared = levels[-1], levels[:-1]
+            inverse = np.linalg.inv(matrix + ridge[own] * np.eye(causes))
+            through = matrix @ inverse
+            columns = (shared[:, None] * causes + np.arange(causes)).ravel()
+            both = np.tile(matrix - through @ matrix, (shared.size, shared.size))
+            normal[np.ix_(columns, columns)] += both
+            gradient[shared] += slope - through @ (slope + pull[own])
+            groups.append((own, shared, inverse, matrix, slope))
+        common = np.setdiff1d(np.arange(len(ridge)), [own for own, *_ in groups])
+        columns = (common[:, None] * causes + np.arange(causes)).ravel()
+        step = np.zeros(size)
+        step[columns] = np.linalg.solve(
+            normal[np.ix_(columns, columns)], -gradient.ravel()[columns]
+        )  # fmt: skip
+        step = step.reshape(logs.shape)
+        for own, shared, inverse, matrix, slope in groups:
+            step[own] = -inverse @ (slope + pull[own] + matrix @ step[shared].sum(axis=0))
+        return step
+
+    def _groups(
+        self, used: Mask, logs: Floats
+    ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats]]:
+        """Levels of each group that has rows, their weighted matrix and their gradient."""
         parts = self._parts(used, logs)
         whole = parts.sum(axis=1)
         residual = np.log(whole / self.e2e_s[used])
         weight = 1.0 / np.sqrt(1.0 + (residual / _SCALE) ** 2) / _SCALE**2
         share = parts / whole[:, None]
-        normal = np.zeros((logs.size, logs.size))
-        gradient = np.zeros(logs.shape)
-        homes, home = np.unique(self.members[used], axis=0, return_inverse=True)
-        for i, levels in enumerate(homes):
+        groups, home = np.unique(self.members[used], axis=0, return_inverse=True)
+        for i, levels in enumerate(groups):
             mine = home.ravel() == i
             weighted = share[mine] * weight[mine, None]
-            columns = (levels[:, None] * len(CAUSES) + np.arange(len(CAUSES))).ravel()
-            both = np.tile(weighted.T @ share[mine], (levels.size, levels.size))
-            normal[np.ix_(columns, columns)] += both
-            gradient[levels] += weighted.T @ residual[mine]
-        return normal, gradient.ravel()
+            yield levels, weighted.T @ share[mine], weighted.T @ residual[mine]
