@@ -7,11 +7,15 @@ from typing import Any
 import click
 
 from fleetopt.cli import engine_options, options
+from fleetopt.cli.profile_measured import validate
 
 
 @click.group(name="profile")
 def command() -> None:
-    """Derive profiles from data sheets and model files."""
+    """Derive profiles from data sheets, model files and measurements."""
+
+
+command.add_command(validate)
 
 
 @command.command(name="show")

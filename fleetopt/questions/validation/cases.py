@@ -26,6 +26,10 @@ WAITING = 0.05
 """Share of a request's time that it waits for a slot, above which the simulator flags a row."""
 
 
+HELD_BACK = 0.05
+"""Share of the KV that engines keep free for sequences that grow: an assumption."""
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """A measured row with what first principles say of it.
@@ -87,7 +91,7 @@ class Case:
         row = self.measured
         block = row.engine.block_tokens
         longest = row.prompt_tokens + row.output_tokens
-        blocks = max(self.kv_tokens // block, math.ceil(longest / block))
+        blocks = max(int((1.0 - HELD_BACK) * self.kv_tokens) // block, math.ceil(longest / block))
         return Capacity(row.engine.max_num_seqs, blocks, block, longest)
 
     def iteration(self, seconds: Floats) -> IterationTime:
