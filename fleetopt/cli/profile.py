@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fleetopt.cli import engine_options, options
-from fleetopt.cli.profile_measured import validate
+from fleetopt.cli.profile_measured import fit, validate
 
 
 @click.group(name="profile")
@@ -15,6 +15,7 @@ def command() -> None:
     """Derive profiles from data sheets, model files and measurements."""
 
 
+command.add_command(fit)
 command.add_command(validate)
 
 

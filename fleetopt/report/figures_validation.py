@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ _LABELS = {"dense": "dense", "moe": "with experts", "saturated": "saturated"}
 
 def validation_figure(found: Validation, form: str) -> bytes:
     """The figure as the content of an image file; form: png or svg."""
-    figure = Figure(figsize=(11, 8.2), layout="constrained", dpi=110)
+    figure = Figure(figsize=(11, 9.6), layout="constrained", dpi=110)
     (tpot, ttft), (by_clients, by_group) = figure.subplots(2, 2)
     _scatter(tpot, found, "tpot", "TPOT")
     _scatter(ttft, found, "ttft", "TTFT")
@@ -57,7 +58,7 @@ def _residuals(axes: Axes, found: Validation) -> None:
     for metric, colour, shift in (("tpot", _COLOURS["dense"], 0.93), ("ttft", _INK, 1.07)):
         measured, simulated, kinds = _arrays(found, metric)
         error = 100 * (simulated / measured - 1)
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             rows = (clients > low) & (clients <= high) & (kinds != "saturated")
             if rows.any():
                 at = float(np.median(clients[rows])) * shift

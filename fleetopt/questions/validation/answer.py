@@ -36,8 +36,14 @@ class Errors:
             return cls(0, None, None, None, None, None)
         tpot = np.array([row.tpot_error for row in rows])
         ttft = np.array([row.ttft_error for row in rows])
-        middles = [float(np.median(x)) for x in (np.abs(tpot), np.abs(ttft), tpot, ttft)]
-        return cls(len(rows), *middles, float(np.mean([row.flagged for row in rows])))
+        return cls(
+            n=len(rows),
+            tpot=float(np.median(np.abs(tpot))),
+            ttft=float(np.median(np.abs(ttft))),
+            tpot_bias=float(np.median(tpot)),
+            ttft_bias=float(np.median(ttft)),
+            flagged=float(np.mean([row.flagged for row in rows])),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,7 +69,7 @@ def held_out(
             logs = rows.fit(kept & ~slow, first, start, _REFINEMENTS)
         factors = {**prior.logs, **rows.named(logs)}
         constants = Constants(factors, {}, (), "")
-        for i in np.flatnonzero(~kept):
+        for i in np.flatnonzero(~kept).tolist():
             played[i] = found[i].played(constants.seconds(found[i].levels))
     simulated = [each for each in played if each is not None]
     told = np.array([each.ttft_s for each in simulated])
@@ -93,7 +93,7 @@ def _compared(
         kept = (groups != group) & ~slow
         outer = {**prior.first_token, **_first_tokens(measured, told, groups, kept)}
         constants = Constants({}, outer, (), "")
-        for i in np.flatnonzero(groups == group):
+        for i in np.flatnonzero(groups == group).tolist():
             row, run = measured[i], played[i]
             ttft_s = constants.first_token_s(row.backend, row.kind, run.ttft_s)
             e2e_s = run.ttft_s + row.output_tokens * run.tpot_s

@@ -83,9 +83,8 @@ def play(
         (prompt + output).astype(np.int64), zero - 1, zero, np.zeros((0, 2), dtype=np.int64),
     )  # fmt: skip
     pool = PoolEngine(Engine.of(iteration, capacity), 1, capacity.max_context)
-    setting = Setting(
-        Window(0.0, np.inf, np.inf), np.zeros(1), loop=ClosedLoop(clients), limits=Limits(stop_early=0)
-    )  # fmt: skip
+    whole, loop = Window(0.0, np.inf, np.inf), ClosedLoop(clients)
+    setting = Setting(whole, np.zeros(1), loop=loop, limits=Limits(stop_early=0))
     run = run_compiled([pool], requests, setting)
     decode_s: Floats = run.end_s - run.prefill_end_s
     return Played(
