@@ -19,6 +19,7 @@ import program  # noqa: E402
 import rooflines  # noqa: E402
 import schemas  # noqa: E402
 import statuses  # noqa: E402
+import validations  # noqa: E402
 
 _PART = re.compile(r"<!-- made: ([a-z ]+) -->")
 
@@ -32,6 +33,8 @@ PARTS = {
     "profile keys": schemas.profile_keys,
     "catalogue keys": schemas.catalogue_keys,
     "roofline distances": rooflines.table,
+    "profile accuracy": validations.overall,
+    "profile errors": validations.tables,
     "profile answer": lambda: _fenced("text", "docs/measured/profile_show.txt"),
     "horizon": laws.horizon,
     "program interface": program.interface,

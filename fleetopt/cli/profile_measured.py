@@ -71,7 +71,7 @@ def validate(
 @click.option("--gpus-per-replica", type=click.IntRange(min=1), default=1, show_default=True,
               metavar="N", help="GPUs of the replica that was measured.")  # fmt: skip
 @click.option("--kv-tokens", type=click.IntRange(min=16), required=True, metavar="TOKENS",
-              help="Tokens in the KV cache of the replica, which engines log at start.")  # fmt: skip
+              help="Tokens in the KV cache of the replica; engines log them.")  # fmt: skip
 @click.option("--max-num-seqs", type=click.IntRange(min=1), default=256, show_default=True,
               metavar="N", help="Most sequences of the running batch.")  # fmt: skip
 @click.option("--token-budget", type=click.IntRange(min=1), default=8192, show_default=True,

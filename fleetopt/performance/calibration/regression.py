@@ -99,7 +99,7 @@ class Rows:
         give one matrix M and one gradient g for each pair of its levels. With A = M + ridge of
         the group itself, the other levels see M - M A^-1 M and g - M A^-1 (g + pull).
         """
-        causes, size = len(CAUSES), logs.size
+        causes = len(CAUSES)
         normal = np.diag(np.repeat(ridge, causes))
         gradient = pull.copy()
         groups = []
@@ -114,11 +114,9 @@ class Rows:
             groups.append((own, shared, inverse, matrix, slope))
         common = np.setdiff1d(np.arange(len(ridge)), [own for own, *_ in groups])
         columns = (common[:, None] * causes + np.arange(causes)).ravel()
-        step = np.zeros(size)
-        step[columns] = np.linalg.solve(
-            normal[np.ix_(columns, columns)], -gradient.ravel()[columns]
-        )  # fmt: skip
-        step = step.reshape(logs.shape)
+        step = np.zeros(logs.shape)
+        solved = np.linalg.solve(normal[np.ix_(columns, columns)], -gradient.ravel()[columns])
+        step[common] = solved.reshape(common.size, causes)
         for own, shared, inverse, matrix, slope in groups:
             step[own] = -inverse @ (slope + pull[own] + matrix @ step[shared].sum(axis=0))
         return step
