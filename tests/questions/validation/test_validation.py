@@ -83,7 +83,7 @@ def test_clients_that_start_together_wait_for_one_another() -> None:
     engine = IterationTime(1e-3, 0.0, 1e-3, 1e-4, "current", 1000, 1008)
     run = play(engine, Capacity(64, 0, 16, 1100), (1000, 100), 8, IN_STEP)
     assert run.ttft_s == pytest.approx(0.101 * 9 / 2, rel=0.03)
-    assert run.wait_s == pytest.approx(0.0, abs=1e-9)
+    assert run.wait_s < 0.102, "admitted when the first iteration ends"
 
 
 def test_clients_beyond_the_slots_wait_as_littles_law_says() -> None:
