@@ -1,8 +1,8 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
-                      [trace] [routers] [profile] [profile_accuracy] [disaggregation] [examples] [energy] [explain]
-                      [two_pools]
+                      [trace] [routers] [profile] [profile_accuracy] [disaggregation] [examples]
+                      [energy] [explain] [two_pools] [reproduction]
 """
 
 from __future__ import annotations
@@ -128,6 +128,12 @@ def explain() -> None:
     (MEASURED / "explain_agent.txt").write_text(_said(*EXPLAIN, "24"))
     figure = str(ROOT / "docs" / "explain.svg")
     (MEASURED / "explain_smaller.txt").write_text(_said(*EXPLAIN, "23", "--plot", figure))
+
+
+def reproduction() -> None:
+    """Every published figure again; the page has its title already."""
+    said = _said("reproduce", "--format", "markdown")
+    (MEASURED / "reproduction.md").write_text(said.partition("\n\n")[2])
 
 
 def disaggregation() -> None:
@@ -268,6 +274,7 @@ if __name__ == "__main__":
         "profile_accuracy": profile_accuracy,
         "two_pools": two_pools,
         "disaggregation": disaggregation,
+        "reproduction": reproduction,
         "examples": examples,
         "energy": energy,
         "explain": explain,
