@@ -30,8 +30,8 @@ def rows(n: int, noise: float = 0.0) -> tuple[Rows, np.ndarray]:
 
 
 def test_many_rows_without_noise_are_reproduced() -> None:
-    found, _ = rows(4000)
-    used = np.ones(4000, dtype=bool)
+    found, _ = rows(40_000)
+    used = np.ones(40_000, dtype=bool)
     logs = found.fit(used)
     error = np.abs(found.predicted_s(logs) / found.e2e_s - 1.0)
     assert np.median(error) < 0.01
