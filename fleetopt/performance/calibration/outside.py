@@ -7,7 +7,7 @@ import numpy as np
 from fleetopt.performance.calibration.constants import FIRST_TOKEN_FACTOR, FIRST_TOKEN_S
 from fleetopt.performance.calibration.seconds import Floats
 
-_PULL_SECONDS, _PULL_FACTOR = 2.0, 3.0
+_PULL_SECONDS, _PULL_FACTOR = 0.5, 4.0
 _SCALE = 0.2
 
 
