@@ -1,8 +1,8 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
-                      [trace] [routers] [profile] [disaggregation] [examples] [energy] [explain]
-                      [two_pools] [advice] [reproduction]
+                      [trace] [routers] [profile] [profile_accuracy] [disaggregation] [examples]
+                      [energy] [explain] [two_pools] [advice] [reproduction]
 """
 
 from __future__ import annotations
@@ -105,6 +105,21 @@ def profile() -> None:
     figure = str(ROOT / "docs" / "figures" / "profile.png")
     said = _said(*PROFILE, "--plot", figure)
     (MEASURED / "profile_show.txt").write_text(said.split("\n\nSources")[0] + "\n")
+
+
+def profile_accuracy() -> None:
+    """Simulated against measured latencies, of the file that `MEASUREMENTS` names.
+
+    Without it what was recorded stays: the measurements are not part of the project.
+    """
+    measured = os.environ.get("MEASUREMENTS", "")
+    if not measured:
+        print("profile_accuracy: set MEASUREMENTS to the file of measured runs", file=sys.stderr)
+        return
+    figure = str(ROOT / "docs" / "figures" / "profile_accuracy.png")
+    said = _said("profile", "validate", measured, "-q", "--format", "json", "--plot", figure)
+    found = {**json.loads(said), "measurements": Path(measured).name}
+    (MEASURED / "profile_accuracy.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def energy() -> None:
@@ -267,6 +282,7 @@ if __name__ == "__main__":
         "trace": trace,
         "routers": routers,
         "profile": profile,
+        "profile_accuracy": profile_accuracy,
         "two_pools": two_pools,
         "advice": advice,
         "disaggregation": disaggregation,

@@ -20,6 +20,7 @@ import rooflines  # noqa: E402
 import rules  # noqa: E402
 import schemas  # noqa: E402
 import statuses  # noqa: E402
+import validations  # noqa: E402
 
 _PART = re.compile(r"<!-- made: ([a-z ]+) -->")
 
@@ -33,6 +34,8 @@ PARTS = {
     "profile keys": schemas.profile_keys,
     "catalogue keys": schemas.catalogue_keys,
     "roofline distances": rooflines.table,
+    "profile accuracy": validations.overall,
+    "profile errors": validations.tables,
     "profile answer": lambda: _fenced("text", "docs/measured/profile_show.txt"),
     "horizon": laws.horizon,
     "program interface": program.interface,
