@@ -44,6 +44,7 @@ COMMANDS = {
     "pareto": "Find where to split requests between two pools with given GPUs.",
     "optimize": "Size two pools with given GPUs at a fixed split, and verify the best.",
     "whatif": "Say when GPUs have to be added, or which GPU and which mix is cheapest.",
+    "advise": "Answer a planner's usual questions, and test rules of thumb.",
     "workload": "Fit a workload to recorded traffic, and show it.",
     "profile": "Derive profiles from data sheets and model files.",
     "diff": "Say what two saved plans differ in, and why.",

@@ -304,7 +304,7 @@ class Design:
 
     def best_of_one_type(self) -> Solution:
         """The cheapest fleet of a single GPU type; by the user's objective if there is one."""
-        found = [self._best_of(gpu) for gpu in self.gpu_types]
+        found = [self.best_of_type(gpu) for gpu in self.gpu_types]
         objective = self.own_objective()
         sense = 1 if objective is None else int(objective.sense)
         held = [solution for solution in found if solution.chosen]
@@ -315,10 +315,13 @@ class Design:
         """The GPU types that pools may have, by name."""
         return sorted({profile.gpu for profile in self.case.profiles})
 
-    def best_of_type(self, gpu: str, pools: int) -> Solution:
-        """The cheapest fleet of exactly so many pools, all of one GPU type."""
-        of_type = self._solver.restricted(lambda candidate, _: candidate.gpu == gpu)
-        with of_type, self._solver.limited(self.program.pools == pools):
+    def best_of_type(self, gpu: str, pools: int | None = None) -> Solution:
+        """The cheapest fleet of one GPU type; pools: of exactly so many, if stated."""
+        with ExitStack() as limits:
+            of_type = self._solver.restricted(lambda candidate, _: candidate.gpu == gpu)
+            limits.enter_context(of_type)
+            if pools is not None:
+                limits.enter_context(self._solver.limited(self.program.pools == pools))
             return self._solver.solve()
 
     def best_mixed(self) -> Solution:
@@ -339,10 +342,6 @@ class Design:
         model = self.program
         others = [z for (c, _), z in model.z.items() if model.candidate[c].gpu != gpu]
         return LinearExpression(linear_coefs=[1] * len(others), linear_vars=others)
-
-    def _best_of(self, gpu: str) -> Solution:
-        with self._solver.restricted(lambda candidate, _: candidate.gpu == gpu):
-            return self._solver.solve()
 
     def _is_least(self, candidate: Candidate, row: Row) -> bool:
         refused = self._refused.get(candidate.index, 0)

@@ -81,12 +81,8 @@ class LazyDesign(Design):
         whole = self._among(lambda what, _: (what.lo_tokens, what.hi_tokens) == ends)
         return self._proved(super().best_of_one_pool, whole)
 
-    def _best_of(self, gpu: str) -> Solution:
-        same = self._among(lambda _, profile: profile.gpu == gpu)
-        return self._proved(lambda: super(LazyDesign, self)._best_of(gpu), same)
-
-    def best_of_type(self, gpu: str, pools: int) -> Solution:
-        """The cheapest fleet of exactly so many pools, all of one GPU type."""
+    def best_of_type(self, gpu: str, pools: int | None = None) -> Solution:
+        """The cheapest fleet of one GPU type; pools: of exactly so many, if stated."""
         same = self._among(lambda _, profile: profile.gpu == gpu)
         return self._proved(lambda: super(LazyDesign, self).best_of_type(gpu, pools), same, pools)
 
