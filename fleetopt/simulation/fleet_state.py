@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fleetopt.simulation.fleet_links import LINE_TOTALS, new_links
 from fleetopt.simulation.fleet_records import (
     FleetRequests,
     FleetTrajectory,
@@ -42,6 +43,7 @@ _POOL = np.dtype(
         ("queue_limit", "i8"),
         ("cache_tokens", "i8"),
         ("overflow", "i8"),
+        ("role", "i8"),
         ("pressure_sequences", "f8"),
         ("first", "i8"),  # its replicas are first .. last - 1
         ("last", "i8"),
@@ -77,6 +79,8 @@ _REPLICA = np.dtype(
         ("heap", "i8"),  # where the replica's part of the heap begins
         ("phase", "i8"),  # where its counts by block phase begin
         ("pool", "i8"),
+        ("sending", "i8"),  # sequences whose KV is on its way to another pool
+        ("sending_blocks", "i8"),
         ("is_down", "i8"),
         ("down_since_s", "f8"),
         ("cached", "i8"),  # tokens in its prefix cache
@@ -140,6 +144,7 @@ _RUN = np.dtype(
         ("clients", "i8"),  # clients in the heap of those that think
         ("served", "i8"),  # clients whose requests ended with this event
         ("opened", "i8"),  # open arrivals beside clients so far
+        ("landed", "i8"),  # request whose KV has arrived with this event
         ("sent", "i8"),  # further requests that clients have begun to think of
         ("events", "i8"),
         ("stop", "i8"),
@@ -156,7 +161,7 @@ class FleetState(NamedTuple):
     they take a KV block. times: tournament tree over replicas of their next events.
     counts: one such tree a pool, of sequences. nodes: prefixes by replica. clients: heap
     of the times at which clients send. open_s: arrivals beside clients. series: shape
-    (5, checkpoints, pools).
+    (5, checkpoints, pools). links to handovers: see fleet_links.LinkState.
     """
 
     pools: Any
@@ -175,6 +180,10 @@ class FleetState(NamedTuple):
     histogram: Floats
     tokens: Ints
     series: Ints
+    links: Any
+    lines: Any
+    line_times: Floats
+    handovers: Any
     run: Any
 
 
@@ -186,6 +195,9 @@ def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Set
     caches = prefixes if any(pool.cache_tokens for pool in pools) else 0
     slots = np.repeat([p.engine.slots for p in pools], [p.replicas for p in pools])
     blocks = max(pool.engine.block_tokens for pool in pools)
+    linked = new_links(
+        setting.links, [pool.replicas for pool in pools], requests.prompt_tokens.size
+    )
     return FleetState(
         pools=pool_records,
         replicas=_replicas(pool_records, slots, blocks),
@@ -203,6 +215,7 @@ def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Set
         histogram=np.zeros(sum(pool.engine.slots + 1 for pool in pools)),
         tokens=np.zeros((len(pools), OCTAVES * BINS), dtype=np.int64),
         series=np.zeros((5, setting.checkpoint_s.size, len(pools)), dtype=np.int64),
+        **linked._asdict(),
         run=np.zeros(1, dtype=_RUN),
     )
 
@@ -232,7 +245,11 @@ def fleet_trajectory(state: FleetState) -> FleetTrajectory:
         restarts=records["restarts"],
         status=records["status"],
         client=records["client"],
+        landed_s=state.handovers["landed_s"],
+        entered=state.handovers["entered"],
+        handovers=state.handovers["handovers"],
         replicas=state.replicas[list(REPLICA_TOTALS)],
+        lines=state.lines[list(LINE_TOTALS)],
         occupancy_s=tuple(np.split(state.histogram, ends)),
         tokens=state.tokens,
         waiting=waiting,
@@ -256,7 +273,7 @@ def _pools(pools: Sequence[PoolEngine]) -> Any:
     for record, pool in zip(records, pools, strict=True):
         for name, value in pool.engine._asdict().items():
             record[name] = value
-        for name in ("max_context", "growth", "queue_limit", "cache_tokens", "overflow"):
+        for name in ("max_context", "growth", "queue_limit", "cache_tokens", "overflow", "role"):
             record[name] = getattr(pool, name)
         record["pressure_sequences"] = pool.pressure_sequences
         record["first"], record["last"] = first, first + pool.replicas

@@ -12,7 +12,6 @@ from fleetopt.simulation.fleet_kernel.batch import (
     begin_epoch,
     end_decodes,
     end_prefills,
-    next_event,
     next_iteration,
 )
 from fleetopt.simulation.fleet_kernel.dispatch import (
@@ -24,9 +23,11 @@ from fleetopt.simulation.fleet_kernel.dispatch import (
     take_next,
 )
 from fleetopt.simulation.fleet_kernel.faults import fail, repair
+from fleetopt.simulation.fleet_kernel.handover import book_line
+from fleetopt.simulation.fleet_kernel.landing import land
 from fleetopt.simulation.fleet_kernel.queue import (
     admit_waiting,
-    plan_admission,
+    head_changed,
     preempt_youngest,
     remove_held,
     remove_waiting,
@@ -64,6 +65,10 @@ def iterate(
     think_s: Any,
     histogram: Any,
     tokens: Any,
+    links: Any,
+    lines: Any,
+    line_times: Any,
+    handovers: Any,
     run: Any,
     r: int,
     now: float,
@@ -78,10 +83,26 @@ def iterate(
     left = end_decodes(pool, replicas, requests, heap, phases, nodes, run, r, i, now, end_s)
     if pool.growth == 1:
         replica.blocks += phases[replica.phase + i % pool.block_tokens]
-    end_prefills(pool, replicas, requests, heap, phases, nodes, r, i, now)
+    end_prefills(
+        pool,
+        replicas,
+        requests,
+        heap,
+        phases,
+        counts,
+        nodes,
+        pools,
+        links,
+        lines,
+        line_times,
+        handovers,
+        r,
+        i,
+        now,
+    )
     while pool.growth == 1 and replica.blocks > pool.kv_blocks:
-        preempt_youngest(pool, replica, requests, heap, phases, i)
-    admit_waiting(pool, replicas, requests, nodes, r, i, now)
+        preempt_youngest(pool, replica, requests, heap, phases, handovers, i)
+    admit_waiting(pool, replicas, requests, heap, phases, nodes, handovers, r, i, now)
     _tree_set(times, r, begin_epoch(pool, replica, requests, heap, phases, i, now))
     if left > 0:
         count(counts, pool, r, -left)
@@ -99,6 +120,8 @@ def time_out(
     phases: Any,
     times: Any,
     counts: Any,
+    nodes: Any,
+    handovers: Any,
     q: int,
     now: float,
 ) -> None:
@@ -113,8 +136,7 @@ def time_out(
     pool.waiting -= 1
     count(counts, pool, r, -1)
     if was_first:
-        plan_admission(pool, replicas[r], requests, phases, now)
-        _tree_set(times, r, next_event(pool, replicas[r], requests, heap))
+        head_changed(pool, replicas, requests, heap, phases, times, nodes, handovers, r, now)
 
 
 @_compiled
@@ -157,6 +179,10 @@ def _run(
     histogram: Any,
     tokens: Any,
     series: Any,
+    links: Any,
+    lines: Any,
+    line_times: Any,
+    handovers: Any,
     runs: Any,
 ) -> None:
     """The event loop."""
@@ -174,6 +200,9 @@ def _run(
             break
         now = times[1]
         event = 0
+        if line_times[1] < now:
+            now = line_times[1]
+            event = 4
         if run.fault < faults.size and faults[run.fault].time_s < now:
             now = faults[run.fault].time_s
             event = 1
@@ -221,6 +250,10 @@ def _run(
                 think_s,
                 histogram,
                 tokens,
+                links,
+                lines,
+                line_times,
+                handovers,
                 run,
                 r,
                 now,
@@ -244,6 +277,10 @@ def _run(
                     think_s,
                     histogram,
                     tokens,
+                    links,
+                    lines,
+                    line_times,
+                    handovers,
                     run,
                     fault,
                     window,
@@ -251,12 +288,48 @@ def _run(
                     threshold,
                 )
             else:
-                repair(pools, replicas, requests, heap, phases, times, counts, nodes, fault, window)
+                repair(
+                    pools,
+                    replicas,
+                    requests,
+                    heap,
+                    phases,
+                    times,
+                    counts,
+                    nodes,
+                    handovers,
+                    fault,
+                    window,
+                )
         elif event == 2:
             q = run.deadline
             run.deadline += 1
-            time_out(pools, replicas, requests, heap, phases, times, counts, q, now)
+            time_out(
+                pools, replicas, requests, heap, phases, times, counts, nodes, handovers, q, now
+            )
             reject(requests, run, clients, think_s, q, _TIMEOUT, now, window.measure_end_s)
+        elif event == 4:
+            status = land(
+                pools,
+                replicas,
+                requests,
+                heap,
+                phases,
+                times,
+                counts,
+                nodes,
+                links,
+                lines,
+                line_times,
+                handovers,
+                run,
+                _tree_least(line_times),
+                now,
+                window,
+            )
+            if status != _UNFINISHED:
+                end_s = window.measure_end_s
+                reject(requests, run, clients, think_s, run.landed, status, now, end_s)
         else:
             q = run.arrived
             run.arrived += 1
@@ -274,6 +347,7 @@ def _run(
                 counts,
                 nodes,
                 choices,
+                handovers,
                 q,
                 now,
                 rule,
@@ -286,6 +360,8 @@ def _run(
         book(pools[replicas[r].pool], replicas[r], phases, histogram, tokens, 0, run.now, window)
         if replicas[r].is_down > 0:
             down_time(replicas[r], run.now, window)
+    for at in range(lines.size):
+        book_line(lines[at], run.now, window)
 
 
 def run_fleet(
