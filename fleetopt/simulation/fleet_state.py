@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fleetopt.simulation.fleet_links import LINE_TOTALS, new_links
+from fleetopt.simulation.fleet_outages import new_faults
 from fleetopt.simulation.fleet_records import (
     FleetRequests,
     FleetTrajectory,
@@ -133,7 +134,6 @@ _REQUEST = np.dtype(
     ]
 )
 _NODE = np.dtype([("tokens", "i4"), ("older", "i4"), ("newer", "i4")])
-_FAULT = np.dtype([("time_s", "f8"), ("first", "i8"), ("last", "i8"), ("down", "i8")])
 _RUN = np.dtype(
     [
         ("arrived", "i8"),
@@ -182,9 +182,13 @@ class FleetState(NamedTuple):
     series: Ints
     links: Any
     lines: Any
-    line_times: Floats
+    line_times: Any
     handovers: Any
     run: Any
+
+    def without_links(self) -> FleetState:
+        """The same with None for links, for which the kernel is compiled without their code."""
+        return self._replace(links=None, lines=None, line_times=None, handovers=None)
 
 
 def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting) -> FleetState:
@@ -211,7 +215,7 @@ def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Set
         clients=np.zeros(setting.loop.clients),
         think_s=setting.loop.think_s,
         open_s=requests.arrival_s if setting.loop.is_beside else np.zeros(0),
-        faults=_faults(setting),
+        faults=new_faults(setting.faults),
         histogram=np.zeros(sum(pool.engine.slots + 1 for pool in pools)),
         tokens=np.zeros((len(pools), OCTAVES * BINS), dtype=np.int64),
         series=np.zeros((5, setting.checkpoint_s.size, len(pools)), dtype=np.int64),
@@ -343,11 +347,3 @@ def _nodes(size: int) -> Any:
     nodes = np.zeros(size, dtype=_NODE)
     nodes["older"] = nodes["newer"] = -1
     return nodes
-
-
-def _faults(setting: Setting) -> Any:
-    faults = setting.faults
-    records = np.zeros(faults.time_s.size, dtype=_FAULT)
-    for name in faults._fields:
-        records[name] = getattr(faults, name)
-    return records

@@ -52,7 +52,7 @@ def admit(
         replica.blocks += blocks_to_admit(pool, request)
     replica.active += 1
     pool.active += 1
-    if handovers.size > 0 and handovers[q].has_kv == 1:
+    if handovers is not None and handovers[q].has_kv == 1:
         total = request.prompt + request.output
         replica.context += request.prompt + request.kept if pool.current == 1 else total
         begin_decode(pool, replica, requests, heap, phases, q, i)
@@ -205,12 +205,21 @@ def end_prefills(
         else:
             if math.isnan(request.prefill_end_s):
                 request.prefill_end_s = now
-            if pool.role == _PREFILL:
-                hand_over(
-                    pools, replicas, requests, counts, links, lines, line_times, handovers, q, now
-                )
-            else:
+            if handovers is None or pool.role != _PREFILL:
                 begin_decode(pool, replica, requests, heap, phases, q, i)
+            if handovers is not None and pool.role == _PREFILL:
+                hand_over(
+                    pools,
+                    replicas,
+                    requests,
+                    counts,
+                    links,
+                    lines,
+                    line_times,
+                    handovers,
+                    q,
+                    now,
+                )
             if pool.cache_tokens > 0 and request.prefix >= 0:
                 node = request.prefix * replicas.size + r
                 keep_prefix(pool, replica, nodes, node, request.prompt)

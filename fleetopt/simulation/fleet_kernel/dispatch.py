@@ -241,7 +241,7 @@ def send(
     if not fit(pool, request):
         return _TOO_LONG
     request.pool = p
-    if handovers.size > 0:
+    if handovers is not None:
         handovers[q].entered = p
     if r < 0:
         hold(pool, requests, q)

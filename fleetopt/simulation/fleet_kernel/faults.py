@@ -106,9 +106,10 @@ def fail(
             take_down(
                 pool, replicas[r], requests, heap, phases, nodes, histogram, tokens, now, window
             )
-            drop_transfers(
-                pools, replicas, requests, links, lines, line_times, handovers, r, now, window
-            )
+            if handovers is not None:
+                drop_transfers(
+                    pools, replicas, requests, links, lines, line_times, handovers, r, now, window
+                )
         replicas[r].is_down += 1
     for r in range(fault.first, fault.last):
         q = replicas[r].queue_head
@@ -121,7 +122,7 @@ def fail(
                 replicas[r].restarts += 1
                 request.admitted_s = request.prefill_end_s = math.nan
                 request.kept = 0
-                if handovers.size > 0:
+                if handovers is not None:
                     start_over(request, handovers[q])
             status = send(
                 pools,

@@ -100,4 +100,4 @@ def drop_transfers(
             replica.lost_tokens += requests[q].prompt
             insert_waiting(replica, requests, q)
             q = handovers[q].next
-    replica.sending = replica.sending_blocks = 0
+    replica.sending = replica.sending_blocks = replica.waiting = 0

@@ -231,7 +231,7 @@ def preempt_youngest(
     replica.preemptions += 1
     replica.lost_tokens += held
     request.preemptions += 1
-    if handovers.size > 0:
+    if handovers is not None:
         handovers[victim].has_kv = 0
     insert_waiting(replica, requests, victim)
     pool.active -= 1
