@@ -41,7 +41,7 @@ def check_conservation(out: FleetTrajectory, fleet: Fleet) -> None:
         assert not ((out.status == Status.UNFINISHED) & measured).any()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(phased_fleets())
 def test_phases_equal_their_twin(fleet: Fleet) -> None:
     """Over all rules, admissions, preemption, faults, limits, loops and links."""
