@@ -64,7 +64,7 @@ def _link_faults(
         if name not in known:
             text = f"no pool is called {name!r}"
             yield Fault(f"{place}.{key}", text, near(name, known))
-    if source in known and known[source][0] != "prefill":
+    if source in known and known[source][0] in ("mixed", "decode"):
         yield Fault(f"{place}.source", f"the role of {source} must be prefill")
     if target in known and known[target][0] == "prefill":
         yield Fault(f"{place}.target", f"the role of {target} must be decode or mixed")

@@ -12,6 +12,7 @@ from fleetopt.simulation.fleet import FleetOutcome
 from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_records import REJECTED, Status, Stop
 from fleetopt.simulation.fleet_state import token_bin_edges_s
+from fleetopt.simulation.link_runs import LinkRun, link_runs
 from fleetopt.simulation.records import Floats, Ints
 from fleetopt.simulation.statistics import PROBABILITIES
 
@@ -98,6 +99,7 @@ class FleetRun:
     counted_s: float
     stop: Stop
     events: int
+    links: tuple[LinkRun, ...] = ()
 
     @property
     def unstable(self) -> bool:
@@ -145,6 +147,7 @@ def measure(outcome: FleetOutcome, bounds: Sequence[LatencyBound]) -> FleetRun:
         counted_end_s(outcome) - window.warmup_s,
         Stop(outcome.trajectory.stop),
         outcome.trajectory.events,
+        tuple(link_runs(outcome, measured)),
     )
 
 

@@ -35,7 +35,8 @@ def slowest_pool(fleet: Fleet, streams: Sequence[Stream]) -> PoolModel:
 
     Each pool is taken to get the lengths between the next shorter context window and its own,
     the longest that any router that minds the contexts sends there; under the model router
-    those of its own models. One that only decodes may get any. Raises InputError if no request fits any pool.
+    those of its own models. One that only decodes may get any. Raises InputError if no request
+    fits any pool.
     """
     rate = sum(stream.rate for stream in streams)
     models = []
