@@ -18,6 +18,8 @@ from fleetopt.report.console import columns, first_fitting, line, section
 
 SCHEMA = "fleetopt.simulation/1"
 NOTHING = Interval(None, None, None)
+_BUSY_LINK = 0.95
+"""Share of the time from which a busy link is worth a note."""
 _METRICS = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E", "wait": "wait"}
 _REASONS = {
     "too_long": "too long for their pool",
@@ -245,6 +247,10 @@ def _notes(simulation: Simulation) -> Iterator[str]:
         yield f"{_of_all(fleet.unfinished, fleet)} were unfinished at the end"
     if any(pool.prefix_cache_tokens for pool in scenario.fleet.pools):
         yield f"{cached_share(fleet)} of all prompt tokens were found in prefix caches"
+    for link in simulation.links:
+        if (link.busy.estimate or 0.0) > _BUSY_LINK:
+            share = wording.share(link.busy.estimate)
+            yield f"the link from {link.source} to {link.target} is busy {share} of the time"
     if fleet.preemptions:
         yield f"{fleet.preemptions:,} preemptions for want of KV blocks"
     if fleet.restarts:
