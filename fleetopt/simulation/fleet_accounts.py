@@ -71,6 +71,17 @@ class Accounts:
         """The replicas of a pool."""
         return [replica for replica in self.replicas if replica.pool == pool]
 
+    def emptiest(self, pool: int) -> Replica:
+        """The first of a pool's replicas with the fewest sequences."""
+        return min(self.members(pool), key=lambda replica: replica.sequences)
+
+    def pressure(self, pool: int) -> float:
+        """Sequences of a pool over those that it should have; infinite if it is down."""
+        up = [replica for replica in self.members(pool) if not replica.faults]
+        sequences = sum(len(replica.batch) + len(replica.queue) for replica in up)
+        wanted = len(up) * self.pools[pool].pressure_sequences
+        return (sequences + len(self.held[pool])) / wanted if up else math.inf
+
     def book(self, replica: Replica, iterations: int) -> None:
         """Account for the epoch that ends now, after so many iterations."""
         self.book_tokens(replica, iterations)

@@ -310,10 +310,6 @@ class Walk(Accounts):
         blocks = -(-most // pool.engine.block_tokens)
         return not pool.engine.kv_blocks or blocks <= pool.engine.kv_blocks
 
-    def emptiest(self, pool: int) -> Replica:
-        """The first of a pool's replicas with the fewest sequences."""
-        return min(self.members(pool), key=lambda replica: replica.sequences)
-
     def choose(self, request: Request) -> tuple[Replica | None, int]:
         """The replica for a request, None if its pool is down; and the pool."""
         rule, pool = self.setting.rule, request.pool
@@ -343,13 +339,6 @@ class Walk(Accounts):
         fits = [p for p in enters if self.pools[p].max_context >= request.needs_tokens]
         up = [p for p in fits if not self.emptiest(p).faults]
         return min(up, key=lambda p: self.emptiest(p).sequences, default=request.pool)
-
-    def pressure(self, pool: int) -> float:
-        """Sequences of a pool over those that it should have; infinite if it is down."""
-        up = [replica for replica in self.members(pool) if not replica.faults]
-        sequences = sum(len(replica.batch) + len(replica.queue) for replica in up)
-        wanted = len(up) * self.pools[pool].pressure_sequences
-        return (sequences + len(self.held[pool])) / wanted if up else math.inf
 
     def best_prefix(self, request: Request, emptiest: Replica) -> Replica:
         """The first replica that holds most of a request's prefix; the emptiest if none does."""
