@@ -80,8 +80,6 @@ _REPLICA = np.dtype(
         ("heap", "i8"),  # where the replica's part of the heap begins
         ("phase", "i8"),  # where its counts by block phase begin
         ("pool", "i8"),
-        ("sending", "i8"),  # sequences whose KV is on its way to another pool
-        ("sending_blocks", "i8"),
         ("is_down", "i8"),
         ("down_since_s", "f8"),
         ("cached", "i8"),  # tokens in its prefix cache
@@ -95,6 +93,8 @@ _REPLICA = np.dtype(
         ("lost_tokens", "i8"),
         ("preemptions", "i8"),
         ("restarts", "i8"),
+        ("sending", "i8"),  # sequences whose KV is on its way to another pool
+        ("sending_blocks", "i8"),
     ]
 )
 REPLICA_TOTALS = (
