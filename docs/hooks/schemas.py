@@ -28,6 +28,7 @@ from fleetopt.problem import (
     LatencyBound,
     LengthCdf,
     LinkSpec,
+    LinkStatement,
     LlmSpec,
     PoolStatement,
     PowerCurve,
@@ -74,6 +75,7 @@ def fleet_keys() -> str:
     """Every key of a file for `simulate-fleet`."""
     inner = {
         "pools": PoolStatement,
+        "links": LinkStatement,
         "router": RouterStatement,
         "workloads": WorkloadShare,
         "trace": RecordedTraffic,

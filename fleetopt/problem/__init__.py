@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from fleetopt.problem.hardware import GpuSpec as GpuSpec
     from fleetopt.problem.hardware import LinkSpec as LinkSpec
     from fleetopt.problem.hardware import PriceSpec as PriceSpec
+    from fleetopt.problem.links import LinkStatement as LinkStatement
     from fleetopt.problem.llm import LlmSpec as LlmSpec
     from fleetopt.problem.router import RouterStatement as RouterStatement
     from fleetopt.problem.sessions import SessionStatement as SessionStatement
@@ -57,6 +58,7 @@ _HOMES = {
     "GpuSpec": "fleetopt.problem.hardware",
     "Growth": "fleetopt.problem.whatif",
     "LinkSpec": "fleetopt.problem.hardware",
+    "LinkStatement": "fleetopt.problem.links",
     "LlmSpec": "fleetopt.problem.llm",
     "PhasesApart": "fleetopt.problem.disaggregation",
     "PoolStatement": "fleetopt.problem.simulation",

@@ -24,6 +24,7 @@ from fleetopt.problem.fleet import (
     raise_repeated,
 )
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
+from fleetopt.problem.links import LinkStatement, PhaseRole, entrances, phase_faults
 from fleetopt.problem.profile import ProfileSpec
 from fleetopt.problem.router import RouterStatement, pools_named
 from fleetopt.problem.sessions import SessionStatement
@@ -57,6 +58,8 @@ class PoolStatement(Stated):
     """Most requests waiting at a busy replica; 0 is no limit."""
     prefix_cache_tokens: int = Field(default=0, ge=0, le=1_000_000_000)
     """Prefixes that each replica keeps for later requests, in tokens; 0 is no cache."""
+    role: PhaseRole = "mixed"
+    """What its replicas do: both phases, prefill alone, or decode alone; these need `links`."""
 
     @model_validator(mode="after")
     def _growth_needs_blocks(self) -> PoolStatement:
@@ -94,6 +97,8 @@ class FleetSimulation(Stated):
     """Remarks; they change nothing."""
     pools: tuple[PoolStatement, ...] = Field(min_length=1)
     """The pools of the fleet."""
+    links: tuple[LinkStatement, ...] = ()
+    """What carries KV from prefill pools to pools that decode."""
     profiles: tuple[ProfileSpec, ...] = ()
     """Profiles of the user's own; they extend or replace the bundled ones."""
     router: RouterStatement = RouterStatement()
@@ -173,7 +178,8 @@ def _between(data: dict[str, Any]) -> Iterator[Fault]:
         for i, name in enumerate(names):
             if name in names[:i]:
                 yield Fault(f"pools[{i}].id", f"{name} is stated twice")
-        yield from _router_faults(data.get("router"), names)
+        yield from _router_faults(data.get("router"), names, entrances(data["pools"]))
+        yield from phase_faults(data["pools"], data.get("links"))
         yield from _prefix_faults(data)
         yield from _strangers(data, names)
     yield from _shares(data.get("workloads"))
@@ -193,18 +199,20 @@ def _pool_names(pools: Any) -> list[str] | None:
     return names if len(names) == len(pools) else None
 
 
-def _router_faults(router: Any, names: Sequence[str]) -> Iterator[Fault]:
+def _router_faults(router: Any, names: Sequence[str], enters: Sequence[str]) -> Iterator[Fault]:
     """Pools that the router names and the fleet does not have, and thresholds between pools."""
     for key, name in pools_named(router):
         if name not in names:
             yield Fault(f"router.{key}", f"no pool is called {name!r}", near(name, names))
+        elif name not in enters:
+            yield Fault(f"router.{key}", f"{name} only decodes", near(name, enters))
     stated = _router(router)
     if stated is None:
         return
-    if stated.thresholds and len(stated.thresholds) != len(names) - 1:
-        text = f"expected {len(names) - 1} for {len(names)} pools, got {len(stated.thresholds)}"
+    if stated.thresholds and len(stated.thresholds) != len(enters) - 1:
+        text = f"expected {len(enters) - 1} for {len(enters)} pools, got {len(stated.thresholds)}"
         yield Fault("router.thresholds", text)
-    if stated.name == "compress" and len(names) < 2:
+    if stated.name == "compress" and len(enters) < 2:
         yield Fault("router", "compress needs two pools or more")
     if stated.name == "semantic" and not stated.classes:
         yield Fault("router.classes", "the semantic router needs the pool of each category")

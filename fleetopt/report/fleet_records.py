@@ -55,6 +55,7 @@ def records(outcome: FleetOutcome) -> dict[str, np.ndarray]:
     """
     traffic = outcome.traffic
     arrival_s, pool = outcome.arrival_s, outcome.column("pool")
+    names = [spec.name for spec in outcome.fleet.pools]
     prompts = traffic.prompt_tokens
     if outcome.routing.prompt_tokens is not None:
         prompts = outcome.routing.prompt_tokens
@@ -62,7 +63,7 @@ def records(outcome: FleetOutcome) -> dict[str, np.ndarray]:
         "request": np.arange(len(traffic)),
         "arrival_s": arrival_s,
         "measured": counted(outcome),
-        "pool": _named(pool, [spec.name for spec in outcome.fleet.pools]),
+        "pool": _named(pool, names),
         "replica": _within_pool(outcome),
         "prompt_tokens": prompts,
         "output_tokens": traffic.output_tokens,
@@ -71,6 +72,9 @@ def records(outcome: FleetOutcome) -> dict[str, np.ndarray]:
     for name in ("admitted_s", "prefill_end_s", "end_s", "served_tokens", "hit_tokens",
                  "preemptions", "restarts"):  # fmt: skip
         columns[name] = outcome.column(name)
+    if outcome.setting.links:
+        columns["prefill_pool"] = _named(outcome.column("entered"), names)
+        columns["landed_s"] = outcome.column("landed_s")
     for metric, values in latencies_s(outcome).items():
         columns[f"{metric}_s"] = values
     if outcome.loop.is_beside:
@@ -136,12 +140,20 @@ def _phases(
     outcome: FleetOutcome, requests: Sequence[int] | np.ndarray
 ) -> Iterator[dict[str, Any]]:
     pool, replica = outcome.column("pool"), _within_pool(outcome)
+    landed_s = outcome.column("prefill_end_s")
+    if outcome.setting.links:
+        landed_s = np.where(pool == outcome.column("entered"), landed_s, outcome.column("landed_s"))
     times = [outcome.arrival_s, *(outcome.column(name) for name in
-             ("admitted_s", "prefill_end_s", "end_s"))]  # fmt: skip
+             ("admitted_s", "prefill_end_s")), landed_s, outcome.column("end_s")]  # fmt: skip
     for q in requests:
         place = {"cat": "request", "id": int(q), "pid": int(pool[q]), "tid": int(replica[q])}
         stamps = [1e6 * float(column[q]) for column in times]
-        phases = zip(("wait", "prefill", "decode"), stamps, stamps[1:], strict=False)
+        phases = [
+            phase
+            for phase in zip(("wait", "prefill", "transfer", "decode"), stamps, stamps[1:],
+                             strict=False)
+            if phase[0] != "transfer" or phase[1] < phase[2]
+        ]  # fmt: skip
         for name, begin, end in (("request", stamps[0], stamps[-1]), *phases):
             yield {**place, "ph": "b", "name": name, "ts": begin}
             yield {**place, "ph": "e", "name": name, "ts": end}

@@ -18,6 +18,8 @@ from fleetopt.report.console import columns, first_fitting, line, section
 
 SCHEMA = "fleetopt.simulation/1"
 NOTHING = Interval(None, None, None)
+_BUSY_LINK = 0.95
+"""Share of the time from which a busy link is worth a note."""
 _METRICS = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E", "wait": "wait"}
 _REASONS = {
     "too_long": "too long for their pool",
@@ -49,6 +51,7 @@ def simulation_to_dict(simulation: Simulation) -> dict[str, Any]:
         "measured_s": scenario.horizon.measured_s,
         "fleet": asdict(simulation.fleet),
         "pools": [_pool_dict(pool) for pool in simulation.pools],
+        "links": [asdict(link) for link in simulation.links],
         "classes": [asdict(figures) for figures in simulation.classes],
         "notes": [*scenario.notes],
         "sources": [
@@ -113,6 +116,8 @@ def _sections(simulation: Simulation, width: int) -> Iterator[RenderableType]:
     )
     if simulation.fleet.latency_ms:
         yield section("Latencies of all requests, ms", _latencies(simulation))
+    if simulation.links:
+        yield section("Links that carry KV", _links(simulation))
     if simulation.classes:
         yield section("Classes of requests", _classes(simulation))
     notes = list(_notes(simulation))
@@ -195,9 +200,25 @@ def _latencies(simulation: Simulation) -> Table:
         )
     for pool in simulation.pools:
         found = pool.requests.latency_ms.get("itl", {})
-        if found:
+        if any(value.estimate is not None for value in found.values()):
             values = (wording.milliseconds(found[label].estimate) for label in labels)
             table.add_row(f"ITL, {pool.name}", *values)
+    return table
+
+
+def _links(simulation: Simulation) -> Table:
+    table = columns(
+        "from", "to", "lines", "busy", "transfers", "GB\nsent", "GB\nlost", "P50\nms", "P99\nms",
+        left=2,
+    )  # fmt: skip
+    for link in simulation.links:
+        found = link.transfer_ms
+        table.add_row(
+            link.source, link.target, f"{link.lines:,}", wording.share(link.busy.estimate),
+            f"{link.transfers:,}", f"{link.sent_gb:,.0f}", f"{link.lost_gb:,.3g}",
+            wording.milliseconds(found.get("p50", NOTHING).estimate),
+            wording.interval(found.get("p99", NOTHING)),
+        )  # fmt: skip
     return table
 
 
@@ -226,6 +247,10 @@ def _notes(simulation: Simulation) -> Iterator[str]:
         yield f"{_of_all(fleet.unfinished, fleet)} were unfinished at the end"
     if any(pool.prefix_cache_tokens for pool in scenario.fleet.pools):
         yield f"{cached_share(fleet)} of all prompt tokens were found in prefix caches"
+    for link in simulation.links:
+        if (link.busy.estimate or 0.0) > _BUSY_LINK:
+            share = wording.share(link.busy.estimate)
+            yield f"the link from {link.source} to {link.target} is busy {share} of the time"
     if fleet.preemptions:
         yield f"{fleet.preemptions:,} preemptions for want of KV blocks"
     if fleet.restarts:

@@ -10,7 +10,8 @@ import numpy as np
 
 from fleetopt.errors import Fault, InputError
 from fleetopt.simulation.failures import Failures
-from fleetopt.simulation.fleet_model import FleetPool, Traffic
+from fleetopt.simulation.fleet_links import Role
+from fleetopt.simulation.fleet_model import FleetPool, KvLink, Traffic, link_faults
 from fleetopt.simulation.fleet_records import (
     LEAST_MARKS,
     ClosedLoop,
@@ -38,9 +39,11 @@ CHECKPOINTS = 128
 class Fleet:
     """Pools and a router.
 
+    pools: those that only decode come last; the router knows the others.
     knowledge: what the router knows of lengths.
     failures: of its nodes; None is a fleet that never fails.
     timeout_s: longest wait of a request for its admission.
+    links: from pools that only prefill to pools that decode.
     """
 
     pools: tuple[FleetPool, ...]
@@ -48,6 +51,12 @@ class Fleet:
     knowledge: LengthKnowledge = ORACLE
     failures: Failures | None = None
     timeout_s: float = np.inf
+    links: tuple[KvLink, ...] = ()
+
+    @property
+    def entrances(self) -> tuple[FleetPool, ...]:
+        """The pools to which requests come."""
+        return tuple(pool for pool in self.pools if pool.role != Role.DECODE)
 
     def faults(self) -> list[Fault]:
         """What is wrong with it."""
@@ -56,8 +65,14 @@ class Fleet:
         wrong = [
             (not names, "pools", "at least one is expected"),
             (len(set(names)) < len(names), "pools", "different names are expected"),
+            (
+                self.entrances != self.pools[: len(self.entrances)],
+                "pools",
+                "those that only decode are expected last",
+            ),
             (not self.timeout_s > 0, "timeout", f"above 0 s, got {self.timeout_s:g}"),
         ]
+        faults += link_faults(self.pools, self.links)
         return faults + [Fault(f"fleet: {place}", said) for bad, place, said in wrong if bad]
 
 
@@ -107,7 +122,7 @@ class FleetOutcome:
     @cached_property
     def residence_s(self) -> Floats:
         """Of each pool, the time in a full batch of the longest request sent to it."""
-        return _residences_s(self.fleet.pools, self.traffic, self.routing, len(self.traffic))
+        return _residences_s(self.fleet, self.traffic, self.routing, len(self.traffic))
 
     @cached_property
     def arrival_s(self) -> Floats:
@@ -141,9 +156,9 @@ def simulate_fleet(
     outages = Faults.none()
     if fleet.failures:
         outages = fleet.failures.draw(fleet.pools, rng, window.stop_s)
-    longest = max(pool.max_context for pool in fleet.pools)
+    longest = max(pool.max_context for pool in fleet.entrances)
     known = fleet.knowledge.tokens(traffic, longest, rng)
-    routing = fleet.router.route(traffic, known, fleet.pools, rng)
+    routing = fleet.router.route(traffic, known, fleet.entrances, rng)
     order = None if loop else _order_at_pools(traffic, routing)
     marks = checkpoints(window, CHECKPOINTS)
     setting = Setting(
@@ -155,8 +170,9 @@ def simulate_fleet(
         outages,
         (limits or Limits())._replace(
             timeout_s=fleet.timeout_s,
-            least_marks=_least_marks(fleet.pools, traffic, routing, marks),
+            least_marks=_least_marks(fleet, traffic, routing, marks),
         ),
+        tuple(link.plain(fleet.pools) for link in fleet.links),
     )
     requests = _requests(traffic, known, routing, order)
     trajectory = run_compiled(engines(fleet.pools, routing), requests, setting)
@@ -175,30 +191,29 @@ def run_compiled(
 
 def engines(pools: Sequence[FleetPool], routing: Routing) -> list[PoolEngine]:
     """Pools as plain numbers, with what the router's rule needs of them."""
-    overflow = routing.overflow or (-1,) * len(pools)
-    pressure = routing.pressure_sequences or (1.0,) * len(pools)
+    overflow = routing.overflow + (-1,) * (len(pools) - len(routing.overflow))
+    sizes = routing.pressure_sequences
+    pressure = sizes + (1.0,) * (len(pools) - len(sizes))
     numbers = zip(pools, overflow, pressure, strict=True)
     return [pool.engine(over, sequences) for pool, over, sequences in numbers]
 
 
-def _least_marks(
-    pools: Sequence[FleetPool], traffic: Traffic, routing: Routing, checkpoint_s: Floats
-) -> int:
+def _least_marks(fleet: Fleet, traffic: Traffic, routing: Routing, checkpoint_s: Floats) -> int:
     """Checkpoints before a fleet may stop early: with several pools, some residences of theirs."""
-    if len(pools) < 2:
+    if len(fleet.pools) < 2:
         return LEAST_MARKS
-    longest_s = float(_residences_s(pools, traffic, routing, _LOOKED_AT).max())
+    longest_s = float(_residences_s(fleet, traffic, routing, _LOOKED_AT).max())
     proof_s = checkpoint_s[0] + _PROOF_RESIDENCES * longest_s
     return max(LEAST_MARKS, int(np.searchsorted(checkpoint_s, proof_s)))
 
 
-def _residences_s(
-    pools: Sequence[FleetPool], traffic: Traffic, routing: Routing, requests: int
-) -> Floats:
+def _residences_s(fleet: Fleet, traffic: Traffic, routing: Routing, requests: int) -> Floats:
     """The longest residence that the first requests can have in each pool once admitted."""
-    longest_s = np.zeros(len(pools))
-    for p, pool in enumerate(pools):
-        mine = np.flatnonzero(routing.pool[:requests] == p)
+    longest_s = np.zeros(len(fleet.pools))
+    names = [pool.name for pool in fleet.pools]
+    for p, pool in enumerate(fleet.pools):
+        senders = [names.index(link.source) for link in fleet.links if link.target == pool.name]
+        mine = np.flatnonzero(np.isin(routing.pool[:requests], [p, *senders]))
         prompt, output = traffic.prompt_tokens[mine], traffic.output_tokens[mine]
         if not prompt.size:
             continue

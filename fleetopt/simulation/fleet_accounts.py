@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fleetopt.simulation.fleet_lines import lines_of
+from fleetopt.simulation.fleet_links import LINE_TOTALS
 from fleetopt.simulation.fleet_records import (
     FleetRequests,
     FleetTrajectory,
@@ -33,6 +35,7 @@ _COLUMNS = {
     "status": "status",
     "client": "client",
 }
+_LINKED = ("landed_s", "entered", "handovers")
 _SERIES = ("waiting", "active", "completed", "up", "saturated")
 
 
@@ -50,6 +53,7 @@ class Accounts:
         self.choices = requests.choices
         self.clients = [0.0] * setting.loop.clients
         self.open_s: list[float] = requests.arrival_s.tolist() if setting.loop.is_beside else []
+        self.lines = lines_of(setting.links, [pool.replicas for pool in pools])
         self.held: list[list[Request]] = [[] for _ in pools]
         self.completed = [0] * len(pools)
         self.arrived = self.sent = self.fault = self.events = 0
@@ -66,6 +70,17 @@ class Accounts:
     def members(self, pool: int) -> list[Replica]:
         """The replicas of a pool."""
         return [replica for replica in self.replicas if replica.pool == pool]
+
+    def emptiest(self, pool: int) -> Replica:
+        """The first of a pool's replicas with the fewest sequences."""
+        return min(self.members(pool), key=lambda replica: replica.sequences)
+
+    def pressure(self, pool: int) -> float:
+        """Sequences of a pool over those that it should have; infinite if it is down."""
+        up = [replica for replica in self.members(pool) if not replica.faults]
+        sequences = sum(len(replica.batch) + len(replica.queue) for replica in up)
+        wanted = len(up) * self.pools[pool].pressure_sequences
+        return (sequences + len(self.held[pool])) / wanted if up else math.inf
 
     def book(self, replica: Replica, iterations: int) -> None:
         """Account for the epoch that ends now, after so many iterations."""
@@ -136,6 +151,9 @@ class Accounts:
             column: np.array([getattr(r, name) for r in self.requests])
             for column, name in _COLUMNS.items()
         }
+        linked = self.requests if self.lines else []
+        columns |= {name: np.array([getattr(r, name) for r in linked]) for name in _LINKED}
+        sent = [tuple(getattr(line, name) for name in LINE_TOTALS) for line in self.lines]
         totals = [tuple(getattr(r, name) for name in REPLICA_TOTALS) for r in self.replicas]
         kinds = [(name, "i8" if i > 4 else "f8") for i, name in enumerate(REPLICA_TOTALS)]
         size = self.setting.checkpoint_s.size
@@ -145,6 +163,9 @@ class Accounts:
         return FleetTrajectory(
             **columns,
             replicas=np.array(totals, dtype=kinds),
+            lines=np.array(
+                sent, dtype=list(zip(LINE_TOTALS, ("f8", "i8", "i8", "i8"), strict=True))
+            ),
             occupancy_s=tuple(self.occupancy_s),
             tokens=self.tokens,
             stop=int(self.stop),

@@ -11,6 +11,7 @@ import numpy as np
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.performance.power import PowerModel
 from fleetopt.performance.profile import Capacity, IterationTime
+from fleetopt.simulation.fleet_links import Link, Role
 from fleetopt.simulation.fleet_records import PoolEngine
 from fleetopt.simulation.records import Engine, Floats, Ints
 
@@ -24,6 +25,7 @@ class FleetPool:
     queue_limit: most requests waiting at a busy replica; 0 is no limit.
     prefix_cache_tokens: prefix tokens that each replica keeps; 0 is no prefix cache.
     power: of one GPU; None leaves energy out.
+    role: both phases, prefill alone, or decode alone; the latter two need links.
     """
 
     name: str
@@ -35,6 +37,7 @@ class FleetPool:
     prefix_cache_tokens: int = 0
     gpus_per_replica: int = 1
     power: PowerModel | None = None
+    role: Role = Role.MIXED
 
     @property
     def max_context(self) -> int:
@@ -64,7 +67,74 @@ class FleetPool:
             self.prefix_cache_tokens,
             overflow,
             pressure_sequences,
+            self.role,
         )
+
+
+@dataclass(frozen=True)
+class KvLink:
+    """Carries the KV of prompts from a pool that prefills to one that decodes.
+
+    A transfer takes latency_s + prompt tokens * kv_bytes_per_token / bytes_per_s. One follows the
+    other, in the order in which prefills end.
+
+    source, target: names of pools. shared: whether all replicas of the source share the link;
+        otherwise each has one of its own.
+    """
+
+    source: str
+    target: str
+    bytes_per_s: float
+    kv_bytes_per_token: float
+    latency_s: float = 0.0
+    shared: bool = False
+
+    def faults(self, pools: Sequence[FleetPool]) -> list[Fault]:
+        """What is wrong with it in a fleet of these pools."""
+        of_pool = {pool.name: pool for pool in pools}
+        source, target = of_pool.get(self.source), of_pool.get(self.target)
+        longer = source and target and source.max_context > target.max_context
+        wrong = [
+            (source is None, f"no pool is called {self.source!r}"),
+            (target is None, f"no pool is called {self.target!r}"),
+            (source and source.role != Role.PREFILL, f"pool {self.source!r} is no prefill pool"),
+            (target and target.role == Role.PREFILL, f"pool {self.target!r} does not decode"),
+            (longer, f"pool {self.target!r} has a shorter context than {self.source!r}"),
+            (not self.bytes_per_s > 0, f"bytes per second above 0, got {self.bytes_per_s:g}"),
+            (not self.kv_bytes_per_token >= 0, "KV bytes per token of 0 or more"),
+            (not 0 <= self.latency_s < np.inf, f"a latency of 0 s or more, got {self.latency_s:g}"),
+        ]
+        place = f"link {self.source} to {self.target}"
+        return [Fault(place, said) for bad, said in wrong if bad]
+
+    def plain(self, pools: Sequence[FleetPool]) -> Link:
+        """The link as plain numbers."""
+        names = [pool.name for pool in pools]
+        return Link(
+            names.index(self.source),
+            names.index(self.target),
+            self.kv_bytes_per_token / self.bytes_per_s,
+            self.latency_s,
+            int(not self.shared),
+        )
+
+
+def link_faults(pools: Sequence[FleetPool], links: Sequence[KvLink]) -> list[Fault]:
+    """What is wrong with the links of a fleet, and which are missing."""
+    ends = {link.source for link in links}, {link.target for link in links}
+    faults = [fault for link in links for fault in link.faults(pools)]
+    pairs = [(link.source, link.target) for link in links]
+    if len(set(pairs)) < len(pairs):
+        faults.append(Fault("links", "at most one between two pools is expected"))
+    for pool in pools:
+        if pool.role == Role.PREFILL and pool.name not in ends[0]:
+            text = "no link takes its KV to a pool that decodes"
+            faults.append(Fault(f"pool {pool.name!r}: role", text))
+        if pool.role == Role.DECODE and pool.name not in ends[1]:
+            faults.append(Fault(f"pool {pool.name!r}: role", "no link brings KV to it"))
+    if pools and all(pool.role == Role.DECODE for pool in pools):
+        faults.append(Fault("fleet: pools", "at least one that prefills is expected"))
+    return faults
 
 
 class Recorded(Protocol):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fleetopt.performance.profile import Capacity, IterationTime
+from fleetopt.simulation.fleet_links import Link, Role
 from fleetopt.simulation.records import Engine, Floats, Ints, Window
 
 LEAST_MARKS = 16
@@ -72,6 +73,8 @@ class PoolEngine(NamedTuple):
     cache_tokens: prefixes that a replica keeps for later requests; 0 is no prefix cache.
     overflow: index of the pool that takes over under Rule.SPILLOVER; -1 is none.
     pressure_sequences: sequences of one replica at which its pressure is 1.
+    role: a Role. Under Role.PREFILL a sequence holds its prompt only, and keeps its slot and
+        blocks until its KV has left; under Role.DECODE requests come over links only.
     """
 
     engine: Engine
@@ -82,6 +85,7 @@ class PoolEngine(NamedTuple):
     cache_tokens: int = 0
     overflow: int = -1
     pressure_sequences: float = math.inf
+    role: int = Role.MIXED
 
     @classmethod
     def of(cls, iteration: IterationTime, capacity: Capacity, replicas: int) -> PoolEngine:
@@ -170,6 +174,7 @@ class Setting(NamedTuple):
     loop: ClosedLoop = ClosedLoop()
     faults: Faults = Faults.none()
     limits: Limits = Limits()
+    links: tuple[Link, ...] = ()
 
 
 class FleetTrajectory(NamedTuple):
@@ -183,6 +188,8 @@ class FleetTrajectory(NamedTuple):
     served_tokens: output tokens that it gets at most; fewer than asked if truncated.
     hit_tokens: prompt tokens found in a prefix cache. preemptions, restarts: counts.
     status: a Status each. client: 1 if a client of a closed loop sent it, else 0.
+    landed_s, entered, handovers: when its KV came to the pool that decodes it, the pool that it
+        came to first, and how often its KV was handed to a link; empty without links.
 
     Of each replica, inside the window except for the counts:
     busy_s, kv_block_s (KV blocks held, or slots where these reserve), work
@@ -193,6 +200,8 @@ class FleetTrajectory(NamedTuple):
         k = 0 stays 0: idle time is what remains.
     tokens: by pool and bin of fleet_state.token_bin_edges_s, output tokens made inside the
         window by the time of their iteration, averaged over stretches without a change.
+    lines: of each line of each link, busy_s inside the window; transfers, sent_tokens and
+        lost_tokens (of transfers that a failure of their source cut off) over the whole run.
     waiting, active, completed, up, saturated: by checkpoint and pool: requests waiting,
         sequences running, requests completed so far, replicas up, replicas with requests
         waiting.
@@ -211,7 +220,11 @@ class FleetTrajectory(NamedTuple):
     restarts: Ints
     status: Ints
     client: Ints
+    landed_s: Floats
+    entered: Ints
+    handovers: Ints
     replicas: np.ndarray
+    lines: np.ndarray
     occupancy_s: tuple[Floats, ...]
     tokens: Ints
     waiting: Ints

@@ -11,6 +11,8 @@ import math
 from collections.abc import Sequence
 
 from fleetopt.simulation.fleet_accounts import Accounts
+from fleetopt.simulation.fleet_lines import Line
+from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_records import (
     FleetRequests,
     FleetTrajectory,
@@ -36,11 +38,12 @@ class Walk(Accounts):
     # --- the event loop
 
     def run(self) -> FleetTrajectory:
-        """Iteration ends before faults, faults before timeouts, timeouts before arrivals."""
+        """Iteration ends, then KV that lands, faults, timeouts, and arrivals."""
         while not self.is_done():
             changes = [replica.next_change() for replica in self.replicas]
             first = min(range(len(changes)), key=lambda r: changes[r][1])
-            times = [changes[first][1], self.fault_s(), self.deadline_s(), self.arrival_s()]
+            times = [changes[first][1], self.landing_s(), self.fault_s(), self.deadline_s()]
+            times.append(self.arrival_s())
             now = min(times)
             event = times.index(now)
             if now > self.setting.window.stop_s or now == math.inf:
@@ -59,12 +62,14 @@ class Walk(Accounts):
             if event == 0:
                 self.iterate(self.replicas[first], changes[first][0])
             else:
-                (self.change_fleet, self.time_out, self.arrive)[event - 1]()
+                (self.land, self.change_fleet, self.time_out, self.arrive)[event - 1]()
         for replica in self.replicas:
             if replica.batch:
                 self.book(replica, 0)
             if replica.faults:
                 self.book_down_time(replica)
+        for line in self.lines:
+            line.book(self.now, self.setting.window)
         return self.trajectory()
 
     def is_done(self) -> bool:
@@ -99,6 +104,10 @@ class Walk(Accounts):
         times = self.setting.faults.time_s
         return float(times[self.fault]) if self.fault < times.size else math.inf
 
+    def landing_s(self) -> float:
+        """When the next KV lands."""
+        return min((line.end_s for line in self.lines), default=math.inf)
+
     # --- events
 
     def arrive(self) -> None:
@@ -122,6 +131,8 @@ class Walk(Accounts):
         for s in [s for s in was_prefilling if not s.is_prefilling]:
             if math.isnan(s.prefill_end_s):
                 s.prefill_end_s = self.now
+            if replica.only_prefills:
+                self.hand_over(replica, s)
             replica.keep_prefix(s, s.prompt_tokens)
         while not replica.has_blocks(0):
             replica.preempt_youngest()
@@ -147,6 +158,41 @@ class Walk(Accounts):
         replica.keep_prefix(s, s.total_tokens)
         self.client_sends(s)
 
+    def hand_over(self, replica: Replica, s: Request) -> None:
+        """A sequence is prefilled: its KV goes where the emptiest replica is the emptiest."""
+        replica.batch.remove(s)
+        replica.sending.append(s)
+        self.completed[replica.pool] += 1
+        s.handovers += 1
+        links = [link for link in self.setting.links if link.source == replica.pool]
+        link = min(links, key=lambda link: self.emptiest(link.target).sequences)
+        place = self.members(replica.pool).index(replica) if link.by_replica else None
+        (line,) = [x for x in self.lines if x.link is link and x.replica == place]
+        line.append(s, self.now)
+
+    def land(self) -> None:
+        """KV arrives: its source has room again, and its request goes on to decode."""
+        line: Line = min(self.lines, key=lambda line: line.end_s)
+        s = line.take_landed(self.now, self.setting.window)
+        s.landed_s, s.has_kv = self.now, True
+        source = self.replicas[s.replica]
+        source.sending.remove(s)
+        source.queue_changed_s = self.now
+        if not source.batch:
+            self.start_waiting(source)
+        pool = line.link.target
+        if not self.fit(s, self.pools[pool]):
+            return self.reject(s, Status.TOO_LONG)
+        s.pool = pool
+        emptiest = self.emptiest(pool)
+        return self.wait_for_repair(s, pool) if emptiest.faults else self.join(s, emptiest)
+
+    def start_waiting(self, replica: Replica) -> None:
+        """An idle replica takes what waits, as far as there is room."""
+        while replica.has_room():
+            replica.admit(replica.queue.pop(0), self.now)
+        replica.begin_epoch(self.now)
+
     def time_out(self) -> None:
         """A request has waited too long and leaves its queue."""
         request, _ = self.next_to_give_up()
@@ -158,6 +204,8 @@ class Walk(Accounts):
             if replica.queue[0] is request:
                 replica.queue_changed_s = self.now
             replica.queue.remove(request)
+            if not replica.batch:
+                self.start_waiting(replica)
         self.reject(request, Status.TIMEOUT)
 
     def reject(self, request: Request, status: Status) -> None:
@@ -201,8 +249,11 @@ class Walk(Accounts):
             self.book(replica, k)
             self.step(replica, k)
         replica.lost_tokens += sum(s.held_tokens for s in replica.batch)
-        gone = sorted(replica.batch + replica.queue, key=lambda s: s.index)
-        replica.batch, replica.queue, replica.cache = [], [], {}
+        replica.lost_tokens += sum(s.prompt_tokens for s in replica.sending)
+        for line in self.lines:
+            line.cut_off(replica.sending, self.now, self.setting.window)
+        gone = sorted(replica.batch + replica.queue + replica.sending, key=lambda s: s.index)
+        replica.batch, replica.queue, replica.sending, replica.cache = [], [], [], {}
         return gone
 
     def restart(self, replica: Replica, gone: list[Request]) -> None:
@@ -213,6 +264,8 @@ class Walk(Accounts):
                 replica.restarts += 1
                 s.admitted_s = s.prefill_end_s = math.nan
                 s.generated_tokens = s.to_prefill_tokens = s.prefilled_tokens = 0
+                s.landed_s, s.has_kv = math.nan, False
+                s.pool = s.entered if self.lines else s.pool
             self.send(s)
 
     # --- routing
@@ -224,13 +277,10 @@ class Walk(Accounts):
         replica, pool = self.choose(request)
         if not self.fit(request, self.pools[pool]):
             return self.reject(request, Status.TOO_LONG)
-        request.pool = pool
+        request.pool = request.entered = pool
         if replica is None:
-            request.replica = -1
-            self.held[pool].append(request)
-            return self.held[pool].sort(key=lambda s: s.index)
-        limit = self.pools[pool].queue_limit
-        is_full = bool(replica.batch) and 0 < limit <= len(replica.queue)
+            return self.wait_for_repair(request, pool)
+        is_full = 0 < self.pools[pool].queue_limit <= len(replica.queue)
         if is_full and not request.restarts:
             return self.reject(request, Status.QUEUE_FULL)
         return self.join(request, replica)
@@ -238,11 +288,17 @@ class Walk(Accounts):
     def join(self, request: Request, replica: Replica) -> None:
         """Start a request on an idle replica, or let it wait at a busy one."""
         request.replica = self.replicas.index(replica)
-        if replica.batch:
+        if replica.batch or replica.queue or not replica.has_room_for(request):
             replica.insert(request, self.now)
         else:
             replica.admit(request, self.now)
             replica.begin_epoch(self.now)
+
+    def wait_for_repair(self, request: Request, pool: int) -> None:
+        """Let a request wait, in order of arrival, for a replica of its pool to come up."""
+        request.replica = -1
+        self.held[pool].append(request)
+        self.held[pool].sort(key=lambda s: s.index)
 
     def fit(self, request: Request, pool: PoolEngine) -> bool:
         """Cut a request's output to a context window; whether it can ever be served."""
@@ -250,12 +306,9 @@ class Walk(Accounts):
         if room < 1:
             return False
         request.output_tokens = min(request.asked_tokens, room)
-        blocks = -(-request.total_tokens // pool.engine.block_tokens)
+        most = request.prompt_tokens if pool.role == Role.PREFILL else request.total_tokens
+        blocks = -(-most // pool.engine.block_tokens)
         return not pool.engine.kv_blocks or blocks <= pool.engine.kv_blocks
-
-    def emptiest(self, pool: int) -> Replica:
-        """The first of a pool's replicas with the fewest sequences."""
-        return min(self.members(pool), key=lambda replica: replica.sequences)
 
     def choose(self, request: Request) -> tuple[Replica | None, int]:
         """The replica for a request, None if its pool is down; and the pool."""
@@ -282,16 +335,10 @@ class Walk(Accounts):
 
     def fewest_pool(self, request: Request) -> int:
         """Among the pools that fit, the one whose emptiest replica has the fewest sequences."""
-        fits = [p for p, s in enumerate(self.pools) if s.max_context >= request.needs_tokens]
+        enters = [p for p, spec in enumerate(self.pools) if spec.role != Role.DECODE]
+        fits = [p for p in enters if self.pools[p].max_context >= request.needs_tokens]
         up = [p for p in fits if not self.emptiest(p).faults]
         return min(up, key=lambda p: self.emptiest(p).sequences, default=request.pool)
-
-    def pressure(self, pool: int) -> float:
-        """Sequences of a pool over those that it should have; infinite if it is down."""
-        up = [replica for replica in self.members(pool) if not replica.faults]
-        sequences = sum(len(replica.batch) + len(replica.queue) for replica in up)
-        wanted = len(up) * self.pools[pool].pressure_sequences
-        return (sequences + len(self.held[pool])) / wanted if up else math.inf
 
     def best_prefix(self, request: Request, emptiest: Replica) -> Replica:
         """The first replica that holds most of a request's prefix; the emptiest if none does."""

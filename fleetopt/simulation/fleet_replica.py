@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_records import PoolEngine, Status
 from fleetopt.simulation.reference import elapsed_s
 
@@ -31,6 +32,10 @@ class Request:
     restarts: int = 0
     status: int = Status.UNFINISHED
     client: int = 0
+    landed_s: float = math.nan
+    entered: int = -1
+    handovers: int = 0
+    has_kv: bool = False
     prefilled_tokens: int = 0
     generated_tokens: int = 0
     to_prefill_tokens: int = 0
@@ -64,6 +69,7 @@ class Replica:
     spec: PoolEngine
     pool: int
     batch: list[Request] = field(default_factory=list)
+    sending: list[Request] = field(default_factory=list)
     queue: list[Request] = field(default_factory=list)
     queue_changed_s: float = 0.0
     cache: dict[int, int] = field(default_factory=dict)
@@ -85,7 +91,14 @@ class Replica:
     @property
     def sequences(self) -> float:
         """Sequences running and waiting; infinite while it is down."""
-        return math.inf if self.faults else len(self.batch) + len(self.queue)
+        if self.faults:
+            return math.inf
+        return len(self.batch) + len(self.queue) + len(self.sending)
+
+    @property
+    def only_prefills(self) -> bool:
+        """Whether its sequences leave when their prompts are done."""
+        return self.spec.role == Role.PREFILL
 
     # --- KV blocks
 
@@ -95,6 +108,8 @@ class Replica:
 
     def blocks_of(self, s: Request, ahead: int = 0) -> int:
         """KV blocks of a sequence in its next iteration, or in the one `ahead` of that."""
+        if self.only_prefills:
+            return self.blocks(s.prompt_tokens)
         if not self.spec.growth:
             return self.blocks(s.total_tokens)
         grown = 0 if s.is_prefilling else ahead
@@ -110,14 +125,16 @@ class Replica:
 
     def has_room(self, ahead: int = 0) -> bool:
         """Whether the first waiting request can join before the iteration `ahead`."""
-        if not self.queue or len(self.batch) >= self.spec.engine.slots:
+        return bool(self.queue) and self.has_room_for(self.queue[0], ahead)
+
+    def has_room_for(self, s: Request, ahead: int = 0) -> bool:
+        """Whether a request can join; what is being sent keeps its slots and blocks."""
+        if len(self.batch) + len(self.sending) >= self.spec.engine.slots:
             return False
         if not self.spec.engine.kv_blocks:
             return True
-        first = self.queue[0]
-        wanted = first.prompt_tokens + first.generated_tokens + 1
-        needed = self.blocks(wanted if self.spec.growth else first.total_tokens)
-        return self.blocks_held(ahead) + needed <= self.spec.engine.kv_blocks
+        held = self.blocks_held(ahead) + sum(self.blocks_of(other) for other in self.sending)
+        return held + self.blocks_of(s) <= self.spec.engine.kv_blocks
 
     # --- iterations
 
@@ -125,7 +142,7 @@ class Replica:
         """Context tokens of the batch at the start of an iteration."""
         if self.spec.engine.current:
             return sum(s.held_tokens for s in self.batch)
-        return sum(s.total_tokens for s in self.batch)
+        return sum(s.prompt_tokens if self.only_prefills else s.total_tokens for s in self.batch)
 
     def begin_epoch(self, now: float) -> None:
         """Fix the iteration times until the batch changes."""
@@ -198,10 +215,12 @@ class Replica:
         """Put a request into the batch; it has to prefill what the prefix cache does not hold."""
         if math.isnan(s.admitted_s):
             s.admitted_s = now
-        s.to_prefill_tokens = s.prompt_tokens + s.generated_tokens
-        s.prefilled_tokens = self.hit_tokens(s)
-        s.hit_tokens += s.prefilled_tokens
         self.batch.append(s)
+        s.to_prefill_tokens = s.prompt_tokens + s.generated_tokens
+        s.prefilled_tokens = s.to_prefill_tokens
+        if not s.has_kv:
+            s.prefilled_tokens = self.hit_tokens(s)
+            s.hit_tokens += s.prefilled_tokens
 
     def preempt_youngest(self) -> None:
         """Send the sequence that arrived last back to the queue, without its KV."""
@@ -210,6 +229,7 @@ class Replica:
         self.lost_tokens += s.held_tokens
         self.preemptions += 1
         s.preemptions += 1
+        s.has_kv = False
         self.queue.append(s)
         self.queue.sort(key=lambda other: other.index)
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from fleetopt.problem import LatencyBound
 from fleetopt.simulation.fleet import FleetOutcome
+from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_records import REJECTED, Status, Stop
 from fleetopt.simulation.fleet_state import token_bin_edges_s
+from fleetopt.simulation.link_runs import LinkRun, link_runs
 from fleetopt.simulation.records import Floats, Ints
 from fleetopt.simulation.statistics import PROBABILITIES
 
@@ -97,6 +99,7 @@ class FleetRun:
     counted_s: float
     stop: Stop
     events: int
+    links: tuple[LinkRun, ...] = ()
 
     @property
     def unstable(self) -> bool:
@@ -107,10 +110,14 @@ class FleetRun:
 def latencies_s(outcome: FleetOutcome) -> dict[str, Floats]:
     """TTFT, TPOT, E2E and wait of every request, in the order of the traffic, in seconds.
 
-    TTFT counts from the arrival at the router, with what the router adds. NaN where a
-    request did not end; a wait ends with the admission.
+    TTFT counts from the arrival at the router, with what the router adds. Where prefill and
+    decode are apart it ends when the KV has landed, and TPOT holds the wait for a slot there.
+    NaN where a request did not end; a wait ends with the first admission.
     """
     end_s, first_s = outcome.column("end_s"), outcome.column("prefill_end_s")
+    if outcome.setting.links:
+        landed_s = outcome.column("landed_s")
+        first_s = np.where(np.isnan(landed_s), first_s, landed_s)
     arrival_s = outcome.arrival_s
     return {
         "ttft": np.where(np.isnan(end_s), np.nan, first_s - arrival_s),
@@ -140,6 +147,7 @@ def measure(outcome: FleetOutcome, bounds: Sequence[LatencyBound]) -> FleetRun:
         counted_end_s(outcome) - window.warmup_s,
         Stop(outcome.trajectory.stop),
         outcome.trajectory.events,
+        tuple(link_runs(outcome, measured)),
     )
 
 
@@ -173,8 +181,10 @@ def _members(outcome: FleetOutcome) -> Iterator[tuple[str, np.ndarray]]:
     """Groups of requests and who belongs to them."""
     yield "fleet", np.ones(len(outcome.traffic), dtype=bool)
     sent_to = outcome.column("pool")
+    entered = outcome.column("entered") if outcome.setting.links else sent_to
     for p, pool in enumerate(outcome.fleet.pools):
-        yield f"pool {pool.name}", sent_to == p
+        only_prefills = pool.role == Role.PREFILL
+        yield f"pool {pool.name}", entered == p if only_prefills else sent_to == p
     if outcome.fleet.failures:
         down = outcome.faults.down_at(outcome.arrival_s) > 0
         yield "nodes up", ~down

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fleetopt.simulation.fleet_links import LINE_TOTALS, new_links
+from fleetopt.simulation.fleet_outages import new_faults
 from fleetopt.simulation.fleet_records import (
     FleetRequests,
     FleetTrajectory,
@@ -42,6 +44,7 @@ _POOL = np.dtype(
         ("queue_limit", "i8"),
         ("cache_tokens", "i8"),
         ("overflow", "i8"),
+        ("role", "i8"),
         ("pressure_sequences", "f8"),
         ("first", "i8"),  # its replicas are first .. last - 1
         ("last", "i8"),
@@ -90,6 +93,8 @@ _REPLICA = np.dtype(
         ("lost_tokens", "i8"),
         ("preemptions", "i8"),
         ("restarts", "i8"),
+        ("sending", "i8"),  # sequences whose KV is on its way to another pool
+        ("sending_blocks", "i8"),
     ]
 )
 REPLICA_TOTALS = (
@@ -129,7 +134,6 @@ _REQUEST = np.dtype(
     ]
 )
 _NODE = np.dtype([("tokens", "i4"), ("older", "i4"), ("newer", "i4")])
-_FAULT = np.dtype([("time_s", "f8"), ("first", "i8"), ("last", "i8"), ("down", "i8")])
 _RUN = np.dtype(
     [
         ("arrived", "i8"),
@@ -140,6 +144,7 @@ _RUN = np.dtype(
         ("clients", "i8"),  # clients in the heap of those that think
         ("served", "i8"),  # clients whose requests ended with this event
         ("opened", "i8"),  # open arrivals beside clients so far
+        ("landed", "i8"),  # request whose KV has arrived with this event
         ("sent", "i8"),  # further requests that clients have begun to think of
         ("events", "i8"),
         ("stop", "i8"),
@@ -156,7 +161,7 @@ class FleetState(NamedTuple):
     they take a KV block. times: tournament tree over replicas of their next events.
     counts: one such tree a pool, of sequences. nodes: prefixes by replica. clients: heap
     of the times at which clients send. open_s: arrivals beside clients. series: shape
-    (5, checkpoints, pools).
+    (5, checkpoints, pools). links to handovers: see fleet_links.LinkState.
     """
 
     pools: Any
@@ -175,7 +180,15 @@ class FleetState(NamedTuple):
     histogram: Floats
     tokens: Ints
     series: Ints
+    links: Any
+    lines: Any
+    line_times: Any
+    handovers: Any
     run: Any
+
+    def without_links(self) -> FleetState:
+        """The same with None for links, for which the kernel is compiled without their code."""
+        return self._replace(links=None, lines=None, line_times=None, handovers=None)
 
 
 def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting) -> FleetState:
@@ -186,6 +199,9 @@ def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Set
     caches = prefixes if any(pool.cache_tokens for pool in pools) else 0
     slots = np.repeat([p.engine.slots for p in pools], [p.replicas for p in pools])
     blocks = max(pool.engine.block_tokens for pool in pools)
+    linked = new_links(
+        setting.links, [pool.replicas for pool in pools], requests.prompt_tokens.size
+    )
     return FleetState(
         pools=pool_records,
         replicas=_replicas(pool_records, slots, blocks),
@@ -199,10 +215,11 @@ def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Set
         clients=np.zeros(setting.loop.clients),
         think_s=setting.loop.think_s,
         open_s=requests.arrival_s if setting.loop.is_beside else np.zeros(0),
-        faults=_faults(setting),
+        faults=new_faults(setting.faults),
         histogram=np.zeros(sum(pool.engine.slots + 1 for pool in pools)),
         tokens=np.zeros((len(pools), OCTAVES * BINS), dtype=np.int64),
         series=np.zeros((5, setting.checkpoint_s.size, len(pools)), dtype=np.int64),
+        **linked._asdict(),
         run=np.zeros(1, dtype=_RUN),
     )
 
@@ -232,7 +249,11 @@ def fleet_trajectory(state: FleetState) -> FleetTrajectory:
         restarts=records["restarts"],
         status=records["status"],
         client=records["client"],
+        landed_s=state.handovers["landed_s"],
+        entered=state.handovers["entered"],
+        handovers=state.handovers["handovers"],
         replicas=state.replicas[list(REPLICA_TOTALS)],
+        lines=state.lines[list(LINE_TOTALS)],
         occupancy_s=tuple(np.split(state.histogram, ends)),
         tokens=state.tokens,
         waiting=waiting,
@@ -256,7 +277,7 @@ def _pools(pools: Sequence[PoolEngine]) -> Any:
     for record, pool in zip(records, pools, strict=True):
         for name, value in pool.engine._asdict().items():
             record[name] = value
-        for name in ("max_context", "growth", "queue_limit", "cache_tokens", "overflow"):
+        for name in ("max_context", "growth", "queue_limit", "cache_tokens", "overflow", "role"):
             record[name] = getattr(pool, name)
         record["pressure_sequences"] = pool.pressure_sequences
         record["first"], record["last"] = first, first + pool.replicas
@@ -326,11 +347,3 @@ def _nodes(size: int) -> Any:
     nodes = np.zeros(size, dtype=_NODE)
     nodes["older"] = nodes["newer"] = -1
     return nodes
-
-
-def _faults(setting: Setting) -> Any:
-    faults = setting.faults
-    records = np.zeros(faults.time_s.size, dtype=_FAULT)
-    for name in faults._fields:
-        records[name] = getattr(faults, name)
-    return records

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 
+from fleetopt.simulation.fleet_links import Link, Role
 from fleetopt.simulation.fleet_records import (
     ClosedLoop,
     Faults,
@@ -75,6 +76,45 @@ def fleets(draw: st.DrawFn) -> tuple[list[PoolEngine], FleetRequests, Setting]:
     marks = checkpoints(window, draw(st.sampled_from([2, 40])))
     setting = Setting(window, marks, rule, threshold, loop, draw(faults(size)), limits)
     return pools, requests, setting
+
+
+@st.composite
+def phased_fleets(draw: st.DrawFn) -> tuple[list[PoolEngine], FleetRequests, Setting]:
+    """A fleet with one or two pools that only prefill, and links from them to all others."""
+    pools, requests, setting = draw(fleets())
+    pools = [*pools, *draw(st.lists(pool_engines(), min_size=1, max_size=2))]
+    only = draw(st.integers(1, min(2, len(pools) - 1)))
+    others = [Role.DECODE] + [
+        draw(st.sampled_from([Role.MIXED, Role.DECODE])) for _ in pools[only + 1 :]
+    ]
+    roles = draw(st.permutations([Role.PREFILL] * only + others))
+    enters = [p for p, role in enumerate(roles) if role != Role.DECODE]
+    following = dict(zip(enters, [*enters[1:], -1], strict=True))
+    pools = [
+        pool._replace(role=role, overflow=following.get(p, -1))
+        for p, (pool, role) in enumerate(zip(pools, roles, strict=True))
+    ]
+    links = [
+        Link(
+            source,
+            target,
+            draw(st.sampled_from([0.0, 1e-5, 8e-4])),
+            draw(st.sampled_from([0.0, 0.008, 0.03])),
+            draw(st.integers(0, 1)),
+        )
+        for source in enters
+        if pools[source].role == Role.PREFILL
+        for target in range(len(pools))
+        if pools[target].role != Role.PREFILL
+    ]
+    places = np.repeat(range(len(pools)), [pool.replicas for pool in pools])
+    doors = np.flatnonzero(np.isin(places, enters))
+    routed = np.where(
+        requests.pool < 0, -1, np.array(enters)[np.maximum(requests.pool, 0) % len(enters)]
+    )
+    requests = requests._replace(pool=routed, choices=doors[requests.choices % doors.size])
+    outages = draw(faults(places.size))
+    return pools, requests, setting._replace(links=tuple(links), faults=outages)
 
 
 @st.composite

@@ -27,7 +27,7 @@ def agrees(fleet: Fleet) -> FleetTrajectory:
     for name, ours, theirs in zip(FleetTrajectory._fields, fast, slow, strict=True):
         if name == "occupancy_s":
             assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)), name
-        elif name == "replicas":
+        elif name in ("replicas", "lines"):
             assert ours.tolist() == theirs.tolist(), name
         else:
             assert np.array_equal(ours, theirs, equal_nan=name.endswith("_s")), name

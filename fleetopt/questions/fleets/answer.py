@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from fleetopt.plan import Interval
+from fleetopt.questions.fleets.links import LinkFigures, link_figures
 from fleetopt.questions.fleets.scenario import Scenario
 from fleetopt.simulation.fleet_results import PERCENTILES, FleetResult
 from fleetopt.simulation.fleet_run import METRICS, FleetRun
@@ -109,6 +110,7 @@ class Simulation:
     classes: tuple[RequestFigures, ...]
     backlog_per_s: Interval
     runs: tuple[FleetRun, ...]
+    links: tuple[LinkFigures, ...] = ()
 
     @property
     def unstable(self) -> bool:
@@ -135,6 +137,7 @@ def answer_of(scenario: Scenario, runs: Sequence[FleetRun]) -> Simulation:
         classes=tuple(_requests(result, group, unstable) for group in _classes(runs)),
         backlog_per_s=interval(result.growth_per_s()),
         runs=tuple(runs),
+        links=link_figures(runs),
     )
 
 

@@ -26,7 +26,8 @@ from fleetopt.questions.fleets.traffic import (
 )
 from fleetopt.simulation.failures import Failures
 from fleetopt.simulation.fleet import Fleet
-from fleetopt.simulation.fleet_model import FleetPool, Traffic
+from fleetopt.simulation.fleet_links import Role
+from fleetopt.simulation.fleet_model import FleetPool, KvLink, Traffic
 from fleetopt.simulation.fleet_records import ClosedLoop
 from fleetopt.simulation.fleet_results import DrawnTraffic, RecordedTraffic, TrafficSource
 from fleetopt.simulation.pool import MIN_REQUESTS, Horizon
@@ -90,6 +91,7 @@ def scenario_of(
         raise InputError([*faults, *error.faults]) from None
     if faults:
         raise InputError(faults)
+    stated = stated.model_copy(update={"pools": _decode_last(stated.pools)})
     profiles = tuple(CalibratedProfile(_profiles(stated)[pool.gpu]) for pool in stated.pools)
     fleet = _fleet(stated, profiles)
     if fleet.faults():
@@ -188,7 +190,7 @@ def _served(
 
 
 def _unserved(fleet: Fleet, traffic: Traffic) -> list[str]:
-    longest = max(pool.max_context for pool in fleet.pools)
+    longest = max(pool.max_context for pool in fleet.entrances)
     beyond = int(np.count_nonzero(traffic.total_tokens > longest))
     if not beyond:
         return []
@@ -197,7 +199,7 @@ def _unserved(fleet: Fleet, traffic: Traffic) -> list[str]:
 
 def _longest(fleet: Fleet, stream: Stream) -> int:
     """The largest context that serves a stream."""
-    pools = list(fleet.pools)
+    pools = list(fleet.entrances)
     if isinstance(fleet.router, ByModel):
         named = watching.pools_of(stream.name, fleet.router)
         pools = [pool for pool in pools if pool.name in named] or pools
@@ -215,7 +217,23 @@ def _fleet(stated: FleetSimulation, profiles: tuple[CalibratedProfile, ...]) -> 
         LengthKnowledge.parse(stated.length_knowledge),
         failures,
         np.inf if stated.timeout_s is None else stated.timeout_s,
+        tuple(
+            KvLink(
+                link.source,
+                link.target,
+                1e9 * link.gb_per_s,
+                link.kv_bytes_per_token,
+                link.latency_ms / 1000.0,
+                link.shared,
+            )
+            for link in stated.links
+        ),
     )
+
+
+def _decode_last(pools: tuple[PoolStatement, ...]) -> tuple[PoolStatement, ...]:
+    """The pools to which requests come, then those that only decode."""
+    return tuple(sorted(pools, key=lambda pool: pool.role == "decode"))
 
 
 def _pool(stated: PoolStatement, profile: CalibratedProfile) -> FleetPool:
@@ -235,6 +253,7 @@ def _pool(stated: PoolStatement, profile: CalibratedProfile) -> FleetPool:
         stated.prefix_cache_tokens,
         gpus_per_replica=profile.gpus_per_replica,
         power=profile.power,
+        role=Role[stated.role.upper()],
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from fleetopt.errors import InputError
 from fleetopt.questions.fleets.traffic import Stream
 from fleetopt.simulation.fleet import Fleet, simulate_fleet
+from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_model import FleetPool, Traffic
 from fleetopt.simulation.fleet_records import ClosedLoop
 from fleetopt.simulation.pool import RESIDENCES, Horizon, PoolModel
@@ -34,11 +35,14 @@ def slowest_pool(fleet: Fleet, streams: Sequence[Stream]) -> PoolModel:
 
     Each pool is taken to get the lengths between the next shorter context window and its own,
     the longest that any router that minds the contexts sends there; under the model router
-    those of its own models. Raises InputError if no request fits any pool.
+    those of its own models. One that only decodes may get any. Raises InputError if no request
+    fits any pool.
     """
     rate = sum(stream.rate for stream in streams)
     models = []
     for pool in fleet.pools:
+        if pool.role == Role.PREFILL:
+            continue
         lengths = _lengths_at(pool, fleet, streams)
         if lengths is not None:
             models.append(
@@ -113,9 +117,11 @@ def _lengths_at(
     pool: FleetPool, fleet: Fleet, streams: Sequence[Stream]
 ) -> LengthDistribution | None:
     """The lengths that a pool may get; None if there are none."""
-    shorter = [p.max_context for p in fleet.pools if p.max_context < pool.max_context]
+    shorter = [p.max_context for p in fleet.entrances if p.max_context < pool.max_context]
     lo, mine = max(shorter, default=0), list(streams)
-    if isinstance(fleet.router, ByModel):
+    if pool.role == Role.DECODE:
+        lo = 0
+    elif isinstance(fleet.router, ByModel):
         lo, mine = 0, [s for s in streams if pool.name in pools_of(s.name, fleet.router)]
     hi = pool.max_context
     parts = [(s.rate * s.lengths.share(lo, hi), s.lengths) for s in mine]

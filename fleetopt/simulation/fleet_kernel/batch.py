@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fleetopt.simulation.fleet_kernel.handover import hand_over
 from fleetopt.simulation.fleet_kernel.kv import (
     blocks,
     blocks_to_admit,
@@ -12,6 +13,7 @@ from fleetopt.simulation.fleet_kernel.kv import (
     hit_tokens,
     keep_prefix,
 )
+from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_records import Status
 from fleetopt.simulation.kernel import _compiled, _end_of, _heap_pop, _heap_push, _inlined
 from fleetopt.simulation.state import NEVER
@@ -21,13 +23,27 @@ _REQUEST_BITS = 31
 _REQUEST_MASK = 2**_REQUEST_BITS - 1
 _COMPLETED = int(Status.COMPLETED)
 _TRUNCATED = int(Status.TRUNCATED)
+_PREFILL = int(Role.PREFILL)
 
 
 @_inlined
 def admit(
-    pool: Any, replicas: Any, requests: Any, nodes: Any, r: int, q: int, i: int, now: float
+    pool: Any,
+    replicas: Any,
+    requests: Any,
+    heap: Any,
+    phases: Any,
+    nodes: Any,
+    handovers: Any,
+    r: int,
+    q: int,
+    i: int,
+    now: float,
 ) -> None:
-    """Put request q into the batch of a replica whose next iteration is number i."""
+    """Put request q into the batch of a replica whose next iteration is number i.
+
+    It decodes at once if its KV has come with it.
+    """
     replica = replicas[r]
     request = requests[q]
     if math.isnan(request.admitted_s):
@@ -36,6 +52,11 @@ def admit(
         replica.blocks += blocks_to_admit(pool, request)
     replica.active += 1
     pool.active += 1
+    if handovers is not None and handovers[q].has_kv == 1:
+        total = request.prompt + request.output
+        replica.context += request.prompt + request.kept if pool.current == 1 else total
+        begin_decode(pool, replica, requests, heap, phases, q, i)
+        return
     request.begun = hit_tokens(pool, replicas.size, nodes, r, request)
     request.hit += request.begun
     left = request.prompt + request.kept - request.begun
@@ -44,8 +65,32 @@ def admit(
         replica.context += request.begun
     else:
         request.prefill = i + (left + pool.chunk_tokens - 1) // pool.chunk_tokens
-        replica.context += request.prompt + request.output
+        replica.context += held_at_last(pool, request)
     join_prefills(pool, replica, requests, q)
+
+
+@_inlined
+def begin_decode(
+    pool: Any, replica: Any, requests: Any, heap: Any, phases: Any, q: int, i: int
+) -> None:
+    """Request q, whose KV is there, makes a token in each iteration from number i on."""
+    request = requests[q]
+    entry = ((i + request.output - request.kept) << _REQUEST_BITS) | q
+    _heap_push(heap, replica.heap, replica.decoding, entry)
+    replica.decoding += 1
+    if pool.growth == 1:
+        phase = (i - request.prompt - request.kept) % pool.block_tokens
+        phases[replica.phase + phase] += 1
+
+
+@_compiled
+def held_at_last(pool: Any, request: Any) -> int:
+    """Tokens that a request holds when its pool is done with it."""
+    if pool.role == _PREFILL:
+        prompt: int = request.prompt
+        return prompt
+    total: int = request.prompt + request.output
+    return total
 
 
 @_compiled
@@ -133,12 +178,18 @@ def end_prefills(
     requests: Any,
     heap: Any,
     phases: Any,
+    counts: Any,
     nodes: Any,
+    pools: Any,
+    links: Any,
+    lines: Any,
+    line_times: Any,
+    handovers: Any,
     r: int,
     i: int,
     now: float,
 ) -> None:
-    """Sequences whose prefill ends with iteration i - 1 begin to decode."""
+    """Sequences whose prefill ends with iteration i - 1 begin to decode, or go over a link."""
     replica = replicas[r]
     before = -1
     q = replica.prefill_head
@@ -154,12 +205,21 @@ def end_prefills(
         else:
             if math.isnan(request.prefill_end_s):
                 request.prefill_end_s = now
-            entry = ((i + request.output - request.kept) << _REQUEST_BITS) | q
-            _heap_push(heap, replica.heap, replica.decoding, entry)
-            replica.decoding += 1
-            if pool.growth == 1:
-                phase = (i - request.prompt - request.kept) % pool.block_tokens
-                phases[replica.phase + phase] += 1
+            if handovers is None or pool.role != _PREFILL:
+                begin_decode(pool, replica, requests, heap, phases, q, i)
+            if handovers is not None and pool.role == _PREFILL:
+                hand_over(
+                    pools,
+                    replicas,
+                    requests,
+                    counts,
+                    links,
+                    lines,
+                    line_times,
+                    handovers,
+                    q,
+                    now,
+                )
             if pool.cache_tokens > 0 and request.prefix >= 0:
                 node = request.prefix * replicas.size + r
                 keep_prefix(pool, replica, nodes, node, request.prompt)

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from fleetopt.simulation.fleet_kernel.batch import admit, begin_epoch, next_event
-from fleetopt.simulation.fleet_kernel.kv import blocks, hit_tokens
+from fleetopt.simulation.fleet_kernel.kv import blocks, has_room, hit_tokens
 from fleetopt.simulation.fleet_kernel.queue import hold, insert_waiting, plan_admission
+from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_records import Rule, Status
 from fleetopt.simulation.kernel import _compiled, _heap_pop, _heap_push, _inlined, _tree_set
 from fleetopt.simulation.state import NEVER
@@ -21,6 +22,8 @@ _FEWEST = int(Rule.FEWEST)
 _TWO_CHOICES = int(Rule.TWO_CHOICES)
 _SPILLOVER = int(Rule.SPILLOVER)
 _PREFIX = int(Rule.PREFIX)
+_PREFILL = int(Role.PREFILL)
+_DECODE = int(Role.DECODE)
 
 
 @_inlined
@@ -60,7 +63,8 @@ def fewest_pool(pools: Any, counts: Any, request: Any) -> int:
     least = NEVER
     for p in range(pools.size):
         count = counts[pools[p].tree + 1]
-        if pools[p].max_context >= request.needs and count < least:
+        fits = pools[p].max_context >= request.needs and pools[p].role != _DECODE
+        if fits and count < least:
             best = p
             least = count
     return best
@@ -206,7 +210,8 @@ def fit(pool: Any, request: Any) -> bool:
     request.output = min(request.asked, pool.max_context - request.prompt)
     if pool.kv_blocks == 0:
         return True
-    return blocks(pool, request.prompt + request.output) <= pool.kv_blocks
+    most = request.prompt if pool.role == _PREFILL else request.prompt + request.output
+    return blocks(pool, most) <= pool.kv_blocks
 
 
 @_inlined
@@ -220,6 +225,7 @@ def send(
     counts: Any,
     nodes: Any,
     choices: Any,
+    handovers: Any,
     q: int,
     now: float,
     rule: int,
@@ -235,22 +241,51 @@ def send(
     if not fit(pool, request):
         return _TOO_LONG
     request.pool = p
+    if handovers is not None:
+        handovers[q].entered = p
     if r < 0:
         hold(pool, requests, q)
         return _UNFINISHED
-    replica = replicas[r]
-    is_full = replica.active > 0 and 0 < pool.queue_limit <= replica.waiting
-    if is_full and request.restarts == 0:
+    if 0 < pool.queue_limit <= replicas[r].waiting and request.restarts == 0:
         return _QUEUE_FULL
-    request.replica = r
+    join(pools, replicas, requests, heap, phases, times, counts, nodes, handovers, r, q, now)
+    return _UNFINISHED
+
+
+@_inlined
+def join(
+    pools: Any,
+    replicas: Any,
+    requests: Any,
+    heap: Any,
+    phases: Any,
+    times: Any,
+    counts: Any,
+    nodes: Any,
+    handovers: Any,
+    r: int,
+    q: int,
+    now: float,
+) -> None:
+    """Start request q on an idle replica, or let it wait at a busy one."""
+    replica = replicas[r]
+    pool = pools[replica.pool]
+    requests[q].replica = r
     count(counts, pool, r, 1)
-    if replica.active == 0:
-        admit(pool, replicas, requests, nodes, r, q, 0, now)
+    if replica.active == 0 and can_start(pool, replica, requests[q]):
+        admit(pool, replicas, requests, heap, phases, nodes, handovers, r, q, 0, now)
         _tree_set(times, r, begin_epoch(pool, replica, requests, heap, phases, 0, now))
-        return _UNFINISHED
+        return
     insert_waiting(replica, requests, q)
     pool.waiting += 1
-    if replica.queue_head == q:
+    if replica.queue_head == q and replica.active > 0:
         plan_admission(pool, replica, requests, phases, now)
         _tree_set(times, r, next_event(pool, replica, requests, heap))
-    return _UNFINISHED
+
+
+@_compiled
+def can_start(pool: Any, replica: Any, request: Any) -> bool:
+    """Whether an idle replica takes a request at once; KV that it still sends may leave no room."""
+    if pool.role != _PREFILL:
+        return True
+    return replica.queue_head < 0 and has_room(pool, replica, request, 0)

@@ -6,13 +6,12 @@ import math
 from typing import Any
 
 from fleetopt.simulation.fleet_kernel.accounts import book, down_time
-from fleetopt.simulation.fleet_kernel.batch import admit, begin_epoch, next_event
-from fleetopt.simulation.fleet_kernel.dispatch import count, emptiest_of, reject, send, set_count
+from fleetopt.simulation.fleet_kernel.dispatch import emptiest_of, join, reject, send, set_count
 from fleetopt.simulation.fleet_kernel.kv import drop_oldest
+from fleetopt.simulation.fleet_kernel.landing import drop_transfers
 from fleetopt.simulation.fleet_kernel.queue import (
     held_tokens,
     insert_waiting,
-    plan_admission,
     remove_held,
 )
 from fleetopt.simulation.fleet_records import Status
@@ -85,6 +84,10 @@ def fail(
     think_s: Any,
     histogram: Any,
     tokens: Any,
+    links: Any,
+    lines: Any,
+    line_times: Any,
+    handovers: Any,
     run: Any,
     fault: Any,
     window: Any,
@@ -103,6 +106,10 @@ def fail(
             take_down(
                 pool, replicas[r], requests, heap, phases, nodes, histogram, tokens, now, window
             )
+            if handovers is not None:
+                drop_transfers(
+                    pools, replicas, requests, links, lines, line_times, handovers, r, now, window
+                )
         replicas[r].is_down += 1
     for r in range(fault.first, fault.last):
         q = replicas[r].queue_head
@@ -115,6 +122,8 @@ def fail(
                 replicas[r].restarts += 1
                 request.admitted_s = request.prefill_end_s = math.nan
                 request.kept = 0
+                if handovers is not None:
+                    start_over(request, handovers[q])
             status = send(
                 pools,
                 replicas,
@@ -125,6 +134,7 @@ def fail(
                 counts,
                 nodes,
                 choices,
+                handovers,
                 q,
                 now,
                 rule,
@@ -137,6 +147,14 @@ def fail(
 
 
 @_compiled
+def start_over(request: Any, handover: Any) -> None:
+    """Forget the KV of a request, which goes to the pool again that it entered first."""
+    request.pool = handover.entered
+    handover.landed_s = math.nan
+    handover.has_kv = 0
+
+
+@_compiled
 def repair(
     pools: Any,
     replicas: Any,
@@ -146,6 +164,7 @@ def repair(
     times: Any,
     counts: Any,
     nodes: Any,
+    handovers: Any,
     fault: Any,
     window: Any,
 ) -> None:
@@ -164,15 +183,6 @@ def repair(
             q = pool.held_head
             remove_held(pool, requests, q)
             r = emptiest_of(pool, counts)
-            requests[q].replica = r
-            count(counts, pool, r, 1)
-            if replicas[r].active == 0:
-                admit(pool, replicas, requests, nodes, r, q, 0, now)
-                next_s = begin_epoch(pool, replicas[r], requests, heap, phases, 0, now)
-                _tree_set(times, r, next_s)
-            else:
-                insert_waiting(replicas[r], requests, q)
-                pool.waiting += 1
-                if replicas[r].queue_head == q:
-                    plan_admission(pool, replicas[r], requests, phases, now)
-                    _tree_set(times, r, next_event(pool, replicas[r], requests, heap))
+            join(
+                pools, replicas, requests, heap, phases, times, counts, nodes, handovers, r, q, now
+            )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.kernel import _compiled
 from fleetopt.simulation.state import NEVER
+
+_PREFILL = int(Role.PREFILL)
 
 
 @_compiled
@@ -17,7 +20,12 @@ def blocks(pool: Any, tokens: int) -> int:
 
 @_compiled
 def blocks_to_admit(pool: Any, request: Any) -> int:
-    """All blocks of a request, or those of its prompt and first token if it grows."""
+    """All blocks of a request, those of its prompt and first token if it grows.
+
+    Where it only prefills, those of its prompt.
+    """
+    if pool.role == _PREFILL:
+        return blocks(pool, request.prompt)
     if pool.growth == 1:
         return blocks(pool, request.prompt + request.kept + 1)
     return blocks(pool, request.prompt + request.output)
@@ -26,11 +34,11 @@ def blocks_to_admit(pool: Any, request: Any) -> int:
 @_compiled
 def has_room(pool: Any, replica: Any, request: Any, gained: int) -> bool:
     """Whether a request can join once the batch holds `gained` more blocks."""
-    if replica.active >= pool.slots:
+    if replica.active + replica.sending >= pool.slots:
         return False
     if pool.kv_blocks == 0:
         return True
-    held: int = replica.blocks + gained
+    held: int = replica.blocks + replica.sending_blocks + gained
     return held + blocks_to_admit(pool, request) <= pool.kv_blocks
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from fleetopt.simulation.fleet_kernel.accounts import book, diverges, down_time, read
@@ -12,9 +10,9 @@ from fleetopt.simulation.fleet_kernel.batch import (
     begin_epoch,
     end_decodes,
     end_prefills,
-    next_event,
     next_iteration,
 )
+from fleetopt.simulation.fleet_kernel.deadlines import next_deadline, time_out
 from fleetopt.simulation.fleet_kernel.dispatch import (
     client_sends,
     count,
@@ -24,22 +22,16 @@ from fleetopt.simulation.fleet_kernel.dispatch import (
     take_next,
 )
 from fleetopt.simulation.fleet_kernel.faults import fail, repair
+from fleetopt.simulation.fleet_kernel.handover import book_line
+from fleetopt.simulation.fleet_kernel.landing import land
 from fleetopt.simulation.fleet_kernel.queue import (
     admit_waiting,
-    plan_admission,
     preempt_youngest,
-    remove_held,
-    remove_waiting,
 )
 from fleetopt.simulation.fleet_records import (
-    FleetRequests,
-    FleetTrajectory,
-    PoolEngine,
-    Setting,
     Status,
     Stop,
 )
-from fleetopt.simulation.fleet_state import fleet_trajectory, new_fleet
 from fleetopt.simulation.kernel import _compiled, _inlined, _tree_least, _tree_set
 
 _INF = math.inf
@@ -64,6 +56,10 @@ def iterate(
     think_s: Any,
     histogram: Any,
     tokens: Any,
+    links: Any,
+    lines: Any,
+    line_times: Any,
+    handovers: Any,
     run: Any,
     r: int,
     now: float,
@@ -78,57 +74,32 @@ def iterate(
     left = end_decodes(pool, replicas, requests, heap, phases, nodes, run, r, i, now, end_s)
     if pool.growth == 1:
         replica.blocks += phases[replica.phase + i % pool.block_tokens]
-    end_prefills(pool, replicas, requests, heap, phases, nodes, r, i, now)
+    end_prefills(
+        pool,
+        replicas,
+        requests,
+        heap,
+        phases,
+        counts,
+        nodes,
+        pools,
+        links,
+        lines,
+        line_times,
+        handovers,
+        r,
+        i,
+        now,
+    )
     while pool.growth == 1 and replica.blocks > pool.kv_blocks:
-        preempt_youngest(pool, replica, requests, heap, phases, i)
-    admit_waiting(pool, replicas, requests, nodes, r, i, now)
+        preempt_youngest(pool, replica, requests, heap, phases, handovers, i)
+    admit_waiting(pool, replicas, requests, heap, phases, nodes, handovers, r, i, now)
     _tree_set(times, r, begin_epoch(pool, replica, requests, heap, phases, i, now))
     if left > 0:
         count(counts, pool, r, -left)
         while run.served > 0:
             run.served -= 1
             client_sends(clients, run, think_s, now)
-
-
-@_compiled
-def time_out(
-    pools: Any,
-    replicas: Any,
-    requests: Any,
-    heap: Any,
-    phases: Any,
-    times: Any,
-    counts: Any,
-    q: int,
-    now: float,
-) -> None:
-    """Take request q out of the queue that it stands in."""
-    pool = pools[requests[q].pool]
-    r = requests[q].replica
-    if r < 0:
-        remove_held(pool, requests, q)
-        return
-    was_first = replicas[r].queue_head == q
-    remove_waiting(replicas[r], requests, q)
-    pool.waiting -= 1
-    count(counts, pool, r, -1)
-    if was_first:
-        plan_admission(pool, replicas[r], requests, phases, now)
-        _tree_set(times, r, next_event(pool, replicas[r], requests, heap))
-
-
-@_compiled
-def next_deadline(requests: Any, run: Any, timeout_s: float) -> float:
-    """When the next request that still waits for its first admission gives up."""
-    if timeout_s == _INF:
-        return _INF
-    while run.deadline < run.arrived:
-        request = requests[run.deadline]
-        was_admitted = request.restarts > 0 or not math.isnan(request.admitted_s)
-        if request.status == _UNFINISHED and not was_admitted:
-            return request.arrival_s + timeout_s
-        run.deadline += 1
-    return _INF
 
 
 @_compiled
@@ -157,6 +128,10 @@ def _run(
     histogram: Any,
     tokens: Any,
     series: Any,
+    links: Any,
+    lines: Any,
+    line_times: Any,
+    handovers: Any,
     runs: Any,
 ) -> None:
     """The event loop."""
@@ -174,6 +149,9 @@ def _run(
             break
         now = times[1]
         event = 0
+        if line_times is not None and line_times[1] < now:
+            now = line_times[1]
+            event = 4
         if run.fault < faults.size and faults[run.fault].time_s < now:
             now = faults[run.fault].time_s
             event = 1
@@ -221,6 +199,10 @@ def _run(
                 think_s,
                 histogram,
                 tokens,
+                links,
+                lines,
+                line_times,
+                handovers,
                 run,
                 r,
                 now,
@@ -244,6 +226,10 @@ def _run(
                     think_s,
                     histogram,
                     tokens,
+                    links,
+                    lines,
+                    line_times,
+                    handovers,
                     run,
                     fault,
                     window,
@@ -251,12 +237,49 @@ def _run(
                     threshold,
                 )
             else:
-                repair(pools, replicas, requests, heap, phases, times, counts, nodes, fault, window)
+                repair(
+                    pools,
+                    replicas,
+                    requests,
+                    heap,
+                    phases,
+                    times,
+                    counts,
+                    nodes,
+                    handovers,
+                    fault,
+                    window,
+                )
         elif event == 2:
             q = run.deadline
             run.deadline += 1
-            time_out(pools, replicas, requests, heap, phases, times, counts, q, now)
+            time_out(
+                pools, replicas, requests, heap, phases, times, counts, nodes, handovers, q, now
+            )
             reject(requests, run, clients, think_s, q, _TIMEOUT, now, window.measure_end_s)
+        elif event == 4:
+            if line_times is not None:
+                status = land(
+                    pools,
+                    replicas,
+                    requests,
+                    heap,
+                    phases,
+                    times,
+                    counts,
+                    nodes,
+                    links,
+                    lines,
+                    line_times,
+                    handovers,
+                    run,
+                    _tree_least(line_times),
+                    now,
+                    window,
+                )
+                if status != _UNFINISHED:
+                    end_s = window.measure_end_s
+                    reject(requests, run, clients, think_s, run.landed, status, now, end_s)
         else:
             q = run.arrived
             run.arrived += 1
@@ -274,6 +297,7 @@ def _run(
                 counts,
                 nodes,
                 choices,
+                handovers,
                 q,
                 now,
                 rule,
@@ -286,53 +310,6 @@ def _run(
         book(pools[replicas[r].pool], replicas[r], phases, histogram, tokens, 0, run.now, window)
         if replicas[r].is_down > 0:
             down_time(replicas[r], run.now, window)
-
-
-def run_fleet(
-    pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting
-) -> FleetTrajectory:
-    """Simulate a fleet. Same result as the twin's.
-
-    Raises ValueError if there is no pool, a pool has no replica, or arrivals are not in order.
-    """
-    state = new_fleet(pools, requests, setting)
-    limits = setting.limits
-    _run(
-        setting.window,
-        setting.checkpoint_s,
-        int(setting.rule),
-        float(setting.threshold),
-        float(limits.timeout_s),
-        int(limits.events),
-        int(limits.stop_early),
-        int(limits.least_marks),
-        *state,
-    )
-    return fleet_trajectory(state)
-
-
-def is_compiled() -> bool:
-    """Whether a compiled kernel is in the cache, so that the next run starts at once."""
-    return any(_cached("loop._run*.nbi"))
-
-
-def _cached(pattern: str) -> list[Path]:
-    folder = _run.stats.cache_path  # type: ignore[attr-defined]
-    return list(Path(folder).glob(pattern)) if folder else []
-
-
-def _drop_stale() -> None:
-    """Drop what was compiled before any of the sources changed.
-
-    A function is compiled together with those that it calls from other files, and numba
-    only looks at its own.
-    """
-    here = Path(__file__).parent
-    sources = [*here.glob("*.py"), here.parent / "kernel.py"]
-    newest = max(source.stat().st_mtime for source in sources)
-    for cached in _cached("*.nbi"):
-        if cached.stat().st_mtime < newest:
-            cached.unlink(missing_ok=True)
-
-
-_drop_stale()
+    if lines is not None:
+        for at in range(lines.size):
+            book_line(lines[at], run.now, window)

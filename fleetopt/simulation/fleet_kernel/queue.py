@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleetopt.simulation.fleet_kernel.batch import admit
+from fleetopt.simulation.fleet_kernel.batch import admit, begin_epoch, next_event
 from fleetopt.simulation.fleet_kernel.kv import blocks, blocks_gained, has_room
-from fleetopt.simulation.kernel import _compiled, _heap_push, _inlined, _iterations_until
+from fleetopt.simulation.kernel import (
+    _compiled,
+    _heap_push,
+    _inlined,
+    _iterations_until,
+    _tree_set,
+)
 from fleetopt.simulation.state import NEVER
 
 _REQUEST_BITS = 31
@@ -108,7 +114,16 @@ def plan_admission(pool: Any, replica: Any, requests: Any, phases: Any, now: flo
 
 @_inlined
 def admit_waiting(
-    pool: Any, replicas: Any, requests: Any, nodes: Any, r: int, i: int, now: float
+    pool: Any,
+    replicas: Any,
+    requests: Any,
+    heap: Any,
+    phases: Any,
+    nodes: Any,
+    handovers: Any,
+    r: int,
+    i: int,
+    now: float,
 ) -> None:
     """Admit waiting requests in order of arrival while there is room."""
     replica = replicas[r]
@@ -117,7 +132,30 @@ def admit_waiting(
         replica.queue_head = requests[q].next
         replica.waiting -= 1
         pool.waiting -= 1
-        admit(pool, replicas, requests, nodes, r, q, i, now)
+        admit(pool, replicas, requests, heap, phases, nodes, handovers, r, q, i, now)
+
+
+@_compiled
+def head_changed(
+    pool: Any,
+    replicas: Any,
+    requests: Any,
+    heap: Any,
+    phases: Any,
+    times: Any,
+    nodes: Any,
+    handovers: Any,
+    r: int,
+    now: float,
+) -> None:
+    """Another request waits first, or there is more room for it."""
+    replica = replicas[r]
+    if replica.active == 0:
+        admit_waiting(pool, replicas, requests, heap, phases, nodes, handovers, r, 0, now)
+        _tree_set(times, r, begin_epoch(pool, replica, requests, heap, phases, 0, now))
+        return
+    plan_admission(pool, replica, requests, phases, now)
+    _tree_set(times, r, next_event(pool, replica, requests, heap))
 
 
 @_compiled
@@ -153,7 +191,7 @@ def held_tokens(pool: Any, request: Any, i: int) -> int:
 
 @_compiled
 def preempt_youngest(
-    pool: Any, replica: Any, requests: Any, heap: Any, phases: Any, i: int
+    pool: Any, replica: Any, requests: Any, heap: Any, phases: Any, handovers: Any, i: int
 ) -> None:
     """Send the sequence that arrived last back to the queue; it keeps its tokens, not its KV."""
     victim = -1
@@ -193,6 +231,8 @@ def preempt_youngest(
     replica.preemptions += 1
     replica.lost_tokens += held
     request.preemptions += 1
+    if handovers is not None:
+        handovers[victim].has_kv = 0
     insert_waiting(replica, requests, victim)
     pool.active -= 1
     pool.waiting += 1
