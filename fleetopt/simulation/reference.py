@@ -66,7 +66,7 @@ class Replica:
     def slots(self, time_s: float) -> int:
         """The slots at a time."""
         passed = self.limits.slots[self.limits.at_s <= time_s]
-        return min([self.engine.slots, *passed[-1:]])
+        return min([self.engine.slots, *map(int, passed[-1:])])
 
     def has_room(self, total_tokens: int, time_s: float) -> bool:
         """Whether a request of this length can join the batch at a time."""
