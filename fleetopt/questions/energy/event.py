@@ -7,11 +7,12 @@ is the same run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from fleetopt.errors import InputError
 from fleetopt.plan import Interval
 from fleetopt.problem import LatencyBound
 from fleetopt.questions.energy.capped import CappedPool
@@ -29,6 +30,8 @@ from fleetopt.simulation.statistics import (
 )
 from fleetopt.workload.arrivals import Poisson
 
+MOST_MINUTES = 1440.0
+"""The longest event."""
 _SPARE = 1.5
 """Times the recovery is watched that it would take if nothing were random."""
 _LONGEST = 20.0
@@ -75,15 +78,18 @@ class SimulatedEvent:
 
 def simulated_events(
     pool: CappedPool,
-    caps: Sequence[int],
+    caps: Collection[int],
     minutes: float,
     runs: Runs,
     progress: Callable[[str], None] | None = None,
 ) -> dict[int, SimulatedEvent]:
     """The pool through an event under each cap, all on the same arrivals.
 
-    minutes: of the event. runs: `requests` arrive before it at least.
+    minutes: of the event. runs: `requests` arrive before it at least. Raises InputError.
     """
+    if not 0.0 < minutes <= MOST_MINUTES:
+        text = f"expected minutes above 0 and up to {MOST_MINUTES:g}, got {minutes:g}"
+        raise InputError.single("event_minutes", text)
     model = _model(pool)
     seeds = np.random.SeedSequence(runs.seed).spawn(runs.replications)
     bounds, power = pool.case.problem.slo, power_of(pool.profile)
