@@ -157,11 +157,10 @@ def _measured(
 ) -> EventRun:
     edges = event.edges_s
     values = latencies_s(requests, out)
-    joined_s, left_s, batch = batches(out, float(edges[3]))
+    stretches = batches(out, float(edges[3]))
     watts = np.full(3, np.nan)
     if power is not None:
-        watts = mean_watts(power, model, (joined_s, left_s, batch), edges)
-    inside = (joined_s >= edges[1]) & (joined_s < edges[2])
+        watts = mean_watts(power, model, stretches, edges)
     return EventRun(
         parts=(
             _part(requests, values, bounds, edges[0], edges[1], watts[0]),
@@ -170,8 +169,15 @@ def _measured(
         ),
         backlog=int(np.interp(edges[2], marks, out.backlog)),
         recovery_s=_recovery_s(marks, out.backlog, edges),
-        peak_batch=int(batch[inside].max(initial=0)),
+        peak_batch=_peak(stretches, edges[1], edges[2]),
     )
+
+
+def _peak(stretches: tuple[Floats, Floats, Ints], least_s: float, most_s: float) -> int:
+    """Largest batch that a request joined between two times."""
+    begin, _, batch = stretches
+    joined = (np.diff(batch, prepend=0) > 0) & (begin >= least_s) & (begin < most_s)
+    return int(batch[joined].max(initial=0))
 
 
 def _part(

@@ -129,7 +129,8 @@ class Replica:
             return 0, math.inf
         step_by_step = self.engine.current and any(s.is_prefilling for s in self.batch)
         last = 1 if step_by_step else min(self.iterations_left(s) for s in self.batch)
-        last = next((k for k in range(1, last) if self.admits(requests, self.end_s(k))), last)
+        if self.queue:
+            last = next((k for k in range(1, last) if self.admits(requests, self.end_s(k))), last)
         return last, self.end_s(last)
 
     def admits(self, requests: Requests, time_s: float) -> bool:
