@@ -21,6 +21,7 @@ Admission = Literal["reserved", "paged"]
 Method = Literal["fleetopt", "published"]
 Overlong = Literal["clip", "reject"]
 Scope = Literal["pool", "fleet"]
+Goal = Literal["cost", "energy", "carbon", "cost+energy"]
 AvailabilityRule = Literal["probability", "mean"]
 
 NODE_GPUS = 8
@@ -187,6 +188,14 @@ class FleetProblem(Stated):
     """GPUs that fail together; node_size where nodes are bought, else 8, if absent."""
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
+    objective: Goal = "cost"
+    """What the fleet has least of: cost, energy, carbon, or cost with the electricity."""
+    electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
+    """Price of electricity, for what a year of the plan costs beside its GPUs."""
+    carbon_g_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
+    """Grams of CO2 that a kilowatt-hour of electricity stands for."""
+    pue: float = Field(default=1.0, ge=1, le=100)
+    """Power usage effectiveness: what the site draws for each watt of its GPUs."""
     extension: str | None = None
     """A Python file beside this one, such as "cap.py", that adds constraints to the program."""
     verification: VerificationOptions = VerificationOptions()
@@ -295,6 +304,20 @@ class FleetProblem(Stated):
         if faults:
             raise FaultsError(faults)
         return values
+
+    @model_validator(mode="after")
+    def _objective_is_known(self) -> FleetProblem:
+        needs = {"carbon": "carbon_g_per_kwh", "cost+energy": "electricity_usd_per_kwh"}
+        key = needs.get(self.objective)
+        faults = []
+        if key is not None and getattr(self, key) is None:
+            faults.append(Fault("objective", f"{self.objective} needs {key}", f"state {key}"))
+        if self.objective != "cost" and self.method == "published":
+            text = "the published method knows no occupancy, and so no energy of a fleet"
+            faults.append(Fault("objective", text, "use method 'fleetopt'"))
+        if faults:
+            raise FaultsError(faults)
+        return self
 
     @model_validator(mode="after")
     def _availability_once(self) -> FleetProblem:

@@ -134,7 +134,9 @@ def run_event(
     requests = Requests(times, lengths.prompt_tokens[drawn], lengths.output_tokens[drawn])
     fitting = fits(requests, model.capacity)
     requests = Requests(*(column[fitting] for column in requests))
-    marks = np.arange(edges[0], end_s, event.step_s)
+    marks = np.concatenate(
+        (np.arange(edges[0], edges[2], event.step_s), np.arange(edges[2], end_s, event.step_s))
+    )
     out = run_pool(
         Engine.of(model.iteration, model.capacity),
         model.replicas,
@@ -167,7 +169,7 @@ def _measured(
             _part(requests, values, bounds, edges[1], edges[2], watts[1]),
             _part(requests, values, bounds, edges[2], edges[3], watts[2]),
         ),
-        backlog=int(np.interp(edges[2], marks, out.backlog)),
+        backlog=int(out.backlog[np.searchsorted(marks, edges[2])]),
         recovery_s=_recovery_s(marks, out.backlog, edges),
         peak_batch=_peak(stretches, edges[1], edges[2]),
     )
