@@ -8,8 +8,7 @@ and a year of 8760 h,
     E = 8760 \, \mathrm{PUE} \sum_{c,k} \bar P_{ck} z_{ck}, \qquad
     \text{carbon} = g E, \qquad \text{cost} + e E.
 
-All replicas that are bought draw power and share the requests, spare ones too. Of each goal,
-the fleet that has least is one for all prices and intensities, but for cost with electricity.
+All replicas that are bought draw power and share the requests, spare ones too.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ _MEANINGS = {
     "carbon": "tonnes of CO2 a year",
     "cost+energy": "USD a year, electricity included",
 }
-_NAMES = {"cost+energy": "cost_and_energy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +83,7 @@ def attach_goal(model: pyo.ConcreteModel, goal: Goal) -> None:
     energy: Any = HOURS_PER_YEAR * goal.per_kwh * model.mean_power
     cost = HOURS_PER_YEAR * model.cost if goal.name == "cost+energy" else 0.0
     model.least_cost.deactivate()
-    least = pyo.Objective(expr=energy + cost, sense=pyo.minimize, doc=_MEANINGS[goal.name])
-    model.add_component(f"least_{_NAMES.get(goal.name, goal.name)}", least)
+    model.goal = pyo.Objective(expr=energy + cost, sense=pyo.minimize, doc=_MEANINGS[goal.name])
 
 
 def pool_kilowatts(table: PoolTable, replicas: int) -> float:
