@@ -139,14 +139,22 @@ def fit_power(file: str, profile: str, form: str, output: str | None) -> None:
     Slope and midpoint are those of the least squares. The JSON form has the curve as a profile
     takes it.
     """
+    from dataclasses import replace
+
     from fleetopt.cli.output import write_answer
+    from fleetopt.errors import InputError
     from fleetopt.questions.energy.fitting import fitted_power
     from fleetopt.report import power_fit as report
     from fleetopt.report.export import check_writable
 
     if output is not None:
         check_writable(output)
-    found = fitted_power(file, profile)
+    try:
+        found = fitted_power(file, profile)
+    except InputError as error:
+        raise InputError(
+            [replace(f, place="--gpu") if f.place == "profile" else f for f in error.faults]
+        ) from None
     write_answer(
         form,
         output,
