@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleetopt.plan import Plan
+from fleetopt.problem import FleetProblem
 from fleetopt.report import wording
-
-_KEYS = {"objective", "electricity_usd_per_kwh", "carbon_g_per_kwh", "pue"}
 
 
 def energy_lines(plan: Plan) -> Iterator[str]:
     """Its draw and energy of a year, if the problem states anything about energy."""
     energy = plan.prediction.energy
-    if energy is None or not _KEYS & plan.problem.model_fields_set:
+    if energy is None or not _asks(plan.problem):
         return
     space = wording.NO_BREAK
     site = f", PUE{space}{energy.pue:g} included" if energy.pue > 1.0 else ""
@@ -32,3 +31,8 @@ def energy_lines(plan: Plan) -> Iterator[str]:
         f"{energy.usd_per_million_output_tokens:.3g}{space}$ a million output tokens{paid}; "
         f"power curves of {energy.quality} quality."
     )
+
+
+def _asks(problem: FleetProblem) -> bool:
+    stated = (problem.electricity_usd_per_kwh, problem.carbon_g_per_kwh)
+    return problem.objective != "cost" or problem.pue > 1.0 or any(x is not None for x in stated)
