@@ -17,8 +17,10 @@ import laws  # noqa: E402
 import measured  # noqa: E402
 import program  # noqa: E402
 import rooflines  # noqa: E402
+import rules  # noqa: E402
 import schemas  # noqa: E402
 import statuses  # noqa: E402
+import validations  # noqa: E402
 
 _PART = re.compile(r"<!-- made: ([a-z ]+) -->")
 
@@ -32,6 +34,8 @@ PARTS = {
     "profile keys": schemas.profile_keys,
     "catalogue keys": schemas.catalogue_keys,
     "roofline distances": rooflines.table,
+    "profile accuracy": validations.overall,
+    "profile errors": validations.tables,
     "profile answer": lambda: _fenced("text", "docs/measured/profile_show.txt"),
     "horizon": laws.horizon,
     "program interface": program.interface,
@@ -43,6 +47,10 @@ PARTS = {
     "solvers": statuses.solvers,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
+    "rules": rules.table,
+    "advice lmsys": lambda: _fenced("text", "docs/measured/advice_lmsys.txt"),
+    "advice azure": lambda: _fenced("text", "docs/measured/advice_azure.txt"),
+    "advice agent": lambda: _fenced("text", "docs/measured/advice_agent.txt"),
     "routers agent": lambda: _fenced("text", "docs/measured/routers_agent.txt"),
     "routers prefix": lambda: _fenced("text", "docs/measured/routers_prefix.txt"),
     "routers azure": lambda: _fenced("text", "docs/measured/routers_azure.txt"),

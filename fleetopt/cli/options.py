@@ -133,6 +133,25 @@ fleet = together(
                    help="Extra arrival rate to carry, such as 20% or 0.2."),
 )  # fmt: skip
 
+spares = together(
+    problem_option("--availability", key="availability", kind="share", metavar="SHARE",
+                   help="Share of the time that a node is up, such as 98.7% or 0.987, or a "
+                        "published one, such as H100_AVAIL_5PCT; buys spare replicas for the "
+                        "rest."),
+    problem_option("--failures", key="failures", kind="text", metavar="R:MTTR",
+                   help="Failures in a node-day and mean time to repair, such as 0.0065:48h, "
+                        "instead of --availability."),
+    problem_option("--availability-rule", key="availability_rule", kind="text",
+                   metavar="probability|mean",
+                   help="Whether enough replicas of each pool are up nearly always, or only on "
+                        "average."),
+    problem_option("--availability-target", key="availability_target", kind="share",
+                   metavar="SHARE", help="Share of the time that enough are up; 99.9%, or more "
+                   "for an SLO beyond P99, if absent."),
+    problem_option("--gpus-per-node", key="gpus_per_node", metavar="N",
+                   help="GPUs that fail together; those of --node-size, else 8, if absent."),
+)  # fmt: skip
+
 side = together(
     problem_option("--inventory", key="inventory", kind="counts", multiple=True,
                    callback=lambda _ctx, _option, given: ",".join(given) or None,
@@ -156,22 +175,7 @@ side = together(
                    help="Buy the GPUs of each type in whole nodes of N."),
     problem_option("--min-replicas", key="min_replicas", metavar="N",
                    help="Least replicas of each pool."),
-    problem_option("--availability", key="availability", kind="share", metavar="SHARE",
-                   help="Share of the time that a node is up, such as 98.7% or 0.987, or a "
-                        "published one, such as H100_AVAIL_5PCT; buys spare replicas for the "
-                        "rest."),
-    problem_option("--failures", key="failures", kind="text", metavar="R:MTTR",
-                   help="Failures in a node-day and mean time to repair, such as 0.0065:48h, "
-                        "instead of --availability."),
-    problem_option("--availability-rule", key="availability_rule", kind="text",
-                   metavar="probability|mean",
-                   help="Whether enough replicas of each pool are up nearly always, or only on "
-                        "average."),
-    problem_option("--availability-target", key="availability_target", kind="share",
-                   metavar="SHARE", help="Share of the time that enough are up; 99.9%, or more "
-                   "for an SLO beyond P99, if absent."),
-    problem_option("--gpus-per-node", key="gpus_per_node", metavar="N",
-                   help="GPUs that fail together; those of --node-size, else 8, if absent."),
+    spares,
     problem_option("--alternatives", key="alternatives", metavar="K",
                    help="Show K other good fleets; --verify-top says how many are simulated."),
 )  # fmt: skip

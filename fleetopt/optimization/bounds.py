@@ -40,17 +40,22 @@ class PathBounds:
         self._priced = np.isinf(costs)
 
     def settle(
-        self, price: Callable[[int], float], at_most: float = -math.inf, among: Mask | None = None
+        self,
+        price: Callable[[int], float],
+        at_most: float = -math.inf,
+        among: Mask | None = None,
+        pools: int | None = None,
     ) -> float:
         """Price every arc that a path of at most this cost, or the cheapest path, may have.
 
         price: the true cost of an arc, infinite if it cannot be built; asked once for each.
-        among: the arcs that paths may take. Returns the cost of the cheapest path; what it
-        was when it was asked for, no path through an arc that is not priced costs less.
+        among: the arcs that paths may take. pools: how many; any number if absent.
+        Returns the cost of the cheapest path; what it was when it was asked for, no path
+        through an arc that is not priced costs less.
         """
         allowed = np.ones(self._costs.size, dtype=bool) if among is None else among
         while True:
-            through = self._through(np.where(allowed, self._costs, math.inf))
+            through = self._through(np.where(allowed, self._costs, math.inf), pools)
             least = float(through.min(initial=math.inf))
             limit = max(at_most, least)
             within = through <= limit + abs(limit) * _ROUNDING if limit < math.inf else allowed
@@ -62,14 +67,18 @@ class PathBounds:
             self._costs[chosen] = [price(int(arc)) for arc in chosen]
             self._priced[chosen] = True
 
-    def _through(self, costs: Floats) -> Floats:
-        """The cost of the cheapest path through each arc."""
+    def _through(self, costs: Floats, pools: int | None) -> Floats:
+        """The cost of the cheapest path through each arc; of exactly so many arcs if given."""
+        most = self._most if pools is None else pools
+        if most > self._most:
+            return np.full(costs.size, math.inf)
         ahead = self._reached(self._starts, self._ends, costs, 0)
         behind = self._reached(self._ends, self._starts, costs, self._positions - 1)
-        behind = np.minimum.accumulate(behind, axis=0)
+        if pools is None:
+            behind = np.minimum.accumulate(behind, axis=0)
         through = np.full(costs.size, math.inf)
-        for used in range(self._most):
-            rest = behind[self._most - 1 - used]
+        for used in range(most):
+            rest = behind[most - 1 - used]
             through = np.minimum(through, ahead[used][self._starts] + costs + rest[self._ends])
         return through
 
