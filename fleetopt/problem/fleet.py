@@ -13,6 +13,7 @@ from fleetopt.errors import Fault
 from fleetopt.problem.failures import FailureRates, availability_of
 from fleetopt.problem.faults import FaultsError, Stated, faults_of
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, points_faults
+from fleetopt.problem.options import SolverOptions, VerificationOptions
 from fleetopt.problem.profile import ProfileSpec
 from fleetopt.problem.trace import TraceSource
 
@@ -79,39 +80,6 @@ def bound_keys(stated: Any) -> Any:
     if len(words) != 3 or words[0][0] != "p":
         raise ValueError(_BOUND.format(stated))
     return {"percentile": words[0][1:], "metric": words[1], "limit_ms": words[2]}
-
-
-class VerificationOptions(Stated):
-    """How the plan is simulated."""
-
-    enabled: bool = True
-    """Whether the plan is simulated before it is accepted."""
-    top: int = Field(default=3, ge=1, le=20)
-    """How many of the best fleets are simulated."""
-    requests: int | None = Field(default=None, ge=100)
-    """Measured requests of a pool and replication; by the horizon law if absent."""
-    replications: int = Field(default=8, ge=2, le=1024)
-    """Replications of the first stage; they double while a verdict is open."""
-    seed: int = Field(default=1, ge=0)
-    """Seed of the random numbers; the same seed gives the same answer."""
-
-
-class SolverOptions(Stated):
-    """Which solver, and when it may stop."""
-
-    name: str = Field(default="highs", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")
-    """HiGHS, or another solver that is installed, by its name in Pyomo."""
-
-    time_limit_s: float = Field(default=60.0, gt=0)
-    """Seconds for one solve."""
-    relative_gap: float = Field(default=0.0, ge=0, lt=1)
-    """Relative distance to the bound at which the solver may stop."""
-    node_limit: int | None = Field(default=None, ge=0, le=2_147_483_647)
-    """Most nodes of the search tree in one solve; 0 allows no search at all."""
-    threads: int = Field(default=1, ge=0, le=1024)
-    """Threads of the solver; 0 leaves the number to it."""
-    seed: int = Field(default=0, ge=0, le=2_147_483_647)
-    """Seed of the solver's own random numbers."""
 
 
 def default_slo() -> tuple[LatencyBound, ...]:
