@@ -171,6 +171,7 @@ def _said(*arguments: str, leaves: int = 0) -> str:
 def accuracy() -> None:
     """The tables against the simulator."""
     _module("benchmarks.accuracy", "accuracy.json")
+    _module("benchmarks.prefill", "prefill.json")
 
 
 def speed() -> None:

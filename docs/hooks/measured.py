@@ -27,6 +27,50 @@ def accuracy() -> str:
     return "\n\n".join(tables)
 
 
+def prefill_accuracy() -> str:
+    """What `python -m benchmarks.prefill --json docs/measured/prefill.json` recorded."""
+    compared = _read("prefill.json")
+    names = ("pool", "utilization", "P99 TTFT, ms: table", "simulated", "error",
+             "P99 TPOT, ms: table", "simulated", "error")  # fmt: skip
+    rows = [
+        f"| {_computed(ttft['pool'])} | {ttft['utilization']:.2f} "
+        f"| {_mark(ttft)}{_both(ttft)} | {_both(tpot)} |"
+        for ttft, tpot in zip(compared[::2], compared[1::2], strict=True)
+    ]
+    return "\n".join([f"| {' | '.join(names)} |", "| --- " * len(names) + "|", *rows])
+
+
+def prefill_errors() -> str:
+    """Median and worst error of the recorded rows on computed profiles that are not marked."""
+    compared = [c for c in _read("prefill.json") if not _mark(c)]
+    said = []
+    for metric in ("ttft", "tpot"):
+        found = sorted(abs(_error(c)) for c in compared if c["metric"] == metric)
+        middle = 0.5 * (found[(len(found) - 1) // 2] + found[len(found) // 2])
+        said.append(
+            f"P99 of {metric.upper()}: median {100 * middle:.1f} %, worst {100 * found[-1]:.1f} % "
+            f"({len(found)} pools)"
+        )
+    return "; ".join(said) + "."
+
+
+def _both(c: dict[str, Any]) -> str:
+    half = c["high_ms"] - c["simulated_ms"]
+    simulated = f"{c['simulated_ms']:,.1f} ± {half:,.1f}"
+    return f"{c['table_ms']:,.1f} | {simulated} | {100 * _error(c):+.1f} %"
+
+
+def _error(c: dict[str, Any]) -> float:
+    return float(c["table_ms"] / c["simulated_ms"] - 1.0)
+
+
+def _computed(pool: dict[str, Any]) -> str:
+    lengths = f"{pool['lo_tokens']:,} to {pool['hi_tokens']:,}"
+    machine = f"{pool['replicas']} × {pool['llm']} on {pool['tp']} {pool['gpu']}"
+    engine = f"{pool['token_budget']:,} tokens, {pool['admission']}"
+    return f"{pool['workload']}, {lengths}, {machine}, {engine}, {pool['arrival_rate']:.4g} req/s"
+
+
 def published_percentiles() -> str:
     """The recorded P99 TTFT of ordinary pools beside what the published method says of them."""
     compared = [c for c in _read("accuracy.json") if c["metric"] == "ttft" and not _mark(c)]
@@ -98,7 +142,7 @@ def _pool(pool: dict[str, Any]) -> str:
 
 
 def _mark(comparison: dict[str, Any]) -> str:
-    return "† " if comparison["method"] == "two-class chain" else ""
+    return "† " if comparison["method"] in ("two-class chain", "slot wait") else ""
 
 
 def _published(comparison: dict[str, Any]) -> str:

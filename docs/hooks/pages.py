@@ -70,6 +70,8 @@ PARTS = {
     "trace answer": lambda: _fenced("text", "docs/measured/solve_code_trace.txt"),
     "speed": measured.speed,
     "accuracy": measured.accuracy,
+    "prefill accuracy": measured.prefill_accuracy,
+    "prefill errors": measured.prefill_errors,
     "published percentiles": measured.published_percentiles,
     "problem example": lambda: _fenced("toml", "models/lmsys/problem.toml"),
     "length example": lambda: _fenced("json", "data/agent_heavy_cdf.json"),

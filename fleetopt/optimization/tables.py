@@ -8,6 +8,7 @@ from fleetopt.case import Case
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import load_table
+from fleetopt.queueing.prefill_table import table_on
 from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
 from fleetopt.queueing.table import Limits, PoolTable
 from fleetopt.workload.compression import Served
@@ -48,7 +49,7 @@ def maker(
     def occupancy_table(what: Served, rate: float) -> OccupancyTable:
         load = load_table(case.lengths, profile.iteration).serving(what, rate)
         capacity = case.capacity(profile, what.hi_tokens)
-        return OccupancyTable(load, profile, capacity, what.lo_tokens, limits, what.gammas)
+        return table_on(load, profile, capacity, what.lo_tokens, limits, what.gammas)
 
     def published_table(what: Served, rate: float) -> PublishedTable:
         load = published.serving(what, rate)

@@ -30,8 +30,8 @@ class PoolPrediction:
 
     utilization: offered work over the work rate with every slot busy.
     p99_ttft_ms, p99_tpot_ms, p99_e2e_ms: predicted percentiles; null if not predicted.
-    method: "occupancy" (state-dependent Erlang-C), "two-class chain" (slow environment)
-        or "published".
+    method: "occupancy" (state-dependent Erlang-C), "two-class chain" (slow environment),
+        "slot wait" (full batches, which only simulation can tell) or "published".
     grey: the table alone would refuse the row; simulation decided.
     binds: what stops the pool from having one replica fewer.
     bounds: every bound of the SLO.

@@ -160,8 +160,11 @@ class OccupancyTable(PoolRange):
 
     def utilization(self, replicas: int) -> float:
         """rho, without the rest of the row."""
-        top = full_rate(self._base_s, self._slope_s, replicas, self.slots)
-        return self.load.offered_work / top
+        return self.load.offered_work / self.full_rate(replicas)
+
+    def full_rate(self, replicas: int) -> float:
+        """Iterations per second with every slot busy."""
+        return full_rate(self._base_s, self._slope_s, replicas, self.slots)
 
     def occupancy(self, replicas: int) -> Occupancy:
         """The distribution of the sequences in the pool, at the mean context."""
@@ -201,7 +204,7 @@ class OccupancyTable(PoolRange):
         """Lambda(n), requests per second, to 1e-6; 0 if no rate is feasible."""
         if not self._is_possible(1.0):
             return 0.0
-        top = full_rate(self._base_s, self._slope_s, replicas, self.slots)
+        top = self.full_rate(replicas)
         high = self.limits.max_utilization * top / self.load.mean_work
         if self.at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
             return high
@@ -269,7 +272,7 @@ class OccupancyTable(PoolRange):
 
     def least_by_utilization(self) -> int:
         """The fewest replicas within the utilization cap."""
-        one = full_rate(self._base_s, self._slope_s, 1, self.slots)
+        one = self.full_rate(1)
         least = self.load.offered_work / (one * self.limits.max_utilization)
         return max(1, math.ceil(least * (1.0 - 1e-12)))
 
@@ -306,9 +309,13 @@ class OccupancyTable(PoolRange):
         rest, long = self.load.classes
         if not occ.is_stable or rest.share == 0 or not 0 < long.share <= _RARE:
             return None
-        chain = Environment(self.load, self._base_s, self._per_token_s, occ.replicas, occ.slots)
+        chain = Environment(self.load, *self._line(occ), occ.replicas, occ.slots)
         if chain.full > MAX_SLOTS or chain.full * chain.phases**2 > MAX_CELLS:
             return None
         blocks = chain.overload_probability() > _CHAIN_SHARE * self.limits.allowed_miss
         slows = chain.slowdown(occ.mean()) > _FELT
         return chain if blocks or slows else None
+
+    def _line(self, occ: Occupancy) -> tuple[float, float]:
+        """W and h of an iteration, at an occupancy."""
+        return self._base_s, self._per_token_s

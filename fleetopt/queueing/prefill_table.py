@@ -1,0 +1,208 @@
+"""The feasibility table of a profile whose prompts take time: context current, F0 + F1 P.
+
+A sequence stays for the rest of an iteration, its prefill and its output:
+
+    R(x) = E[rest + prefill] + E[output] E[tau],   x = n / N sequences on a replica,
+
+both expectations by the backlog chain, and departures come at n / R(n / N) below c. Full, a
+replica serves as many requests as the chain does whose every departure is replaced, whichever
+of decodes and token budget binds; utilization is the share of that rate.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from fleetopt.performance.profile import Capacity, ReplicaProfile
+from fleetopt.queueing.backlog import Backlog, backlog, saturated
+from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
+from fleetopt.queueing.latency import StateMix, states_of
+from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.occupancy import Occupancy
+from fleetopt.queueing.pace import Pace
+from fleetopt.queueing.prefill_latency import PrefillMix
+from fleetopt.queueing.prefilling import Prefilling
+from fleetopt.queueing.table import Limits
+from fleetopt.workload.lengths import Floats
+
+WAITS = 0.002
+"""Chance of a wait for a slot above which a row's percentiles are marked."""
+_NODES = 7
+_PACES = 5
+"""Numbers of sequences at which the chain is solved: for residences, and for latencies."""
+_UNLIKELY = 1e-4
+"""Probability of the states that latencies are interpolated between."""
+_NEARLY = 0.999
+"""Part of the saturation rate at which the chain of an overloaded pool is solved."""
+_NEGLIGIBLE = -42.0
+"""Log weight, relative to the mode, below which states are left out."""
+
+
+@dataclass(frozen=True, eq=False)
+class PrefillRow(OccupancyRow):
+    """A row of this table; where requests wait for a slot, only simulation can tell how long."""
+
+    @property
+    def method(self) -> str:
+        """Which states the latencies are mixed over; "slot wait" asks for a simulation."""
+        waits = self.occupancy.wait_probability > WAITS
+        return "slot wait" if waits and self.environment is None else super().method
+
+
+def table_on(
+    load: Load,
+    profile: ReplicaProfile,
+    capacity: Capacity,
+    lo_tokens: int,
+    limits: Limits,
+    gammas: tuple[float, float] = (1.0, 1.0),
+) -> OccupancyTable:
+    """The table that suits a profile: prompts take time where contexts count as they grow."""
+    kind = PrefillTable if profile.iteration.context == "current" else OccupancyTable
+    return kind(load, profile, capacity, lo_tokens, limits, gammas)
+
+
+class PrefillTable(OccupancyTable):
+    """The table of one range of lengths on a profile that knows prefill, context and budget."""
+
+    @cached_property
+    def slots(self) -> int:
+        """Sequences in a replica's batch; each holds the blocks of its total length."""
+        cells = self.load.cells
+        outputs = cells.work - cells.prefill_iterations
+        totals = 2.0 * cells.prefill_context_tokens + outputs
+        weights = cells.weights * outputs
+        return int(self.capacity.batch(float(weights @ totals / weights.sum())))
+
+    @cached_property
+    def prefilling(self) -> Prefilling:
+        """The pool's prompts."""
+        return Prefilling.of(self.load, self.profile.iteration)
+
+    @cached_property
+    def saturation_rate(self) -> float:
+        """Requests per second of one replica with every slot busy."""
+        return saturated(self.prefilling, self.slots)
+
+    def full_rate(self, replicas: int) -> float:
+        """Iterations of requests per second with every slot busy."""
+        return replicas * self.saturation_rate * self.load.mean_work
+
+    def occupancy(self, replicas: int) -> Occupancy:
+        """The distribution of the sequences in the pool."""
+        rho, top = self.utilization(replicas), self.full_rate(replicas)
+        nothing = np.empty(0)
+        if rho >= 1.0:
+            return Occupancy(nothing, nothing, 1.0, rho, top, replicas, self.slots)
+        first, weights = self._weights(replicas, rho)
+        states = first + np.arange(weights.size, dtype=np.float64)
+        waiting = 0.0
+        if states[-1] == replicas * self.slots:
+            waiting, states, weights = float(weights[-1]), states[:-1], weights[:-1]
+        return Occupancy(states, weights, waiting, rho, top, replicas, self.slots)
+
+    def _weights(self, replicas: int, rho: float) -> tuple[int, Floats]:
+        """pi(n) from the first state that counts on; at c the states beyond are added."""
+        active, residence_s = self._residences(replicas)
+        full = replicas * self.slots
+        mean = self.load.arrival_rate * residence_s / replicas
+        crossing = np.flatnonzero(mean <= active)
+        mode = replicas * float(active[crossing[0]] if crossing.size else self.slots)
+        if crossing.size and crossing[0] > 0:
+            i = int(crossing[0])
+            gap = mean[i - 1] - active[i - 1]
+            part = gap / (gap + active[i] - mean[i])
+            mode = replicas * float(active[i - 1] + part * (active[i] - active[i - 1]))
+        width = 10.0 * math.sqrt(max(mode, 1.0)) + 20.0
+        while True:
+            first, last = max(0, math.floor(mode - width)), min(full, math.ceil(mode + width))
+            states = np.arange(first + 1.0, last + 1.0)
+            stay = np.interp(states / replicas, active, residence_s)
+            steps = np.log(self.load.arrival_rate * stay / states)
+            logs = np.concatenate(([0.0], np.cumsum(steps)))
+            logs -= logs.max()
+            low, high = logs[0] < _NEGLIGIBLE or first == 0, logs[-1] < _NEGLIGIBLE or last == full
+            if low and high:
+                break
+            width *= 1.5
+        weights = np.exp(logs)
+        if last == full:
+            weights[-1] /= 1.0 - rho
+        return first, weights / weights.sum()
+
+    def _residences(self, replicas: int) -> tuple[Floats, Floats]:
+        """Sequences on a replica, and how long they stay there."""
+        chains = self._chains(replicas)
+        rate = self._rate(replicas)
+        outputs = self.prefilling.mean_output
+        stay = [c.residence_s(rate, replicas) + outputs * c.mean_s for c in chains]
+        idle = float(self.load.cells.weights @ self._alone.alone_s) + outputs * chains[0].mean_s
+        active = np.array([0.0, *(c.active for c in chains)])
+        return active, np.array([idle, *stay])
+
+    def _chains(self, replicas: int) -> list[Backlog]:
+        """The chain from one sequence to a full batch."""
+        if replicas not in self._solved:
+            nodes = np.unique(np.geomspace(1.0, max(self.slots, 1), _NODES))
+            self._solved[replicas] = [self._chain(float(x), replicas) for x in nodes]
+        return self._solved[replicas]
+
+    @cached_property
+    def _solved(self) -> dict[int, list[Backlog]]:
+        return {}
+
+    def _chain(self, active: float, replicas: int) -> Backlog:
+        return backlog(self.prefilling, active, self._rate(replicas), replicas)
+
+    def _rate(self, replicas: int) -> float:
+        """Arrivals per second, fewer where the pool is overloaded."""
+        return min(self.load.arrival_rate, _NEARLY * replicas * self.saturation_rate)
+
+    def _latencies(self, states: StateMix, replicas: int) -> PrefillMix:
+        """Latencies over states, by chains between the likely ones."""
+        mix = replace(self._alone, states=states, replicas=replicas)
+        beside, chances = mix.beside, states.probabilities
+        likely = beside[chances >= min(_UNLIKELY, float(chances.max()))]
+        nodes = np.unique(np.linspace(likely.min(), likely.max(), _PACES))
+        chains = [self._chain(float(x), replicas) for x in nodes]
+        pace = Pace.of(chains, self._rate(replicas), replicas, self.prefilling.outputs)
+        return replace(mix, pace=pace)
+
+    @cached_property
+    def _alone(self) -> PrefillMix:
+        nothing, one = np.zeros(1), np.ones(1)
+        moments = Moments(*(np.full(1, m) for m in self.load.context))
+        states = StateMix(nothing, one, moments, nothing, nothing)
+        rate = 1e-9 * self.saturation_rate
+        chain = backlog(self.prefilling, 0.0, rate, 1)
+        pace = Pace.of([chain], rate, 1, self.prefilling.outputs)
+        time = self.profile.iteration
+        coefficients = (time.base_s, time.per_context_token_s)
+        return PrefillMix(self.load, states, 1, *coefficients, self.prefilling, pace)
+
+    def _compute(self, replicas: int) -> OccupancyRow:
+        occ = self.occupancy(replicas)
+        mix = self._latencies(states_of(occ, self.load), replicas)
+        environment = self._environment(occ)
+        return PrefillRow(replicas, occ if environment else occ.stateless(), mix, environment)
+
+    def _line(self, occ: Occupancy) -> tuple[float, float]:
+        """W and h of the straight line through the mean iteration time, busy and full."""
+        chains = self._chains(occ.replicas)
+        low = min(max(1.0, occ.mean() / occ.replicas), 0.9 * self.slots)
+        mean_s = float(np.interp(low, [c.active for c in chains], [c.mean_s for c in chains]))
+        context, full_s = self.load.context.mean, chains[-1].mean_s
+        per_token_s = self._per_token_s
+        if self.slots > low:
+            per_token_s = min((full_s - mean_s) / (self.slots - low), full_s / self.slots) / context
+        return full_s - per_token_s * context * self.slots, per_token_s
+
+    def _with(self, load: Load, capacity: Capacity) -> PrefillTable:
+        table = PrefillTable(load, self.profile, capacity, self.lo_tokens, self.limits, self.gammas)
+        if capacity == self.capacity:
+            table.__dict__["saturation_rate"] = self.saturation_rate
+        return table
