@@ -37,7 +37,10 @@ SPLIT = (
     "--cdf data/azure_cdf.json --lam 100 --slo 500 --b-short 4096 --gpu-short a10g "
     "--gpu-long h100 --simulate"
 )
-GRID = "--cdf data/azure_cdf.json --lam 200 --n-gpus 40 --gpu h100 --slo 500 --verify-des 15000"
+GRID = (
+    "--cdf data/azure_cdf.json --lam 200 --n-gpus 40 --gpu h100 --slo 500 --verify-des 15000 "
+    "--event-minutes 15"
+)
 EXPLAIN = (
     "explain", "--cdf", "agent_heavy", "--lam", "20", "--slo", "1000", "--gpu-long", "h100",
     "--n-s", "0", "--n-l",

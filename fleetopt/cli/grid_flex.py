@@ -58,6 +58,13 @@ _GPU = "h100"
     "replication or as many as its longest requests need; 0 does not.",
 )
 @click.option(
+    "--event-minutes",
+    type=click.FloatRange(min=0.0, min_open=True),
+    metavar="MINUTES",
+    help="Also simulate each cap from the loaded fleet through an event of that length and the "
+    "recovery after it.",
+)
+@click.option(
     "--replications",
     type=click.IntRange(2, 1024),
     default=5,
@@ -78,7 +85,8 @@ _GPU = "h100"
 @click.pass_context
 def command(
     ctx: click.Context, /, n_gpus: int, flex_pcts: str | None, verify_des: int,
-    replications: int, seed: int, plot: str | None, form: str, output: str | None, **_: object,
+    event_minutes: float | None, replications: int, seed: int, plot: str | None, form: str,
+    output: str | None, **_: object,
 ) -> None:  # fmt: skip
     """Cap the batches of a fleet to shed power, and see what that is worth and what it costs.
 
@@ -102,10 +110,13 @@ def command(
     with progress() as show:
         try:
             found = grid_flex(
-                _problem(stated), n_gpus, depths, stated.beside, runs=runs, progress=show
-            )
+                _problem(stated), n_gpus, depths, stated.beside, runs=runs,
+                event_minutes=event_minutes, event_runs=Runs(None, replications, seed),
+                progress=show,
+            )  # fmt: skip
         except InputError as error:
-            own = {"flex_pcts": "--flex-pcts", "n_gpus": "--n-gpus"}
+            own = {"flex_pcts": "--flex-pcts", "n_gpus": "--n-gpus",
+                   "event_minutes": "--event-minutes"}  # fmt: skip
             faults = named(error.faults, stated.place, {**own, **stated.origins})
             raise InputError(faults) from None
     if plot is not None:

@@ -131,3 +131,39 @@ def import_hf(config: str, name: str | None, output: str | None) -> None:
     llm, _ = read_config(find_file(config), name)
     write_text(to_json(llm_catalogue(llm)), output)
     click.echo(imported_line(llm), err=True)
+
+
+@command.command(name="fit-power")
+@click.argument("file", metavar="FILE.csv")
+@click.option("--gpu", "profile", required=True, metavar="NAME", help="A bundled profile, whose "
+              "idle and nominal draw stay.")  # fmt: skip
+@options.output
+def fit_power(file: str, profile: str, form: str, output: str | None) -> None:
+    """Refit a power curve to measured draws: a CSV file with the columns batch and watts.
+
+    Slope and midpoint are those of the least squares. The JSON form has the curve as a profile
+    takes it.
+    """
+    from dataclasses import replace
+
+    from fleetopt.cli.output import write_answer
+    from fleetopt.errors import InputError
+    from fleetopt.questions.energy.fitting import fitted_power
+    from fleetopt.report import power_fit as report
+    from fleetopt.report.export import check_writable
+
+    if output is not None:
+        check_writable(output)
+    try:
+        found = fitted_power(file, profile)
+    except InputError as error:
+        raise InputError(
+            [replace(f, place="--gpu") if f.place == "profile" else f for f in error.faults]
+        ) from None
+    write_answer(
+        form,
+        output,
+        table=lambda width: report.fit_report(found, width),
+        data=lambda: report.fit_to_dict(found),
+        rows=lambda: report.fit_rows(found),
+    )

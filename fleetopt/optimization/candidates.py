@@ -33,12 +33,14 @@ class Row:
     spare: replicas bought beyond those, because some are down.
     misses: share of the pool's requests beyond each bound of the SLO; empty where each pool
         keeps the SLO by itself.
+    drawn_kw: mean draw of all its GPUs at the occupancy of the table; None where nobody asks.
     """
 
     replicas: int
     grey: bool = False
     spare: int = 0
     misses: tuple[float, ...] = ()
+    drawn_kw: float | None = None
 
     @classmethod
     def available(

@@ -137,8 +137,8 @@ class Design:
         return additions(self.program)
 
     def own_objective(self) -> pyo.Objective | None:
-        """The user's objective; None if it is the cost."""
-        return own_objective(self.program) if self.is_changed else None
+        """The objective of the problem or the user's own; None if it is the cost."""
+        return own_objective(self.program)
 
     def excluding(self) -> tuple[str, ...]:
         """Constraints of the user that leave no fleet together; empty if others do."""
@@ -179,7 +179,7 @@ class Design:
     def _built(self) -> pyo.ConcreteModel:
         """The program of the present candidates."""
         points, max_pools = len(self.case.nodes), self.case.problem.max_pools
-        model = build(self.candidates, points, max_pools, self.side)
+        model = build(self.candidates, points, max_pools, self.side, self._pools.goal)
         if self.case.extension is None or not self.candidates:
             return model
         extend(self._attached(model), self.case.extension)
@@ -291,7 +291,8 @@ class Design:
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""
-        if self._pools.is_fleet_wide or self.is_changed:  # these may ask for more than the least
+        may_be_more = self.is_changed or self._pools.goal.is_of_energy
+        if self._pools.is_fleet_wide or may_be_more:  # these may ask for more than the least
             return self._solver.best(count, other_pools=True)
         with self._solver.restricted(self._is_least):
             return self._solver.best(count)
@@ -350,6 +351,6 @@ class Design:
 
 def _extra_rows(case: Case) -> int:
     """Rows above the least one; none where spare GPUs of a node would make them free."""
-    if case.extension is not None:
+    if case.extension is not None or case.problem.objective != "cost":
         return USERS_ROWS
     return EXTRA_ROWS if case.problem.node_size == 1 else 0

@@ -84,7 +84,7 @@ def additions(model: pyo.ConcreteModel) -> Additions:
     return Additions(
         constraints=tuple(part.name for part in _added(model, pyo.Constraint)),
         variables=tuple(part.name for part in _added(model, pyo.Var)),
-        objective="" if objective is None else objective.name,
+        objective="" if objective is None or objective.name in _OURS else objective.name,
     )
 
 

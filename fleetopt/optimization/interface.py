@@ -33,6 +33,7 @@ def parts() -> tuple[Part, ...]:
 _NODES = "a node has more than one GPU"
 _POWER = "every profile has a power curve"
 _FLEET = "`slo_scope` is fleet"
+_GOAL = "`objective` is not cost"
 
 _SETS = (
     Part("candidates", "set", "", "", "pools that may be built, numbered; an element is c"),
@@ -68,6 +69,7 @@ _EXPRESSIONS = (
     Part("total_gpus", "expression", "", "GPUs", "GPUs of all types in whole nodes"),
     Part("pool_gpus", "expression", "c", "GPUs", "GPUs of a pool; 0 if it is not built"),
     Part("power", "expression", "", "kW", "power of the fleet with every slot busy", _POWER),
+    Part("mean_power", "expression", "", "kW", "mean power of the fleet, by the tables", _GOAL),
     Part("pool_power", "expression", "c", "kW", "the same of a pool", _POWER),
     Part("pool_rate", "expression", "c", "requests/s", "arrival rate of a pool; 0 if not built"),
     Part("share", "expression", "c", "", "share of all requests that a pool serves"),
@@ -102,4 +104,5 @@ _CONSTRAINTS = (
         "nodes are down at times",
     ),
     Part("least_cost", "objective", "", "USD/h", "the least `cost`; replace it with your own"),
+    Part("goal", "objective", "", "", "the least of `objective` in a year, in its place", _GOAL),
 )

@@ -39,7 +39,8 @@ def design_of(
 
     whole: evaluate all of them at once, for a program that is to be looked at.
     """
-    at_once = whole or case.extension is not None or case.problem.method == "published"
+    by_cost = case.extension is None and case.problem.objective == "cost"
+    at_once = whole or not by_cost or case.problem.method == "published"
     kind = Design if at_once else LazyDesign
     return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 

@@ -9,6 +9,7 @@ from functools import partial
 from fleetopt.case import Case
 from fleetopt.optimization.attainment import fleet_rows, is_worth_more, with_misses
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
+from fleetopt.optimization.goals import Goal, pool_kilowatts
 from fleetopt.optimization.limits import FleetSlo, SideConstraints
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
@@ -45,7 +46,7 @@ class PoolCandidates:
         self, tables: Sequence[PoolTable], extra_rows: int, min_replicas: int
     ) -> tuple[Candidate, ...]:
         """Candidates of these tables, those without an admissible row left out."""
-        return enumerate_candidates(
+        found = enumerate_candidates(
             tables,
             self.case.breakpoints,
             grey=self._grey,
@@ -55,6 +56,20 @@ class PoolCandidates:
             spares=self._spares,
             rows_of=partial(self._fleet_rows, min_replicas) if self.is_fleet_wide else None,
         )
+        if not self.goal.is_of_energy:
+            return found
+        return tuple(replace(c, rows=tuple(self._drawn(c, row) for row in c.rows)) for c in found)
+
+    @property
+    def goal(self) -> Goal:
+        """What fleets have least of."""
+        return Goal.of(self.case.problem)
+
+    def _drawn(self, candidate: Candidate, row: Row) -> Row:
+        """A row with its mean draw, if the goal asks for it."""
+        if not self.goal.is_of_energy:
+            return row
+        return replace(row, drawn_kw=pool_kilowatts(self.table(candidate), row.bought))
 
     def _fleet_rows(self, min_replicas: int, table: PoolTable) -> tuple[Row, ...]:
         share = table.arrival_rate / self.case.arrival_rate
@@ -82,7 +97,7 @@ class PoolCandidates:
 
     def row(self, candidate: Candidate, replicas: int) -> Row:
         """The row of a number of replicas that must be up, with its spare ones."""
-        return self._row(replicas, candidate.gpus_per_replica)
+        return self._drawn(candidate, self._row(replicas, candidate.gpus_per_replica))
 
     def _row(self, replicas: int, gpus_per_replica: int) -> Row:
         return Row.available(replicas, self._spares, gpus_per_replica)

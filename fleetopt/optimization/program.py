@@ -30,6 +30,7 @@ from pyomo.core.expr import LinearExpression
 from fleetopt.optimization import constraints
 from fleetopt.optimization.candidates import Candidate
 from fleetopt.optimization.cuts import Index
+from fleetopt.optimization.goals import COST, Goal, attach_goal
 from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.plan import HOURS_PER_YEAR
 
@@ -39,6 +40,7 @@ def build(
     num_breakpoints: int,
     max_pools: int,
     side: SideConstraints = NONE,
+    goal: Goal = COST,
 ) -> pyo.ConcreteModel:
     """The program as a Pyomo model, for a user to extend.
 
@@ -46,6 +48,7 @@ def build(
         t_0, ..., t_m.
 
     side: limits on the whole fleet; a constraint that is not stated is not in the model.
+    goal: what the fleet has least of.
     Its sets, data, variables, expressions and constraints are listed in
     `fleetopt.optimization.interface`.
     """
@@ -58,6 +61,7 @@ def build(
         _attach_constraints(model, max_pools)
         _attach_side_constraints(model, side)
     model.least_cost = pyo.Objective(expr=model.cost, sense=pyo.minimize)
+    attach_goal(model, goal)
     return model
 
 

@@ -16,6 +16,7 @@ from fleetopt.plan.fleet import Cost as Cost
 from fleetopt.plan.fleet import Fleet as Fleet
 from fleetopt.plan.fleet import Pool as Pool
 from fleetopt.plan.prediction import BoundPrediction as BoundPrediction
+from fleetopt.plan.prediction import EnergyPrediction as EnergyPrediction
 from fleetopt.plan.prediction import PoolPrediction as PoolPrediction
 from fleetopt.plan.prediction import Prediction as Prediction
 from fleetopt.plan.verification import Interval as Interval

@@ -52,12 +52,36 @@ class PoolPrediction:
 
 
 @dataclass(frozen=True)
+class EnergyPrediction:
+    """What a fleet draws at the occupancy of its tables, and what a year of it comes to.
+
+    mean_kw: of the GPUs of all replicas that are bought. pue: what the site draws for each watt.
+    kwh_per_year: of the site. joules_per_output_token: of the site.
+    usd_per_million_output_tokens: GPUs, and electricity where its price is stated.
+    electricity_usd_per_year, co2_kg_per_year: null where price or intensity is not stated.
+    quality: the worst of the power curves: "HIGH", "FAIR" or "LOW".
+    """
+
+    mean_kw: float
+    pue: float
+    kwh_per_year: float
+    joules_per_output_token: float
+    usd_per_million_output_tokens: float
+    electricity_usd_per_year: float | None
+    co2_kg_per_year: float | None
+    quality: str
+    __pydantic_config__ = CLOSED
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The table's predictions, pool by pool.
 
     attained: share of all requests within each bound, in the order of the SLO.
+    energy: null where a profile has no power curve, or the method knows no occupancy.
     """
 
     pools: tuple[PoolPrediction, ...]
     attained: tuple[float, ...] = ()
+    energy: EnergyPrediction | None = None
     __pydantic_config__ = CLOSED

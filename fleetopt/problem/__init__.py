@@ -16,12 +16,12 @@ from fleetopt.problem.faults import structure as structure
 from fleetopt.problem.faults import validate as validate
 from fleetopt.problem.fleet import FleetProblem as FleetProblem
 from fleetopt.problem.fleet import LatencyBound as LatencyBound
-from fleetopt.problem.fleet import SolverOptions as SolverOptions
-from fleetopt.problem.fleet import VerificationOptions as VerificationOptions
 from fleetopt.problem.fleet import bound_keys as bound_keys
 from fleetopt.problem.lengths import MAX_TOKENS as MAX_TOKENS
 from fleetopt.problem.lengths import JointLengths as JointLengths
 from fleetopt.problem.lengths import LengthCdf as LengthCdf
+from fleetopt.problem.options import SolverOptions as SolverOptions
+from fleetopt.problem.options import VerificationOptions as VerificationOptions
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
 from fleetopt.problem.trace import TraceSource as TraceSource

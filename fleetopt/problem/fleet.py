@@ -13,6 +13,7 @@ from fleetopt.errors import Fault
 from fleetopt.problem.failures import FailureRates, availability_of
 from fleetopt.problem.faults import FaultsError, Stated, faults_of
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, points_faults
+from fleetopt.problem.options import SolverOptions, VerificationOptions
 from fleetopt.problem.profile import ProfileSpec
 from fleetopt.problem.trace import TraceSource
 
@@ -21,6 +22,7 @@ Admission = Literal["reserved", "paged"]
 Method = Literal["fleetopt", "published"]
 Overlong = Literal["clip", "reject"]
 Scope = Literal["pool", "fleet"]
+Goal = Literal["cost", "energy", "carbon", "cost+energy"]
 AvailabilityRule = Literal["probability", "mean"]
 
 NODE_GPUS = 8
@@ -78,39 +80,6 @@ def bound_keys(stated: Any) -> Any:
     if len(words) != 3 or words[0][0] != "p":
         raise ValueError(_BOUND.format(stated))
     return {"percentile": words[0][1:], "metric": words[1], "limit_ms": words[2]}
-
-
-class VerificationOptions(Stated):
-    """How the plan is simulated."""
-
-    enabled: bool = True
-    """Whether the plan is simulated before it is accepted."""
-    top: int = Field(default=3, ge=1, le=20)
-    """How many of the best fleets are simulated."""
-    requests: int | None = Field(default=None, ge=100)
-    """Measured requests of a pool and replication; by the horizon law if absent."""
-    replications: int = Field(default=8, ge=2, le=1024)
-    """Replications of the first stage; they double while a verdict is open."""
-    seed: int = Field(default=1, ge=0)
-    """Seed of the random numbers; the same seed gives the same answer."""
-
-
-class SolverOptions(Stated):
-    """Which solver, and when it may stop."""
-
-    name: str = Field(default="highs", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")
-    """HiGHS, or another solver that is installed, by its name in Pyomo."""
-
-    time_limit_s: float = Field(default=60.0, gt=0)
-    """Seconds for one solve."""
-    relative_gap: float = Field(default=0.0, ge=0, lt=1)
-    """Relative distance to the bound at which the solver may stop."""
-    node_limit: int | None = Field(default=None, ge=0, le=2_147_483_647)
-    """Most nodes of the search tree in one solve; 0 allows no search at all."""
-    threads: int = Field(default=1, ge=0, le=1024)
-    """Threads of the solver; 0 leaves the number to it."""
-    seed: int = Field(default=0, ge=0, le=2_147_483_647)
-    """Seed of the solver's own random numbers."""
 
 
 def default_slo() -> tuple[LatencyBound, ...]:
@@ -187,6 +156,14 @@ class FleetProblem(Stated):
     """GPUs that fail together; node_size where nodes are bought, else 8, if absent."""
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
+    objective: Goal = "cost"
+    """What the fleet has least of: cost, energy, carbon, or cost with the electricity."""
+    electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
+    """Price of electricity, for what a year of the plan costs beside its GPUs."""
+    carbon_g_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
+    """Grams of CO2 that a kilowatt-hour of electricity stands for."""
+    pue: float = Field(default=1.0, ge=1, le=100)
+    """Power usage effectiveness: what the site draws for each watt of its GPUs."""
     extension: str | None = None
     """A Python file beside this one, such as "cap.py", that adds constraints to the program."""
     verification: VerificationOptions = VerificationOptions()
@@ -295,6 +272,20 @@ class FleetProblem(Stated):
         if faults:
             raise FaultsError(faults)
         return values
+
+    @model_validator(mode="after")
+    def _objective_is_known(self) -> FleetProblem:
+        needs = {"carbon": "carbon_g_per_kwh", "cost+energy": "electricity_usd_per_kwh"}
+        key = needs.get(self.objective)
+        faults = []
+        if key is not None and getattr(self, key) is None:
+            faults.append(Fault("objective", f"{self.objective} needs {key}", f"state {key}"))
+        if self.objective != "cost" and self.method == "published":
+            text = "the published method knows no occupancy, and so no energy of a fleet"
+            faults.append(Fault("objective", text, "use method 'fleetopt'"))
+        if faults:
+            raise FaultsError(faults)
+        return self
 
     @model_validator(mode="after")
     def _availability_once(self) -> FleetProblem:

@@ -140,6 +140,9 @@ def frontier(
     show = progress or (lambda _: None)
     if problem.extension is not None:
         raise InputError.single("extension", "a frontier runs no extensions", "leave the key out")
+    if problem.objective != "cost":
+        text = f"a frontier has two objectives of its own, got {problem.objective}"
+        raise InputError.single("objective", text, "leave the key out")
     case = Case.of(problem, beside)
     _check_known(case, (first, second))
     show("tabulating pools")

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from fleetopt.plan import Interval
 from fleetopt.questions.energy.grid import GridFlex, GridLevel
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
@@ -45,13 +46,24 @@ def grid_rows(found: GridFlex) -> list[dict[str, Any]]:
     rows = []
     for level in found.levels:
         row = _row(level)
-        said = row.pop("simulated")
+        said, event = row.pop("simulated"), row.pop("event")
         for name in ("p99_ttft_ms", "kilowatts", "attained"):
             ends = {"estimate": None, "low": None, "high": None} if said is None else said[name]
             row |= {f"simulated_{name}": ends["estimate"]}
             row |= {f"simulated_{name}_low": ends["low"], f"simulated_{name}_high": ends["high"]}
-        rows.append(row)
+        rows.append(row | _flat_event(event))
     return rows
+
+
+def _flat_event(event: dict[str, Any] | None) -> dict[str, Any]:
+    """What an event says, in one line; empty cells without one."""
+    flat: dict[str, Any] = {"event_standing": None if event is None else event["standing"]}
+    for part in ("before", "during", "after"):
+        said = None if event is None else event[part]["p99_ttft_ms"]
+        flat[f"event_p99_ttft_ms_{part}"] = None if said is None else said["estimate"]
+    for name in ("backlog", "recovery_s", "shed_kw"):
+        flat[f"event_{name}"] = None if event is None else event[name]["estimate"]
+    return flat
 
 
 def _sections(found: GridFlex, width: int) -> Iterator[RenderableType]:
@@ -61,6 +73,10 @@ def _sections(found: GridFlex, width: int) -> Iterator[RenderableType]:
     yield section(f"Depths, for good, {by}", _table(found))
     if any(level.simulated for level in found.levels):
         yield section("Simulated steady state, 95 % intervals", _simulated(found))
+    event = next((level.event for level in found.levels if level.event), None)
+    if event is not None:
+        heading = f"Simulated event of {event.minutes:g} minutes, 95 % intervals"
+        yield section(heading, _events(found))
     yield section("Notes", *(line(note, width) for note in _notes(found)))
 
 
@@ -132,6 +148,29 @@ def _simulated(found: GridFlex) -> Any:
     return table
 
 
+def _events(found: GridFlex) -> Any:
+    table = columns("depth\n%", "n_max", "P99 TTFT, ms\nbefore", "\nduring", "\nafter",
+                    "line at\nthe end", "recovery\ns", "shed\nkW", "SLO\nduring",
+                    left=0, close=False)  # fmt: skip
+    for level in found.levels:
+        said = level.event
+        if said is not None:
+            table.add_row(
+                f"{level.flex_pct:g}", f"{level.n_max:,}",
+                wording.milliseconds(said.before.p99_ttft_ms.estimate),
+                wording.spread(said.during.p99_ttft_ms),
+                wording.milliseconds(said.after.p99_ttft_ms.estimate),
+                f"{said.backlog.estimate:,.0f}", _recovery(said.recovery_s),
+                f"{max(0.0, said.shed_kw.estimate or 0.0):.2f}",
+                {"pass": "kept", "fail": "breach"}.get(said.standing, said.standing),
+            )  # fmt: skip
+    return table
+
+
+def _recovery(recovery_s: Interval) -> str:
+    return "not seen" if recovery_s.estimate is None else wording.spread(recovery_s)
+
+
 def _notes(found: GridFlex) -> Iterator[str]:
     power = found.power
     source = f" ({power.source})" if power.source else ""
@@ -180,4 +219,5 @@ def _row(level: GridLevel) -> dict[str, Any]:
         "shed_at_cap_kw": level.shed_at_cap_kw,
         "shed_kw": level.shed_kw,
         "simulated": None if said is None else asdict(said),
+        "event": None if level.event is None else asdict(level.event),
     }

@@ -25,6 +25,7 @@ from fleetopt.report import wording
 from fleetopt.report.attainment import scope_lines, shares_table
 from fleetopt.report.availability import spare_lines
 from fleetopt.report.console import columns, first_fitting, line, section
+from fleetopt.report.plan_energy import energy_lines
 
 _SIMPLEST = ("one pool", "one GPU type")
 _STYLES = {"pass": "green", "not verified": "yellow"}
@@ -40,6 +41,9 @@ def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield section("Answer", *(line(text, width, style) for text, style in _answer_lines(plan)))
     if plan.problem.slo_scope == "fleet":
         yield section("Whom the SLO is kept for", shares_table(plan))
+    said = [line(text, width) for text in energy_lines(plan)]
+    if said:
+        yield section("Energy, by the tables", *said)
     if plan.status.refused_rows:
         yield section("Refused by simulation", _refused_table(plan.status.refused_rows))
     if plan.status.refused_fleets:

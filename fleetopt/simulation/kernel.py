@@ -18,7 +18,16 @@ from typing import Any, TypeVar, cast
 
 from numba import njit
 
-from fleetopt.simulation.records import Engine, Floats, Ints, Requests, Trajectory, Window
+from fleetopt.simulation.records import (
+    UNLIMITED,
+    Engine,
+    Floats,
+    Ints,
+    Requests,
+    SlotLimits,
+    Trajectory,
+    Window,
+)
 from fleetopt.simulation.state import NEVER, new_state, trajectory
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -145,8 +154,8 @@ def _blocks_of(engine: Engine, request: Any) -> int:
 
 
 @_compiled
-def _has_room(engine: Engine, replica: Any, request: Any) -> bool:
-    if replica.active >= engine.slots:
+def _has_room(engine: Engine, slots: int, replica: Any, request: Any) -> bool:
+    if replica.active >= slots:
         return False
     if engine.kv_blocks == 0:
         return True
@@ -291,20 +300,23 @@ def _end_decodes(engine: Engine, replica: Any, requests: Any, heap: Any, i: int,
 
 
 @_compiled
-def _admit_waiting(engine: Engine, replica: Any, requests: Any, i: int, now: float) -> int:
+def _admit_waiting(
+    engine: Engine, slots: int, replica: Any, requests: Any, i: int, now: float
+) -> int:
     """Admit waiting requests in order of arrival while there is room; how many."""
     admitted = 0
-    while replica.queue_head >= 0 and _has_room(engine, replica, requests[replica.queue_head]):
-        q = replica.queue_head
+    q = replica.queue_head
+    while q >= 0 and _has_room(engine, slots, replica, requests[q]):
         replica.queue_head = requests[q].next
         replica.waiting -= 1
         _admit(engine, replica, requests, q, i, now)
         admitted += 1
+        q = replica.queue_head
     return admitted
 
 
 @_compiled
-def _enqueue(engine: Engine, replica: Any, requests: Any, q: int) -> None:
+def _enqueue(engine: Engine, slots: int, replica: Any, requests: Any, q: int) -> None:
     """Append an arrival to a busy replica's queue; plan its admission if there is room."""
     requests[q].next = -1
     replica.waiting += 1
@@ -314,14 +326,26 @@ def _enqueue(engine: Engine, replica: Any, requests: Any, q: int) -> None:
         return
     replica.queue_head = q
     replica.queue_tail = q
-    if _has_room(engine, replica, requests[q]):
+    if _has_room(engine, slots, replica, requests[q]):
         k = _iterations_until(replica, requests[q].arrival_s)
         replica.admit_at = replica.epoch_iteration + k
 
 
 @_compiled
+def _change_slots(
+    engine: Engine, slots: int, replica: Any, requests: Any, heap: Any, now: float
+) -> float:
+    """Plan the next admission anew under another limit; the time of the replica's next event."""
+    q = replica.queue_head
+    replica.admit_at = NEVER
+    if q >= 0 and _has_room(engine, slots, replica, requests[q]):
+        replica.admit_at = replica.epoch_iteration + _iterations_until(replica, now)
+    return _next_event(engine, replica, requests, heap)
+
+
+@_compiled
 def _arrive(
-    engine: Engine, replica: Any, requests: Any, heap: Any, times: Any, r: int, q: int
+    engine: Engine, slots: int, replica: Any, requests: Any, heap: Any, times: Any, r: int, q: int
 ) -> int:
     """Bring request q to replica r; 1 if it has to wait."""
     now = requests[q].arrival_s
@@ -330,7 +354,7 @@ def _arrive(
         _admit(engine, replica, requests, q, 0, now)
         _tree_set(times, r, _begin_epoch(engine, replica, requests, heap, 0, now))
         return 0
-    _enqueue(engine, replica, requests, q)
+    _enqueue(engine, slots, replica, requests, q)
     if replica.admit_at < NEVER:
         _tree_set(times, r, _next_event(engine, replica, requests, heap))
     return 1
@@ -349,6 +373,7 @@ def _book_epoch(replica: Any, totals: Any, k: int, measured: bool) -> None:
 def _run(
     engine: Engine,
     window: Window,
+    limits: SlotLimits,
     checkpoint_s: Floats,
     replicas: Any,
     requests: Any,
@@ -368,6 +393,9 @@ def _run(
     arrived = 0
     waiting = 0
     seen = 0
+    slots = engine.slots
+    changes = 0
+    change_s = limits.at_s[0] if limits.at_s.size > 0 else _INF
     while open_measured > 0:
         now = times[1]
         is_arrival = arrived < size and requests[arrived].arrival_s < now
@@ -375,6 +403,15 @@ def _run(
             now = requests[arrived].arrival_s
         if now > window.stop_s or now == _INF:
             break
+        if now >= change_s:
+            slots = min(engine.slots, limits.slots[changes])
+            for r in range(replicas.size):
+                if replicas[r].active > 0:
+                    at_s = _change_slots(engine, slots, replicas[r], requests, heap, change_s)
+                    _tree_set(times, r, at_s)
+            changes += 1
+            change_s = limits.at_s[changes] if changes < limits.at_s.size else _INF
+            continue
         while seen < checkpoint_s.size and checkpoint_s[seen] <= now:
             backlog[seen] = waiting
             for r in range(replicas.size):
@@ -384,7 +421,7 @@ def _run(
         if is_arrival:
             r = _tree_least(counts)
             _tree_set(counts, r, counts[half + r] + 1)
-            waiting += _arrive(engine, replicas[r], requests, heap, times, r, arrived)
+            waiting += _arrive(engine, slots, replicas[r], requests, heap, times, r, arrived)
             arrived += 1
             continue
         r = _tree_least(times)
@@ -394,7 +431,7 @@ def _run(
         _book_epoch(replica, totals, i - replica.epoch_iteration, measured)
         _end_prefills(engine, replica, requests, heap, i, now)
         left = _end_decodes(engine, replica, requests, heap, i, now)
-        waiting -= _admit_waiting(engine, replica, requests, i, now)
+        waiting -= _admit_waiting(engine, slots, replica, requests, i, now)
         _tree_set(times, r, _begin_epoch(engine, replica, requests, heap, i, now))
         if left > 0:
             _tree_set(counts, r, counts[half + r] - left)
@@ -403,15 +440,21 @@ def _run(
 
 
 def run_pool(
-    engine: Engine, replicas: int, requests: Requests, window: Window, checkpoint_s: Floats
+    engine: Engine,
+    replicas: int,
+    requests: Requests,
+    window: Window,
+    checkpoint_s: Floats,
+    limits: SlotLimits = UNLIMITED,
 ) -> Trajectory:
     """Simulate one pool; requests must be able to fit. Same result as the twin's.
 
     replicas: number of replicas.
     checkpoint_s: ascending times at which the backlog is read.
+    limits: of the slots, over time.
     """
     state = new_state(engine.slots, replicas, requests, checkpoint_s.size)
-    _run(engine, window, checkpoint_s, *state)
+    _run(engine, window, limits, checkpoint_s, *state)
     return trajectory(state)
 
 

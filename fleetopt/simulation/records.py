@@ -64,6 +64,33 @@ class Requests(NamedTuple):
     output_tokens: Ints
 
 
+class SlotLimits(NamedTuple):
+    """Slots of every replica over time: slots[j] from at_s[j] on, the engine's before.
+
+    at_s: ascending, in seconds. slots: at least 1; more than the engine's is as many as it has.
+    A limit holds back admissions; sequences that run end as they would.
+    """
+
+    at_s: Floats
+    slots: Ints
+
+    @classmethod
+    def of(cls, *changes: tuple[float, int]) -> SlotLimits:
+        """Changes (time in seconds, slots) in their order.
+
+        Raises ValueError for times that do not ascend, or slots below 1.
+        """
+        times = np.array([time_s for time_s, _ in changes], dtype=np.float64)
+        slots = np.array([count for _, count in changes], dtype=np.int64)
+        if (np.diff(times) <= 0.0).any() or (slots < 1).any():
+            raise ValueError("Expected ascending times, each with at least one slot.")
+        return cls(times, slots)
+
+
+UNLIMITED = SlotLimits.of()
+"""The engine's slots all the time."""
+
+
 class Window(NamedTuple):
     """When a run is observed, in seconds from its start.
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fleetopt.simulation.records import Engine, Floats, Requests, Trajectory, Window
+from fleetopt.simulation.records import (
+    UNLIMITED,
+    Engine,
+    Floats,
+    Requests,
+    SlotLimits,
+    Trajectory,
+    Window,
+)
 
 
 @dataclass
@@ -42,6 +50,7 @@ class Replica:
     """One serving engine: a running batch and a queue in front of it."""
 
     engine: Engine
+    limits: SlotLimits = UNLIMITED
     batch: list[Sequence] = field(default_factory=list)
     queue: deque[int] = field(default_factory=deque)
     epoch_s: float = 0.0
@@ -54,9 +63,14 @@ class Replica:
         """Sequences running and waiting."""
         return len(self.batch) + len(self.queue)
 
-    def has_room(self, total_tokens: int) -> bool:
-        """Whether a request of this length can join the batch now."""
-        if len(self.batch) >= self.engine.slots:
+    def slots(self, time_s: float) -> int:
+        """The slots at a time."""
+        passed = self.limits.slots[self.limits.at_s <= time_s]
+        return min([self.engine.slots, *map(int, passed[-1:])])
+
+    def has_room(self, total_tokens: int, time_s: float) -> bool:
+        """Whether a request of this length can join the batch at a time."""
+        if len(self.batch) >= self.slots(time_s):
             return False
         if self.engine.kv_blocks == 0:
             return True
@@ -115,10 +129,15 @@ class Replica:
             return 0, math.inf
         step_by_step = self.engine.current and any(s.is_prefilling for s in self.batch)
         last = 1 if step_by_step else min(self.iterations_left(s) for s in self.batch)
-        if self.queue and self.has_room(_total_tokens(requests, self.queue[0])):
-            joined_s = requests.arrival_s[self.queue[0]]
-            last = next((k for k in range(1, last) if self.end_s(k) >= joined_s), last)
+        if self.queue:
+            last = next((k for k in range(1, last) if self.admits(requests, self.end_s(k))), last)
         return last, self.end_s(last)
+
+    def admits(self, requests: Requests, time_s: float) -> bool:
+        """Whether the first of the queue joins the batch if an iteration ends at a time."""
+        if not self.queue or requests.arrival_s[self.queue[0]] > time_s:
+            return False
+        return self.has_room(_total_tokens(requests, self.queue[0]), time_s)
 
     def step(self) -> None:
         """Advance every sequence by one iteration."""
@@ -144,10 +163,15 @@ def elapsed_s(k: int, first_s: float, growth_s: float, floor_s: float) -> float:
 
 
 def run_pool(
-    engine: Engine, replicas: int, requests: Requests, window: Window, checkpoint_s: Floats
+    engine: Engine,
+    replicas: int,
+    requests: Requests,
+    window: Window,
+    checkpoint_s: Floats,
+    limits: SlotLimits = UNLIMITED,
 ) -> Trajectory:
     """Simulate one pool; same arguments and result as the kernel's function."""
-    return _Run(engine, replicas, requests, window, checkpoint_s).run()
+    return _Run(engine, replicas, requests, window, checkpoint_s, limits).run()
 
 
 class _Run:
@@ -160,10 +184,11 @@ class _Run:
         requests: Requests,
         window: Window,
         checkpoint_s: Floats,
+        limits: SlotLimits,
     ) -> None:
         size = requests.arrival_s.size
         marks = checkpoint_s.size
-        self.replicas = [Replica(engine) for _ in range(replicas)]
+        self.replicas = [Replica(engine, limits) for _ in range(replicas)]
         self.requests = requests
         self.window = window
         self.checkpoint_s = checkpoint_s
@@ -245,7 +270,7 @@ class _Run:
         for s in [s for s in replica.batch if s.generated_tokens == s.output_tokens]:
             self.out.end_s[s.request] = now
             replica.batch.remove(s)
-        while replica.queue and replica.has_room(_total_tokens(self.requests, replica.queue[0])):
+        while replica.admits(self.requests, now):
             self.admit(replica, replica.queue.popleft(), now)
         replica.begin_epoch(now)
 

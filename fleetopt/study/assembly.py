@@ -35,6 +35,7 @@ from fleetopt.problem import VerificationOptions
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 from fleetopt.queueing.table import Row as TableRow
+from fleetopt.study.energy import energy_of
 from fleetopt.verification import Judged, Outcome, Together, overall
 from fleetopt.workload.compression import reach
 
@@ -136,12 +137,12 @@ def _added(design: Design) -> list[str]:
 
 
 def _objective(design: Design, outcome: Outcome) -> Objective | None:
-    """The user's own objective and its values; None if it is the cost."""
+    """The objective and its values; None if it is the cost."""
     stated = design.own_objective()
     if stated is None:
         return None
     return Objective(
-        name=stated.name,
+        name=design.case.problem.objective if stated.name == "goal" else stated.name,
         meaning=stated.parent_component().doc or "",
         sense="least" if stated.sense > 0 else "most",
         value=outcome.solution.objective,
@@ -224,7 +225,7 @@ def _refused(design: Design, solution: Solution, said: Together) -> RefusedFleet
 
 def _predicted(design: Design, chosen: Sequence[Chosen]) -> Prediction:
     pools = [_prediction(design, chosen, i) for i in range(len(chosen))]
-    return Prediction(tuple(pools), design.attained(chosen))
+    return Prediction(tuple(pools), design.attained(chosen), energy_of(design, chosen))
 
 
 def _prediction(design: Design, chosen: Sequence[Chosen], index: int) -> PoolPrediction:

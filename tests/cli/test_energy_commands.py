@@ -119,3 +119,35 @@ def test_published_rate_unless_the_workload_states_its_own(tmp_path: Path) -> No
     said = json.loads(invoke("grid-flex", "--cdf", "azure", "--n-gpus", "40",
                              "--format", "json").stdout)  # fmt: skip
     assert said["lam"] == 200.0
+
+
+def test_an_event_is_in_every_form() -> None:
+    command = (*GRID, "--event-minutes", "0.5", "--replications", "2")
+    data = json.loads(invoke(*command, "--format", "json").stdout)
+    rows = list(csv.DictReader(io.StringIO(invoke(*command, "--format", "csv").stdout)))
+    for row, said in zip(rows, data["rows"], strict=True):
+        assert said["event"]["minutes"] == 0.5
+        assert row["event_standing"] == said["event"]["standing"]
+        assert float(row["event_recovery_s"]) == said["event"]["recovery_s"]["estimate"]
+    text = invoke(*command)
+    assert "Simulated event of 0.5 minutes" in text.stdout
+    assert all(len(line) <= 100 for line in text.stdout.splitlines())
+
+
+def test_an_event_without_length_is_refused() -> None:
+    done = invoke(*GRID, "--event-minutes", "0")
+    assert done.exit_code == 2
+    assert "--event-minutes" in done.output
+
+
+def test_a_fitted_curve_is_ready_for_a_profile(tmp_path: Path) -> None:
+    from fleetopt.problem import PowerCurve
+
+    file = tmp_path / "measured.csv"
+    file.write_text("batch,watts\n1,200\n4,260\n16,330\n64,370\n")
+    command = ("profile", "fit-power", str(file), "--gpu", "a100")
+    data = json.loads(invoke(*command, "--format", "json").stdout)
+    assert PowerCurve.model_validate(data["power"]).nominal_w == 385.0
+    assert len(data["rows"]) == 4
+    assert invoke(*command).stdout.startswith("a100: steepness")
+    assert len(invoke(*command, "--format", "csv").stdout.splitlines()) == 5

@@ -57,7 +57,7 @@ def test_recorded_tokens_per_watt_are_the_answer(
     ("command", "stated", "drop", "file"),
     [
         ("tok-per-watt", record.SPLIT, "--simulate", "split_energy.txt"),
-        ("grid-flex", record.GRID, "--verify-des 15000", "grid_flex.txt"),
+        ("grid-flex", record.GRID, "--verify-des 15000 --event-minutes 15", "grid_flex.txt"),
     ],
 )
 def test_recorded_tables_are_the_answer(
@@ -79,5 +79,7 @@ def test_figures_that_the_pages_quote() -> None:
     for quoted in ("14.87", "36.8 %"):
         assert quoted in recorded
         assert quoted in page
+    assert "22,501" in recorded
+    assert "22,501 requests wait" in page
     assert "Without a cap 13 of them keep the SLO" in recorded
     assert "13 H100 keep the SLO" in page

@@ -33,6 +33,7 @@ EVERY_LIMIT = {
     "min_replicas": 2,
     "availability": 0.9,
     "slo_scope": "fleet",
+    "objective": "energy",
 }
 
 

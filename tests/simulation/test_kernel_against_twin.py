@@ -5,11 +5,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetopt.simulation import kernel, reference
-from fleetopt.simulation.records import Engine, Requests, Trajectory, Window, checkpoints
+from fleetopt.simulation.records import (
+    UNLIMITED,
+    Engine,
+    Requests,
+    SlotLimits,
+    Trajectory,
+    Window,
+    checkpoints,
+)
 
 lengths = st.integers(1, 300)
 
@@ -44,6 +53,15 @@ def arrivals(draw: st.DrawFn) -> Requests:
     return Requests(np.cumsum(steps) * grid, np.array(prompts), np.array(outputs))
 
 
+@st.composite
+def limits(draw: st.DrawFn) -> SlotLimits:
+    """Up to three changes of the slots; some at the ends of iterations, some in the same one."""
+    grid = draw(st.sampled_from([0.008, 0.1, 1e-3]))
+    steps = draw(st.lists(st.integers(1, 30), max_size=3))
+    slots = [draw(st.integers(1, 8)) for _ in steps]
+    return SlotLimits.of(*zip(np.cumsum(steps) * grid, slots, strict=True))
+
+
 windows = st.builds(
     Window, st.just(0.1), st.sampled_from([0.5, 2.0, 11.0]), st.sampled_from([3.0, 50.0])
 )
@@ -71,14 +89,14 @@ def check_laws(out: Trajectory, requests: Requests, window: Window, engine: Engi
 
 
 @settings(max_examples=250, deadline=None)
-@given(engines(), st.integers(1, 4), arrivals(), windows)
+@given(engines(), st.integers(1, 4), arrivals(), windows, st.just(UNLIMITED) | limits())
 def test_kernel_equals_twin(
-    engine: Engine, replicas: int, requests: Requests, window: Window
+    engine: Engine, replicas: int, requests: Requests, window: Window, limits: SlotLimits
 ) -> None:
     """Every number of the trajectory, to the last bit."""
     marks = checkpoints(window, 8)
-    fast = kernel.run_pool(engine, replicas, requests, window, marks)
-    slow = reference.run_pool(engine, replicas, requests, window, marks)
+    fast = kernel.run_pool(engine, replicas, requests, window, marks, limits)
+    slow = reference.run_pool(engine, replicas, requests, window, marks, limits)
     for name, ours, theirs in zip(Trajectory._fields, fast, slow, strict=True):
         assert np.array_equal(ours, theirs, equal_nan=True), name
     check_laws(fast, requests, window, engine)
@@ -150,6 +168,35 @@ def test_paged_admission_waits_for_blocks() -> None:
     window = Window(0.0, 1.0, 9.0)
     out = kernel.run_pool(engine, 1, requests, window, checkpoints(window, 2))
     assert out.admitted_s[1] == out.end_s[0]
+
+
+def test_a_limit_holds_admissions_back_until_it_is_lifted() -> None:
+    """One of three may run from 0.15 s on, two more from 0.95 s: the end of an iteration is 1 s."""
+    engine = Engine(0.1, 0.0, 0.0, 0.0, 0, 64, 0, 4, 0, 16)
+    requests = Requests(np.array([0.0, 0.17, 0.18]), np.full(3, 10), np.full(3, 100))
+    window = Window(0.0, 1.0, 99.0)
+    limited = SlotLimits.of((0.15, 1), (0.95, 3))
+    out = kernel.run_pool(engine, 1, requests, window, checkpoints(window, 2), limited)
+    assert out.admitted_s == pytest.approx([0.0, 1.0, 1.0])
+    free = kernel.run_pool(engine, 1, requests, window, checkpoints(window, 2))
+    assert free.admitted_s == pytest.approx([0.0, 0.2, 0.2])
+
+
+def test_sequences_beyond_a_limit_run_to_their_end() -> None:
+    """Three run when the limit of one comes; the fourth begins when all of them have ended."""
+    engine = Engine(0.1, 0.0, 0.0, 0.0, 0, 64, 0, 3, 0, 16)
+    requests = Requests(np.zeros(4), np.full(4, 10), np.array([10, 20, 30, 5]))
+    window = Window(0.0, 1.0, 99.0)
+    limited = SlotLimits.of((0.5, 1))
+    out = kernel.run_pool(engine, 1, requests, window, checkpoints(window, 2), limited)
+    assert out.end_s[:3] == pytest.approx([1.1, 2.2, 3.2])
+    assert out.admitted_s[3] == out.end_s[2]
+
+
+@pytest.mark.parametrize("changes", [[(1.0, 0)], [(2.0, 3), (1.0, 2)], [(1.0, 3), (1.0, 2)]])
+def test_impossible_limits_are_refused(changes: list[tuple[float, int]]) -> None:
+    with pytest.raises(ValueError, match="ascending times"):
+        SlotLimits.of(*changes)
 
 
 def test_kernel_is_cached_after_a_run() -> None:

@@ -23,12 +23,15 @@ from fleetopt.performance.power import PowerModel, largest_batch
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.energy.capped import CappedPool, SimulatedLevel, simulated_levels
+from fleetopt.questions.energy.event import SimulatedEvent, simulated_events
 from fleetopt.questions.energy.pools import least_replicas, power_of
 from fleetopt.questions.energy.runs import Runs
 from fleetopt.questions.energy.tokens_per_watt import PUBLISHED_CONTEXT
 
 DEPTHS = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)
 """Depths that are asked for if none are stated, in percent of the nominal draw."""
+EVENT_RUNS = Runs(replications=5)
+"""How an event is simulated if nothing else is stated."""
 _ROUNDING = 1e-9
 """Watts by which a target may miss the idle draw: 50 % of 600 W is 300 W, whatever its last bit."""
 
@@ -41,6 +44,7 @@ class GridLevel:
     which exceeds the target where even one sequence does. fleet_kw: that of all GPUs.
     utilization, p99_ttft_ms: by the problem's method; infinite where the fleet cannot keep up.
     most_per_s: requests per second that it serves at most.
+    event: what becomes of it under the cap for a while.
     drawn_kw: mean draw at its occupancy. shed_at_cap_kw, shed_kw: less than without a cap, with
     every slot busy and as it is.
     """
@@ -59,6 +63,7 @@ class GridLevel:
     shed_at_cap_kw: float
     shed_kw: float
     simulated: SimulatedLevel | None
+    event: SimulatedEvent | None = None
 
     @property
     def is_stable(self) -> bool:
@@ -67,7 +72,11 @@ class GridLevel:
 
     @property
     def slo_met(self) -> bool | None:
-        """By the simulator where it ran, None where it leaves it open; else by the table."""
+        """During the event if one ran, else for good: by the simulator where it ran, None where
+        it leaves it open, else by the table.
+        """
+        if self.event is not None:
+            return self.event.slo_met
         if self.simulated is None:
             return self.meets
         return self.simulated.slo_met
@@ -131,13 +140,17 @@ def grid_flex(
     beside: Path | None = None,
     *,
     runs: Runs | None = None,
+    event_minutes: float | None = None,
+    event_runs: Runs | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> GridFlex:
     """What a fleet of one pool sheds at each depth, and what becomes of its latencies.
 
     problem: its one GPU type, workload, rate, SLO and largest context (8192 tokens if absent).
     n_gpus: of the fleet. flex_pcts: depths in percent of the nominal draw, `DEPTHS` if absent.
-    runs: also simulate each depth in its steady state. Raises InputError with every fault.
+    runs: also simulate each depth in its steady state. event_minutes: also simulate each cap
+    from the loaded fleet through an event of that length and the recovery after it, with
+    `event_runs`, 5 replications if absent. Raises InputError with every fault.
     """
     case = _case(problem, beside)
     profile = case.profiles[0]
@@ -148,8 +161,11 @@ def grid_flex(
     simulated: dict[int, SimulatedLevel] = {}
     if runs is not None:
         simulated = simulated_levels(pool, sorted({*caps}, reverse=True), runs, progress)
+    events: dict[int, SimulatedEvent] = {}
+    if event_minutes is not None:
+        events = simulated_events(pool, {*caps}, event_minutes, event_runs or EVENT_RUNS, progress)
     levels = tuple(
-        _level(pool, power, depth, cap, simulated.get(cap))
+        replace(_level(pool, power, depth, cap, simulated.get(cap)), event=events.get(cap))
         for depth, cap in zip(depths, caps, strict=True)
     )
     return GridFlex(

@@ -108,6 +108,30 @@ def test_simulation_agrees_with_the_table_on_both_sides() -> None:
     assert growth == pytest.approx(200.0 - forty.most_per_s, rel=0.4)
 
 
+def test_an_event_is_a_breach_at_forty_percent_and_not_at_thirty() -> None:
+    """As for good; the line that it leaves is worked off, and more of it takes longer."""
+    short = grid_flex(PUBLISHED, 40, [0.0, 30.0, 40.0], event_minutes=3, event_runs=Runs(4_000, 3))
+    free, thirty, forty = (level.event for level in short.levels)
+    assert free is not None
+    assert thirty is not None
+    assert forty is not None
+    assert [level.slo_met for level in short.levels] == [True, True, False]
+    assert thirty == free, "no batch reaches the cap"
+    grown = 180.0 * (200.0 - short.levels[2].most_per_s)
+    assert forty.backlog.estimate == pytest.approx(grown, rel=0.4)
+    assert forty.recovery_s.low is not None
+    assert forty.recovery_s.low > 0.0 == free.recovery_s.estimate
+    drawn = short.levels[0].drawn_kw
+    assert free.before.kilowatts.estimate == pytest.approx(drawn, rel=0.03)
+    assert forty.shed_kw.estimate == pytest.approx(short.levels[2].shed_kw, abs=0.03 * drawn)
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, 1e9, math.nan])
+def test_an_event_has_a_length(minutes: float) -> None:
+    with pytest.raises(InputError, match="event_minutes: expected minutes above 0"):
+        grid_flex(PUBLISHED, 40, [0.0], event_minutes=minutes)
+
+
 @pytest.mark.parametrize(
     ("depths", "message"),
     [

@@ -1,0 +1,99 @@
+r"""What a fleet has least of: its cost, its energy, its carbon, or its cost with electricity.
+
+With :math:`\bar P_{ck}` the mean draw of row k's GPUs at the occupancy of its table, in kW,
+and a year of 8760 h,
+
+.. math::
+
+    E = 8760 \, \mathrm{PUE} \sum_{c,k} \bar P_{ck} z_{ck}, \qquad
+    \text{carbon} = g E, \qquad \text{cost} + e E.
+
+All replicas that are bought draw power and share the requests, spare ones too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyomo.core as pyo
+from pyomo.core.expr import LinearExpression
+
+from fleetopt.errors import Fault, InputError
+from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.plan import HOURS_PER_YEAR
+from fleetopt.problem import FleetProblem
+from fleetopt.queueing.energy import mean_watts
+from fleetopt.queueing.feasibility import OccupancyTable
+from fleetopt.queueing.table import PoolTable
+
+_MEANINGS = {
+    "energy": "kWh a year",
+    "carbon": "tonnes of CO2 a year",
+    "cost+energy": "USD a year, electricity included",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is minimized, and what a kilowatt-hour of the GPUs counts in it.
+
+    name: "cost", "energy", "carbon" or "cost+energy". per_kwh: kWh, tonnes or USD, PUE included.
+    """
+
+    name: str = "cost"
+    per_kwh: float = 0.0
+
+    @classmethod
+    def of(cls, problem: FleetProblem) -> Goal:
+        """The goal that a problem states."""
+        of_kwh = {
+            "cost": 0.0,
+            "energy": 1.0,
+            "carbon": (problem.carbon_g_per_kwh or 0.0) / 1e6,
+            "cost+energy": problem.electricity_usd_per_kwh or 0.0,
+        }
+        return cls(problem.objective, of_kwh[problem.objective] * problem.pue)
+
+    @property
+    def is_of_energy(self) -> bool:
+        """Whether the draw of rows has to be known."""
+        return self.name != "cost"
+
+    def value(self, chosen: Sequence[tuple[Candidate, Row]], usd_per_hour: float) -> float:
+        """What a fleet has of it in a year; usd_per_hour: of the fleet, all that is spare too."""
+        usd = usd_per_hour if self.name in ("cost", "cost+energy") else 0.0
+        drawn = sum(row.drawn_kw or 0.0 for _, row in chosen)
+        return HOURS_PER_YEAR * (usd + self.per_kwh * drawn)
+
+
+COST = Goal()
+"""The cost alone."""
+
+
+def attach_goal(model: pyo.ConcreteModel, goal: Goal) -> None:
+    """Put a goal in the place of the cost, and the mean draw of the fleet into the model."""
+    if not goal.is_of_energy:
+        return
+    drawn = [float(row.drawn_kw) for row in model.row.values()]
+    model.mean_power = pyo.Expression(
+        expr=LinearExpression(linear_coefs=drawn, linear_vars=list(model.z.values()))
+    )
+    energy: Any = HOURS_PER_YEAR * goal.per_kwh * model.mean_power
+    cost = HOURS_PER_YEAR * model.cost if goal.name == "cost+energy" else 0.0
+    model.least_cost.deactivate()
+    model.goal = pyo.Objective(expr=energy + cost, sense=pyo.minimize, doc=_MEANINGS[goal.name])
+
+
+def pool_kilowatts(table: PoolTable, replicas: int) -> float:
+    """Mean draw of all GPUs of a pool at its occupancy. Raises InputError without power."""
+    profile = table.profile
+    if profile.power is None:
+        text = "it has no power model, which the objective asks for"
+        hint = "give it idle_w, nominal_w and a curve, or leave the profile out"
+        raise InputError([Fault(f"profile {profile.name!r}, power", text, hint)])
+    if not isinstance(table, OccupancyTable):
+        raise InputError.single("method", "the published method knows no occupancy")
+    watts = mean_watts(table.occupancy(replicas), profile.power)
+    return replicas * profile.gpus_per_replica * watts / 1000.0
