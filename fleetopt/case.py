@@ -38,7 +38,7 @@ class Case:
     problem: FleetProblem
     lengths: LengthDistribution
     breakpoints: tuple[int, ...]
-    profiles: tuple[CalibratedProfile, ...]
+    profiles: tuple[ReplicaProfile, ...]
     arrival_rate: float
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...]
@@ -70,7 +70,7 @@ class Case:
             return profile.paged(max_context, self.problem.max_num_seqs)
         return profile.reserved(max_context)
 
-    def profile(self, name: str) -> CalibratedProfile:
+    def profile(self, name: str) -> ReplicaProfile:
         """A profile of the problem by its name."""
         return next(profile for profile in self.profiles if profile.name == name)
 

@@ -18,7 +18,7 @@ from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
 from fleetopt.optimization.design import Design, arcs_on, maker, pool_tables
 from fleetopt.optimization.solver import Solution
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.queueing.floor import utilization_floor
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
@@ -82,7 +82,7 @@ class LazyDesign(Design):
         same = self._among(lambda _, profile: profile.gpu == gpu)
         return self._proved(lambda: super(LazyDesign, self)._best_of(gpu), same)
 
-    def _among(self, keep: Callable[[Served, CalibratedProfile], bool]) -> Mask:
+    def _among(self, keep: Callable[[Served, ReplicaProfile], bool]) -> Mask:
         return np.array([keep(*arc) for arc in self._arcs], dtype=bool)
 
     def _proved(self, ask: Callable[[], Solution], among: Mask | None = None) -> Solution:
@@ -113,7 +113,7 @@ class LazyDesign(Design):
         return min((c.cost(c.rows[0]) for c in found), default=math.inf)
 
 
-def _path_bounds(case: Case, arcs: Sequence[tuple[Served, CalibratedProfile]]) -> PathBounds:
+def _path_bounds(case: Case, arcs: Sequence[tuple[Served, ReplicaProfile]]) -> PathBounds:
     """Every arc with the cost of the least replicas that utilization allows."""
     position = {node: i for i, node in enumerate(case.nodes)}
     costs: list[float] = []

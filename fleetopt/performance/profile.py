@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from fleetopt.errors import InputError
 from fleetopt.performance.power import PowerModel, power_model
 from fleetopt.problem import ProfileSpec
 
@@ -184,3 +185,14 @@ class CalibratedProfile:
         fits = -(-max_context // spec.block_tokens) <= spec.kv_blocks
         slots = max_num_seqs if fits else 0
         return Capacity(slots, spec.kv_blocks, spec.block_tokens, max_context)
+
+
+def calibrated(profile: ReplicaProfile) -> CalibratedProfile:
+    """The profile, if it was measured at one context, as the published formulas need it.
+
+    Raises InputError.
+    """
+    if not isinstance(profile, CalibratedProfile):
+        text = f"the published formulas need a calibrated profile, {profile.name!r} is none"
+        raise InputError.single("method", text, "use method 'fleetopt'")
+    return profile

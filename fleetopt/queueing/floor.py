@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from fleetopt.case import Case
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.queueing.load import load_table
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import Ints
 
 
-def utilization_floor(case: Case, profile: CalibratedProfile, pools: Sequence[Served]) -> Ints:
+def utilization_floor(case: Case, profile: ReplicaProfile, pools: Sequence[Served]) -> Ints:
     """Least replicas n of each pool with rho(n) at most the cap; no row of it has fewer.
 
     One part in 1e9 is left for rounding. Every pool must have a slot for its longest requests.
