@@ -113,6 +113,16 @@ class ReplicaProfile(Protocol):
         """Power curve of one GPU, if known."""
         ...
 
+    @property
+    def max_num_seqs(self) -> int | None:
+        """Most sequences of a paged batch; None if the profile leaves it open."""
+        ...
+
+    @property
+    def admission(self) -> str | None:
+        """How the engine admits sequences; None if the profile leaves it open."""
+        ...
+
     def reserved(self, max_context: int) -> Capacity:
         """Capacity when every slot reserves the whole context window."""
         ...
@@ -171,6 +181,16 @@ class CalibratedProfile:
     def power(self) -> PowerModel | None:
         """Power curve of one GPU, if known."""
         return power_model(self.spec.power) if self.spec.power else None
+
+    @property
+    def max_num_seqs(self) -> None:
+        """The measurement says nothing of it."""
+        return
+
+    @property
+    def admission(self) -> None:
+        """The measurement says nothing of it."""
+        return
 
     def reserved(self, max_context: int) -> Capacity:
         """Slots when each reserves `max_context` tokens; 0 slots if not even one fits."""

@@ -77,6 +77,16 @@ class RooflineProfile:
         """Power curve of one GPU, projected from its largest draw."""
         return projected_power(self.deployment.gpu.spec.tdp_w)
 
+    @property
+    def max_num_seqs(self) -> int:
+        """Most sequences of a replica's batch."""
+        return self.deployment.engine.max_num_seqs
+
+    @property
+    def admission(self) -> None:
+        """Either would do."""
+        return
+
     def reserved(self, max_context: int) -> Capacity:
         """Slots when each reserves `max_context` tokens; 0 slots if not even one fits."""
         engine = self.deployment.engine
