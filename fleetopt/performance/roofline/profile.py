@@ -34,7 +34,7 @@ class RooflineProfile:
         """The profile of a model on a GPU with an engine. Raises InputError if it cannot run."""
         deployment = Deployment.of(llm, gpu, engine)
         held = memory(deployment)
-        batch = max(1, min(engine.max_num_seqs, held.kv_tokens // engine.mean_context_tokens))
+        batch = max(2, min(engine.max_num_seqs, held.kv_tokens // engine.mean_context_tokens))
         return cls(deployment, held, coefficients(deployment, batch, reached), reached)
 
     @property

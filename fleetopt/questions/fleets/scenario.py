@@ -11,7 +11,8 @@ import numpy as np
 
 from fleetopt.catalog import SourceFile, read_profiles
 from fleetopt.errors import Fault, InputError, near
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.coefficient import profile_of
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import FleetSimulation, PoolStatement, RouterStatement
 from fleetopt.problem.simulation import prefix_faults
 from fleetopt.questions.fleets import watching
@@ -49,7 +50,7 @@ class Scenario:
 
     stated: FleetSimulation
     fleet: Fleet
-    profiles: tuple[CalibratedProfile, ...]
+    profiles: tuple[ReplicaProfile, ...]
     source: TrafficSource
     loop: ClosedLoop | None
     horizon: Horizon
@@ -90,7 +91,7 @@ def scenario_of(
         raise InputError([*faults, *error.faults]) from None
     if faults:
         raise InputError(faults)
-    profiles = tuple(CalibratedProfile(_profiles(stated)[pool.gpu]) for pool in stated.pools)
+    profiles = tuple(profile_of(_profiles(stated)[pool.gpu]) for pool in stated.pools)
     fleet = _fleet(stated, profiles)
     if fleet.faults():
         raise InputError(fleet.faults())
@@ -100,7 +101,7 @@ def scenario_of(
 def _scenario(
     stated: FleetSimulation,
     fleet: Fleet,
-    profiles: tuple[CalibratedProfile, ...],
+    profiles: tuple[ReplicaProfile, ...],
     traffic: StatedTraffic,
     least: int,
 ) -> Scenario:
@@ -204,7 +205,7 @@ def _longest(fleet: Fleet, stream: Stream) -> int:
     return max(pool.max_context for pool in pools)
 
 
-def _fleet(stated: FleetSimulation, profiles: tuple[CalibratedProfile, ...]) -> Fleet:
+def _fleet(stated: FleetSimulation, profiles: tuple[ReplicaProfile, ...]) -> Fleet:
     failures = None
     if stated.failures is not None and stated.failures.per_node_day > 0:
         rates = stated.failures
@@ -218,7 +219,7 @@ def _fleet(stated: FleetSimulation, profiles: tuple[CalibratedProfile, ...]) -> 
     )
 
 
-def _pool(stated: PoolStatement, profile: CalibratedProfile) -> FleetPool:
+def _pool(stated: PoolStatement, profile: ReplicaProfile) -> FleetPool:
     if stated.admission == "paged":
         capacity = profile.paged(stated.max_ctx, stated.max_num_seqs)
     else:
