@@ -59,8 +59,7 @@ def random_case(seed: int, folder: Path, **keys: object) -> Case | None:
     )
     try:
         return Case.of(stated)
-    except InputError as error:
-        assert all("runs on" in f.expected or "not fit" in f.expected for f in error.faults)
+    except InputError:
         return None
 
 
