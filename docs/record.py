@@ -2,7 +2,7 @@
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
                       [trace] [routers] [profile] [disaggregation] [examples] [energy] [explain]
-                      [two_pools] [model]
+                      [two_pools] [model] [reproduction]
 """
 
 from __future__ import annotations
@@ -122,6 +122,12 @@ def explain() -> None:
     (MEASURED / "explain_agent.txt").write_text(_said(*EXPLAIN, "24"))
     figure = str(ROOT / "docs" / "explain.svg")
     (MEASURED / "explain_smaller.txt").write_text(_said(*EXPLAIN, "23", "--plot", figure))
+
+
+def reproduction() -> None:
+    """Every published figure again; the page has its title already."""
+    said = _said("reproduce", "--format", "markdown")
+    (MEASURED / "reproduction.md").write_text(said.partition("\n\n")[2])
 
 
 def disaggregation() -> None:
@@ -262,6 +268,7 @@ if __name__ == "__main__":
         "model": model,
         "two_pools": two_pools,
         "disaggregation": disaggregation,
+        "reproduction": reproduction,
         "examples": examples,
         "energy": energy,
         "explain": explain,

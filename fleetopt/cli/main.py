@@ -36,6 +36,7 @@ COMMANDS = {
     "simulate": "Simulate two pools behind a router, or the fleet of a plan.",
     "compare-routers": "Compare routers before two pools, on the same arrivals.",
     "simulate-fleet": "Simulate the fleet of a file.",
+    "reproduce": "Compute every published scenario again, and say what differs and why.",
     "tok-per-watt": "Compare GPU types, or a split with one pool, by output tokens per watt.",
     "grid-flex": "Cap the batches of a fleet to shed power, and see what that costs.",
     "explain": "Say why a fleet misses its SLO, or what would bind first.",

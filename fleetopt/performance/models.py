@@ -35,7 +35,7 @@ def read_named(problem: FleetProblem, beside: Path | None = None) -> Named:
     """Read the model and the GPUs of a problem. Raises InputError with every fault."""
     faults = list[Fault]()
     files, llm = [], None
-    for i, name in enumerate(problem.catalogs):
+    for i, name in enumerate(problem.catalogs or ()):
         try:
             files.append(str(find_file(name, beside)))
         except InputError as error:

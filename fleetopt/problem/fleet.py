@@ -142,7 +142,7 @@ class FleetProblem(Stated):
     engine: EngineChoices | None = None
     """Engine configurations of the model to choose from; tensor parallelism 1, 2, 4 and 8 if
     absent."""
-    catalogs: tuple[str, ...] = ()
+    catalogs: tuple[str, ...] | None = None
     """Catalogue files that extend or replace the bundled GPUs, models and prices."""
     profiles: tuple[AnyProfileSpec, ...] = ()
     """Profiles of the user's own; they extend or replace the bundled ones."""

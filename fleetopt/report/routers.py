@@ -166,6 +166,7 @@ def _json_row(routed: RoutedFleet) -> dict[str, Any]:
         "p99_ms_low": p99.low,
         "p99_ms_high": p99.high,
         **_percent("slo_pct", share),
+        "slo_met": simulation.standing == "pass",
         "standing": simulation.standing,
         **_percent("misrouted_pct", fleet.misrouted),
         **_percent("slo_pct_less", routed.attainment_less),

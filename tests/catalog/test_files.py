@@ -23,7 +23,7 @@ def test_every_bundled_workload_and_model_can_be_read():
     for name in catalog.model_names():
         problem, source = catalog.read_problem(name)
         inputs = catalog.read_inputs(problem, source.path.parent)
-        assert inputs.lengths.name == (problem.cdf if problem.extension else name)
+        assert inputs.lengths.name == problem.cdf
         assert [profile.name for profile in inputs.profiles] == list(problem.gpus)
         assert len(inputs.sources[0].sha256) == 64
 

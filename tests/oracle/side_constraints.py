@@ -76,7 +76,7 @@ def random_side(names: Sequence[str], every: Sequence[Pools], seed: int) -> Side
         "max_gpus": max(1, int(_between(rng, [gpus_of(pools).total() for pools in every]))),
         "power_kw": _between(rng, [kilowatts(pools) for pools in every]),
         "budget_usd_per_year": 8760.0 * _between(rng, [hourly(pools, 1) for pools in every]),
-        "node_size": rng.choice((2, 3, 4, 8)),
+        "node_size": rng.choice((3, 4, 5, 6)),
         "min_replicas": rng.randint(2, 6),
         "spares": spares,
     }

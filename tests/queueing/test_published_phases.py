@@ -73,7 +73,7 @@ def test_a_full_decode_replica_runs_at_the_corrected_rate(name: str) -> None:
     """A batch that is always full, token by token, holding prompts and outputs so far."""
     replica, lengths = profile(name), azure()
     rng = np.random.default_rng()
-    rates = [full_batch_rate(replica, lengths, rng) for _ in range(8)]
+    rates = [full_batch_rate(replica, lengths, rng) for _ in range(24)]
     error = 6.0 * np.std(rates, ddof=1) / len(rates) ** 0.5
     expected = PhaseLoad.decode(lengths).rate(replica.iteration, SLOTS, 1.0)
     assert np.mean(rates) == pytest.approx(expected, abs=error + 0.005 * expected)

@@ -1,0 +1,1 @@
+"""The published scenarios, computed again: by the published method, the table and the simulator."""
