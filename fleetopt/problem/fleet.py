@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fleetopt.errors import Fault
 from fleetopt.problem.coefficients import AnyProfileSpec, profile_specs
 from fleetopt.problem.engine import EngineChoices
 from fleetopt.problem.failures import FailureRates, availability_of
-from fleetopt.problem.faults import FaultsError, Stated, faults_of
-from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, points_faults
+from fleetopt.problem.faults import FaultsError, Stated, raise_repeated
+from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.trace import TraceSource
 
 Metric = Literal["ttft", "tpot", "e2e"]
@@ -342,32 +341,3 @@ class FleetProblem(Stated):
         if faults:
             raise FaultsError(faults)
         return self
-
-
-def name_or_lengths(stated: Any) -> Any:
-    """Judge an inline distribution by itself, so that its faults keep their places.
-
-    Raises FaultsError.
-    """
-    if isinstance(stated, str | LengthCdf):
-        return stated
-    faults = points_faults(stated) if isinstance(stated, list | tuple) else []
-    if not isinstance(stated, dict | list | tuple):
-        faults = [Fault("", f"expected a file, a workload's name or points, got {stated!r}")]
-    if faults:
-        raise FaultsError(faults)
-    try:
-        return LengthCdf.model_validate(stated)
-    except ValidationError as error:
-        raise FaultsError(faults_of(error, LengthCdf)) from None
-
-
-def raise_repeated(keys: Sequence[Hashable], labels: Sequence[str]) -> None:
-    """Raise FaultsError with each entry whose key appeared before."""
-    faults = [
-        Fault(f"[{i}]", f"{labels[i]} is stated twice")
-        for i, key in enumerate(keys)
-        if key in keys[:i]
-    ]
-    if faults:
-        raise FaultsError(faults)

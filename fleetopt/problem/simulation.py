@@ -16,15 +16,13 @@ from pydantic import (
 from fleetopt.errors import Fault, near
 from fleetopt.problem.coefficients import AnyProfileSpec, profile_specs
 from fleetopt.problem.failures import FailureRates
-from fleetopt.problem.faults import FaultsError, Stated, faults_of
+from fleetopt.problem.faults import FaultsError, Stated, faults_of, raise_repeated
 from fleetopt.problem.fleet import (
     Admission,
     LatencyBound,
     default_slo,
-    name_or_lengths,
-    raise_repeated,
 )
-from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
+from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.router import RouterStatement, pools_named
 from fleetopt.problem.sessions import SessionStatement
 from fleetopt.problem.trace import TraceFormat
