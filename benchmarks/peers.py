@@ -12,6 +12,8 @@ from benchmarks.timing import fastest_s
 from fleetopt.simulation.fleet_records import PoolEngine
 from fleetopt.simulation.records import Floats, Requests
 
+FLEET_SIM = "import sys; from run_sim import main; main(sys.argv[1:])"
+"""Starts a command of vllm-sr-sim, as `fastest_process` does it."""
 Simulator = Callable[[Sequence[PoolEngine], Requests], Floats]
 """Simulates pools behind a length router; gives every request's TTFT, in seconds."""
 

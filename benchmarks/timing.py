@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import time
@@ -44,6 +45,7 @@ class Process:
 def fastest_process(arguments: Sequence[str], repeats: int, start: str = START) -> Process:
     """The fastest of a few runs of `fleetopt` with these arguments, after one to warm up.
 
+    Modules are compiled once, as those of an installed program are.
     start: Python that runs the command; another program's, to compare it.
     Raises RuntimeError, with what the process said, if it fails.
     """
@@ -53,7 +55,10 @@ def fastest_process(arguments: Sequence[str], repeats: int, start: str = START) 
 
 def _run(arguments: Sequence[str], start: str) -> Process:
     command = [sys.executable, "-S", "-c", _LAUNCHER, sys.executable, "-c", start, *arguments]
-    run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    run = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment
+    )
     if run.returncode != 0:
         raise RuntimeError(f"{' '.join(arguments)} failed: {run.stderr}")
     seconds, peak_kib = run.stdout.split()[-2:]

@@ -1,8 +1,8 @@
 """Measure what the manual and the README quote, and write it down.
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
-                      [trace] [routers] [profile] [disaggregation] [examples] [energy] [explain]
-                      [two_pools] [model] [reproduction]
+                      [trace] [routers] [profile] [profile_accuracy] [disaggregation] [examples]
+                      [energy] [explain] [two_pools] [model] [advice] [reproduction]
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
 )
+ADVICE = {
+    "lmsys": "advise --cdf data/lmsys_cdf.json --lam 100 --slo 500",
+    "azure": "advise --cdf data/azure_cdf.json --lam 100 --slo 500",
+    "agent": "advise --cdf data/agent_heavy_cdf.json --lam 20 --slo 1000",
+}
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 WIDTH = "100"
 
@@ -85,6 +90,12 @@ def two_pools() -> None:
         (MEASURED / f"{name}.txt").write_text(_said(*words.split(), "--plot", figure))
 
 
+def advice() -> None:
+    """The planner's questions on the bundled workloads, and the published rules on them."""
+    for name, stated in ADVICE.items():
+        (MEASURED / f"advice_{name}.txt").write_text(_said(*stated.split()))
+
+
 def routers() -> None:
     """Which router suits the published two-pool fleets, and one with sessions."""
     for name, stated in ROUTERS.items():
@@ -103,6 +114,21 @@ def profile() -> None:
     figure = str(ROOT / "docs" / "figures" / "profile.png")
     said = _said(*PROFILE, "--plot", figure)
     (MEASURED / "profile_show.txt").write_text(said.split("\n\nSources")[0] + "\n")
+
+
+def profile_accuracy() -> None:
+    """Simulated against measured latencies, of the file that `MEASUREMENTS` names.
+
+    Without it what was recorded stays: the measurements are not part of the project.
+    """
+    measured = os.environ.get("MEASUREMENTS", "")
+    if not measured:
+        print("profile_accuracy: set MEASUREMENTS to the file of measured runs", file=sys.stderr)
+        return
+    figure = str(ROOT / "docs" / "figures" / "profile_accuracy.png")
+    said = _said("profile", "validate", measured, "-q", "--format", "json", "--plot", figure)
+    found = {**json.loads(said), "measurements": Path(measured).name}
+    (MEASURED / "profile_accuracy.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def energy() -> None:
@@ -266,7 +292,9 @@ if __name__ == "__main__":
         "routers": routers,
         "profile": profile,
         "model": model,
+        "profile_accuracy": profile_accuracy,
         "two_pools": two_pools,
+        "advice": advice,
         "disaggregation": disaggregation,
         "reproduction": reproduction,
         "examples": examples,

@@ -6,14 +6,11 @@ call begins with the lengths: nothing is kept from the call before it.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from pathlib import Path
 
 from benchmarks.figures import Figure, Subject, Target
+from benchmarks.peers import FLEET_SIM
 from benchmarks.timing import fastest_process, fastest_s
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.questions.two_pools import TwoPools, thresholds
@@ -34,7 +31,7 @@ def measure() -> Iterator[Figure]:
             name = f"fleetopt, {workload}, {method} method"
             yield Figure(f"{name}, a design", own_ms, "ms")
             if peer_ms:
-                yield Figure(f"{name}, times faster", peer_ms / own_ms, "times", FASTER)
+                yield Figure(f"vllm-sr-sim / {name}, a design", peer_ms / own_ms, "times", FASTER)
         yield from _commands(workload)
 
 
@@ -62,18 +59,19 @@ def _per_design_ms(sweep: Callable[[], int]) -> float:
 
 
 def _commands(workload: str) -> Iterator[Figure]:
+    """Whole processes: every split, and the factors of compression at one of them."""
     lam, context = WORKLOADS[workload]
-    file = f"data/{workload}_cdf.json"
-    words = ("pareto", "--cdf", file, "--lam", f"{lam:g}", "--long-max-ctx", str(context))
-    own_s = fastest_process(words, repeats=5).seconds
-    yield Figure(f"fleetopt pareto, {workload}", own_s, "s")
-    peer = Path(sys.executable).with_name("vllm-sr-sim")
-    if peer.exists():
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        run = lambda: subprocess.run([peer, *words], env=environment, capture_output=True)  # noqa: E731
-        peer_s = fastest_s(run, repeats=5)
-        yield Figure(f"vllm-sr-sim pareto, {workload}", peer_s, "s")
-        yield Figure("fleetopt / vllm-sr-sim", own_s / peer_s, "times", Target("at most", 1.0))
+    stated = ("--cdf", f"data/{workload}_cdf.json", "--lam", f"{lam:g}",
+              "--long-max-ctx", str(context))  # fmt: skip
+    for words in (("pareto", *stated), ("optimize", *stated, "--verify-top", "0")):
+        name = f"{words[0]}, {workload}"
+        own_s = fastest_process(words, repeats=5).seconds
+        yield Figure(f"fleetopt {name}", own_s, "s")
+        if find_spec("run_sim"):
+            peer_s = fastest_process(words, repeats=5, start=FLEET_SIM).seconds
+            yield Figure(f"vllm-sr-sim {name}", peer_s, "s")
+            ratio = own_s / peer_s
+            yield Figure(f"fleetopt / vllm-sr-sim, {name}", ratio, "times", Target("at most", 1.0))
 
 
 SUBJECT = Subject("two pools", "two pools of A100 at every breakpoint", measure)

@@ -17,8 +17,10 @@ import laws  # noqa: E402
 import measured  # noqa: E402
 import program  # noqa: E402
 import rooflines  # noqa: E402
+import rules  # noqa: E402
 import schemas  # noqa: E402
 import statuses  # noqa: E402
+import validations  # noqa: E402
 
 _PART = re.compile(r"<!-- made: ([a-z ]+) -->")
 
@@ -33,6 +35,8 @@ PARTS = {
     "catalogue keys": schemas.catalogue_keys,
     "roofline distances": rooflines.table,
     "model answer": lambda: _fenced("text", "docs/measured/solve_model.txt"),
+    "profile accuracy": validations.overall,
+    "profile errors": validations.tables,
     "profile answer": lambda: _fenced("text", "docs/measured/profile_show.txt"),
     "horizon": laws.horizon,
     "program interface": program.interface,
@@ -44,6 +48,10 @@ PARTS = {
     "solvers": statuses.solvers,
     "changelog": lambda: (ROOT / "CHANGELOG.md").read_text(),
     "answer": lambda: _fenced("text", "docs/measured/solve_lmsys.txt"),
+    "rules": rules.table,
+    "advice lmsys": lambda: _fenced("text", "docs/measured/advice_lmsys.txt"),
+    "advice azure": lambda: _fenced("text", "docs/measured/advice_azure.txt"),
+    "advice agent": lambda: _fenced("text", "docs/measured/advice_agent.txt"),
     "routers agent": lambda: _fenced("text", "docs/measured/routers_agent.txt"),
     "routers prefix": lambda: _fenced("text", "docs/measured/routers_prefix.txt"),
     "routers azure": lambda: _fenced("text", "docs/measured/routers_azure.txt"),
@@ -63,6 +71,8 @@ PARTS = {
     "trace answer": lambda: _fenced("text", "docs/measured/solve_code_trace.txt"),
     "speed": measured.speed,
     "accuracy": measured.accuracy,
+    "prefill accuracy": measured.prefill_accuracy,
+    "prefill errors": measured.prefill_errors,
     "published percentiles": measured.published_percentiles,
     "problem example": lambda: _fenced("toml", "models/lmsys/problem.toml"),
     "length example": lambda: _fenced("json", "data/agent_heavy_cdf.json"),

@@ -6,6 +6,7 @@ fleetopt, 130 interrupted, 141 the reader of the output went away.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ COMMANDS = {
     "pareto": "Find where to split requests between two pools with given GPUs.",
     "optimize": "Size two pools with given GPUs at a fixed split, and verify the best.",
     "whatif": "Say when GPUs have to be added, or which GPU and which mix is cheapest.",
+    "advise": "Answer a planner's usual questions, and test rules of thumb.",
     "workload": "Fit a workload to recorded traffic, and show it.",
     "profile": "Derive profiles from data sheets and model files.",
     "diff": "Say what two saved plans differ in, and why.",
@@ -152,8 +154,18 @@ def cli(debug: bool) -> None:
     """
 
 
+SETTINGS = {
+    "OPENBLAS_NUM_THREADS": "1",  # its threads cost more to start than these matrices take
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # looking for them reads every installed package
+}
+"""Environment of the process, where the user has not set it otherwise; read by imports."""
+
+
 def run() -> None:
     """Run the command line of this process, and exit."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    gc.set_threshold(100_000)  # imports make many objects and no garbage
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -52,7 +52,6 @@ def command(
     top, faults = options.count_of("--verify-top", verify_top)
     left_out = ["verify_top", *(["verification.requests"] if n_sim_req == "0" else [])]
     stated = options.state_two_pools(ctx, output, plot, left_out, faults)
-    from fleetopt.cli.answer import NOT_VERIFIED
     from fleetopt.cli.output import progress, write_answer
     from fleetopt.errors import InputError
     from fleetopt.questions.two_pools import optimize
@@ -84,4 +83,6 @@ def command(
         rows=lambda: report.optimization_rows(found),
     )
     if found.own.simulated and not found.own.found.meets:
+        from fleetopt.cli.answer import NOT_VERIFIED
+
         ctx.exit(NOT_VERIFIED)

@@ -158,20 +158,7 @@ engines = together(
                    help="Prompt and output tokens of one iteration to choose from."),
 )  # fmt: skip
 
-side = together(
-    problem_option("--inventory", key="inventory", kind="counts", multiple=True,
-                   callback=lambda _ctx, _option, given: ",".join(given) or None,
-                   metavar="TYPE=N", help="GPUs of a type that can be had; repeat it, or "
-                   "separate several by commas."),
-    problem_option("--max-gpus", key="max_gpus", metavar="N", help="Most GPUs of all types."),
-    problem_option("--power-kw", key="power_kw", metavar="KW",
-                   help="Most power of the fleet, every slot busy."),
-    problem_option("--budget", key="budget_usd_per_year", metavar="USD",
-                   help="Most cost of the fleet in a year."),
-    problem_option("--node-size", key="node_size", metavar="N",
-                   help="Buy the GPUs of each type in whole nodes of N."),
-    problem_option("--min-replicas", key="min_replicas", metavar="N",
-                   help="Least replicas of each pool."),
+spares = together(
     problem_option("--availability", key="availability", kind="share", metavar="SHARE",
                    help="Share of the time that a node is up, such as 98.7% or 0.987, or a "
                         "published one, such as H100_AVAIL_5PCT; buys spare replicas for the "
@@ -188,6 +175,23 @@ side = together(
                    "for an SLO beyond P99, if absent."),
     problem_option("--gpus-per-node", key="gpus_per_node", metavar="N",
                    help="GPUs that fail together; those of --node-size, else 8, if absent."),
+)  # fmt: skip
+
+side = together(
+    problem_option("--inventory", key="inventory", kind="counts", multiple=True,
+                   callback=lambda _ctx, _option, given: ",".join(given) or None,
+                   metavar="TYPE=N", help="GPUs of a type that can be had; repeat it, or "
+                   "separate several by commas."),
+    problem_option("--max-gpus", key="max_gpus", metavar="N", help="Most GPUs of all types."),
+    problem_option("--power-kw", key="power_kw", metavar="KW",
+                   help="Most power of the fleet, every slot busy."),
+    problem_option("--budget", key="budget_usd_per_year", metavar="USD",
+                   help="Most cost of the fleet in a year."),
+    problem_option("--node-size", key="node_size", metavar="N",
+                   help="Buy the GPUs of each type in whole nodes of N."),
+    problem_option("--min-replicas", key="min_replicas", metavar="N",
+                   help="Least replicas of each pool."),
+    spares,
     problem_option("--alternatives", key="alternatives", metavar="K",
                    help="Show K other good fleets; --verify-top says how many are simulated."),
 )  # fmt: skip

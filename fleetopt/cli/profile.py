@@ -7,11 +7,16 @@ from typing import Any
 import click
 
 from fleetopt.cli import engine_options, options
+from fleetopt.cli.profile_measured import fit, validate
 
 
 @click.group(name="profile")
 def command() -> None:
-    """Derive profiles from data sheets and model files."""
+    """Derive profiles from data sheets, model files and measurements."""
+
+
+command.add_command(fit)
+command.add_command(validate)
 
 
 @command.command(name="show")

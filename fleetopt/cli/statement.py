@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fleetopt.case import inputs_of
-from fleetopt.catalog import Inputs, read_problem_keys
+from fleetopt.catalog import Inputs
 from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import ExtensionError, Fault, InputError
 from fleetopt.extension import Extension, read_extension
@@ -73,6 +73,8 @@ def state(
     keys: dict[str, Any] = {}
     place, folder = "", None
     if file is not None:
+        from fleetopt.catalog import read_problem_keys
+
         keys, source = read_problem_keys(file)
         place, folder = str(source.path), source.path.parent
     named = {"cdf", "trace.path"} & {option.key for option in given}
@@ -119,8 +121,10 @@ def _extension(
 
     Raises ExtensionError, whose trace cannot stand in a list of faults.
     """
+    if "extension" not in keys:
+        return None, []
     try:
-        named = validate(FleetProblem, {"extension": keys.get("extension")}, place)
+        named = validate(FleetProblem, {"extension": keys["extension"]}, place)
     except InputError:
         return None, []
     if allow_python is None and named.extension is not None:
@@ -147,8 +151,8 @@ def _stated(
     try:
         problem, inputs = inputs_of(validate(FleetProblem, keys, place), beside)
     except InputError as error:
-        faults += error.faults
-    faults += [*_faults_of_names(keys, place, beside), *_bounds_twice(given)]
+        faults += [*error.faults, *_faults_of_names(keys, place, beside)]
+    faults += _bounds_twice(given)
     _raise_if_any([*named(faults, place, origins), *others])
     return Statement(problem, inputs, beside, place, origins)
 

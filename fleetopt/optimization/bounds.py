@@ -45,13 +45,18 @@ class PathBounds:
         self._priced = np.isinf(self._costs)
 
     def settle(
-        self, price: Callable[[int], float], at_most: float = -math.inf, among: Mask | None = None
+        self,
+        price: Callable[[int], float],
+        at_most: float = -math.inf,
+        among: Mask | None = None,
+        pools: int | None = None,
     ) -> float:
         """Price every arc that a path of at most this cost, or the cheapest path, may have.
 
         price: the true cost of an arc, infinite if it cannot be built; asked once for each.
-        among: the arcs that paths may take. Returns the cost of the cheapest path; what it
-        was when it was asked for, no path through an arc that is not priced costs less.
+        among: the arcs that paths may take. pools: how many; any number if absent.
+        Returns the cost of the cheapest path; what it was when it was asked for, no path
+        through an arc that is not priced costs less.
         """
         costs, is_open = self._costs.copy(), ~self._priced
         if among is not None:
@@ -59,7 +64,7 @@ class PathBounds:
             is_open &= among[self._order]
         while True:
             cheapest = self._least(costs)
-            others = self._others(cheapest)
+            others = self._others(cheapest, pools)
             least = float((others + cheapest).min(initial=math.inf))
             limit = max(at_most, least)
             limit += abs(limit) * _ROUNDING if math.isfinite(limit) else 0.0
@@ -84,14 +89,21 @@ class PathBounds:
         """The least cost of each pair of positions that arcs join."""
         return np.minimum.reduceat(costs, self._firsts[:-1]) if costs.size else costs
 
-    def _others(self, costs: Floats) -> Floats:
-        """The cost of the cheapest path through each pair, without its own arc."""
+    def _others(self, costs: Floats, pools: int | None = None) -> Floats:
+        """The cost of the cheapest path through each pair, without its own arc.
+
+        pools: of exactly so many arcs, if given.
+        """
+        most = self._most if pools is None else pools
+        if most > self._most:
+            return np.full(costs.size, math.inf)
         ahead = self._reached(self._starts, self._ends, costs, 0)
         behind = self._reached(self._ends, self._starts, costs, self._positions - 1)
-        behind = np.minimum.accumulate(behind, axis=0)
+        if pools is None:
+            behind = np.minimum.accumulate(behind, axis=0)
         others = np.full(costs.size, math.inf)
-        for used in range(self._most):
-            rest = behind[self._most - 1 - used]
+        for used in range(most):
+            rest = behind[most - 1 - used]
             others = np.minimum(others, ahead[used][self._starts] + rest[self._ends])
         return others
 

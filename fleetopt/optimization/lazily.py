@@ -22,6 +22,9 @@ from fleetopt.queueing.floor import RowFloors
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
 
+_DEARER = (1.1, 1.5, 3.0)
+"""Multiples of the least cost up to which candidates are evaluated, until there is a fleet."""
+
 
 def design_of(
     case: Case,
@@ -91,9 +94,24 @@ class LazyDesign(Design):
         whole = self._among([(what.lo_tokens, what.hi_tokens) == ends for what in self._served])
         return self._proved(super().best_of_one_pool, whole)
 
-    def _best_of(self, gpu: str) -> Solution:
+    def best_of_type(self, gpu: str, pools: int | None = None) -> Solution:
+        """The cheapest fleet of one GPU type; pools: of exactly so many, if stated."""
         same = self._among(on=[profile.gpu == gpu for profile in self.case.profiles])
-        return self._proved(lambda: super(LazyDesign, self)._best_of(gpu), same)
+        return self._proved(lambda: super(LazyDesign, self).best_of_type(gpu, pools), same, pools)
+
+    def best_mixed(self) -> Solution:
+        """The cheapest fleet of at least two GPU types.
+
+        Dearer candidates are evaluated step by step until there is one.
+        """
+        cheapest = self.optimum().usd_per_hour
+        found = super().best_mixed()
+        for limit in (*(factor * cheapest for factor in _DEARER), math.inf):
+            if not found.chosen and self._admits(limit):
+                found = super().best_mixed()
+        while self._admits(found.usd_per_hour):
+            found = super().best_mixed()
+        return found
 
     def _among(self, serving: Sequence[bool] = (), on: Sequence[bool] = ()) -> Mask:
         """Arcs of some pools and some profiles; all of them where nothing is said."""
@@ -102,18 +120,22 @@ class LazyDesign(Design):
         kept: Mask = np.outer(profiles, pools).ravel()
         return kept
 
-    def _proved(self, ask: Callable[[], Solution], among: Mask | None = None) -> Solution:
+    def _proved(
+        self, ask: Callable[[], Solution], among: Mask | None = None, pools: int | None = None
+    ) -> Solution:
         """The answer, once nothing that was left out could be part of a better one."""
-        self._admits(-math.inf, among)
+        self._admits(-math.inf, among, pools)
         solution = ask()
-        while self._admits(solution.usd_per_hour, among):
+        while self._admits(solution.usd_per_hour, among, pools):
             solution = ask()
         return solution
 
-    def _admits(self, usd_per_hour: float, among: Mask | None = None) -> bool:
+    def _admits(
+        self, usd_per_hour: float, among: Mask | None = None, pools: int | None = None
+    ) -> bool:
         """Evaluate what a fleet of at most this cost may have; whether anything was new."""
         before = len(self.candidates)
-        self._bounds.settle(self._price, usd_per_hour, among)
+        self._bounds.settle(self._price, usd_per_hour, among, pools)
         if len(self.candidates) == before:
             return False
         self._solver = self._load(self._built())

@@ -45,6 +45,7 @@ class ProgramSolver:
         self._loaded: Fleet = frozenset()  # rows whose z has the value 1
         self._known: set[Fleet] = set()
         self._held: Solution | None = None
+        self._limits = 0
         model.cuts = pyo.ConstraintList(doc="refused rows, restrictions and excluded fleets")
 
     @property
@@ -55,7 +56,9 @@ class ProgramSolver:
     def solve(self) -> Solution:
         """The best fleet under the present cuts. Never raises on an infeasible program."""
         began = time.perf_counter()
-        start = warm_start(self._known, self._cuts, self._model.candidate)
+        start = None
+        if self._limits == 0:  # a fleet that is known may break them
+            start = warm_start(self._known, self._cuts, self._model.candidate)
         self._load(start or frozenset())
         return self._hold(self._read(self._stop(warm=start is not None), began))
 
@@ -64,7 +67,7 @@ class ProgramSolver:
         best = self.solve()
         while best.holding is Holding.OPTIMAL and len(best.chosen) > 1:
             values = [(variable, variable.value) for variable in self._variables()]
-            with self._limited(self._model.pools <= len(best.chosen) - 1):
+            with self.limited(self._model.pools <= len(best.chosen) - 1):
                 other = self._read(self._stop(warm=False), time.perf_counter())
             if relative_gap(best.objective, other.objective) > GAP_TOLERANCE:
                 for variable, value in values:
@@ -142,13 +145,15 @@ class ProgramSolver:
         return solution
 
     @contextmanager
-    def _limited(self, relation: Any) -> Iterator[None]:
-        """Within the context the program has one constraint more."""
+    def limited(self, relation: Any) -> Iterator[None]:
+        """Within the context the program has one constraint more, on the model's variables."""
         constraint = self._model.cuts.add(relation)
         self._engine.add(constraint)
+        self._limits += 1
         try:
             yield
         finally:
+            self._limits -= 1
             self._engine.remove(constraint)
             del self._model.cuts[constraint.index()]
 

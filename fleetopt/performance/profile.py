@@ -165,11 +165,15 @@ class CalibratedProfile:
 
     @property
     def iteration(self) -> IterationTime:
-        """W + h C with h = H / L_cal, every sequence at its total length."""
+        """W + h C with h = H / L_cal, and prefill compute if the profile states it."""
         return IterationTime(
             base_s=self.spec.base_s,
             per_context_token_s=self.spec.per_sequence_s / self.spec.calibration_context_tokens,
+            prefill_base_s=self.spec.prefill_base_s,
+            prefill_per_token_s=self.spec.prefill_per_token_s,
+            context=self.spec.context,
             chunk_tokens=self.spec.chunk_tokens,
+            token_budget=self.spec.token_budget,
         )
 
     @property

@@ -3,7 +3,10 @@
 Every class here is a frozen result.
 """
 
+from fleetopt.plan.document import MIXED as MIXED
+from fleetopt.plan.document import ONE_POOL_OF as ONE_POOL_OF
 from fleetopt.plan.document import SCHEMA as SCHEMA
+from fleetopt.plan.document import TWO_POOLS_OF as TWO_POOLS_OF
 from fleetopt.plan.document import Alternative as Alternative
 from fleetopt.plan.document import Plan as Plan
 from fleetopt.plan.document import Provenance as Provenance

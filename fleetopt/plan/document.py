@@ -42,11 +42,17 @@ class Status:
     __pydantic_config__ = CLOSED
 
 
+ONE_POOL_OF, TWO_POOLS_OF, MIXED = "one pool of", "two pools of", "mixed GPU types"
+"""Kinds of fleets by their GPU types; the name of the type follows the first two."""
+
+
 @dataclass(frozen=True)
 class Alternative:
     """Another fleet beside the plan, and what to know of it.
 
-    kind: "one pool", "one GPU type", "next cheaper", "next best" or "paged".
+    kind: "one pool", "one GPU type", "next cheaper", "next best" or "paged"; where there are
+        several GPU types also "one pool of h100", "two pools of h100" and so on for each, and
+        "mixed GPU types".
     verdict: the simulator's, or "not verified".
     why: what it gives up or gains.
     """

@@ -53,7 +53,8 @@ class ProfileSpec(Stated):
     """Measured performance of one replica, calibrated at one context length.
 
     An iteration with n sequences of mean total length L takes
-    base_s + per_sequence_s * n * L / calibration_context_tokens seconds.
+    base_s + per_sequence_s * n * L / calibration_context_tokens seconds, and with P prompt tokens
+    at least prefill_base_s + prefill_per_token_s * P.
     """
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
@@ -76,6 +77,14 @@ class ProfileSpec(Stated):
     """Context of each sequence in the measurement, in tokens."""
     chunk_tokens: int = Field(gt=0)
     """Prompt tokens prefilled by one sequence in one iteration."""
+    context: Literal["total", "current"] = "total"
+    """Whether a sequence counts at its total length from admission on, or at what it holds."""
+    prefill_base_s: float = Field(default=0.0, ge=0)
+    """Least time of an iteration with prompts, in seconds (F0); needs context "current"."""
+    prefill_per_token_s: float = Field(default=0.0, ge=0)
+    """Seconds for each prompt token of an iteration (F1); needs context "current"."""
+    token_budget: int = Field(default=0, ge=0)
+    """Prompt and output tokens of one iteration; 0 gives each sequence a chunk of its own."""
     block_tokens: int = Field(default=16, gt=0)
     """Tokens of a KV block."""
     kv_blocks: int = Field(gt=0)
@@ -86,3 +95,11 @@ class ProfileSpec(Stated):
     """Price of one GPU-hour."""
     power: PowerCurve | None = None
     """Power draw of one GPU."""
+
+    @model_validator(mode="after")
+    def _prompts_count_with_current_context(self) -> ProfileSpec:
+        keys = ("prefill_base_s", "prefill_per_token_s", "token_budget")
+        given = [key for key in keys if getattr(self, key)]
+        if given and self.context == "total":
+            raise FaultsError([Fault(key, 'goes with context = "current" only') for key in given])
+        return self

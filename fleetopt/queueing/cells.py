@@ -45,8 +45,15 @@ def cells_of(
 ) -> tuple[Floats, Ints, Ints]:
     """Cells of requests with equal keys; the order of the requests, and where each starts."""
     there = np.flatnonzero(weights > 0)
-    order = there[np.lexsort(keys[:, there])]
-    changed = np.any(np.diff(keys[:, order], axis=1) != 0, axis=0)
+    steps = np.diff(keys[:, there], axis=1)
+    if _ascend(steps):
+        order = there
+    else:
+        order = there[np.lexsort(keys[:, there])]
+        steps = np.diff(keys[:, order], axis=1)
+    changed = np.zeros(steps.shape[1], dtype=np.bool_)
+    for step in steps:
+        changed |= step != 0
     starts = np.concatenate(([0], np.nonzero(changed)[0] + 1))[: order.size]
     mass = np.add.reduceat(weights[order], starts) if order.size else np.empty(0)
     rows = [mass]
@@ -54,6 +61,14 @@ def cells_of(
         values = per_request[name][order] * weights[order]
         rows.append(np.add.reduceat(values, starts) / mass if order.size else mass)
     return np.stack(rows), order, starts
+
+
+def _ascend(steps: Ints) -> bool:
+    """Whether keys are in the order of `lexsort` by their differences; the last row leads."""
+    falls = steps[0] < 0
+    for step in steps[1:]:
+        falls = (step < 0) | ((step == 0) & falls)
+    return not falls.any()
 
 
 def _parts(edges: Ints, band: Ints, work: Floats, weights: Floats) -> Ints:
@@ -78,5 +93,9 @@ def _parts(edges: Ints, band: Ints, work: Floats, weights: Floats) -> Ints:
 
 def _few_kinds(band: Ints, prefill: Ints, most: int) -> NDArray[np.bool_]:
     """Whether a support point's band has at most `most` different prefill iterations."""
-    kinds = np.unique(band * (prefill.max() + 1) + prefill) // (prefill.max() + 1)
-    return np.bincount(kinds, minlength=band.max() + 1)[band] <= most
+    width = int(prefill.max()) + 1
+    kinds = band * width + prefill
+    if (np.diff(kinds) < 0).any():
+        kinds = np.sort(kinds)
+    first = np.concatenate(([0], np.flatnonzero(np.diff(kinds)) + 1))
+    return np.bincount(kinds[first] // width, minlength=int(band.max()) + 1)[band] <= most

@@ -17,8 +17,9 @@ birth-death chain.
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -35,6 +36,12 @@ MAX_CELLS = 2**22
 """Most levels times phases squared: 32 MB to eliminate."""
 
 _NEGLIGIBLE = 1e-9
+_FAINT = 1e-12
+"""Weight of a wait below which it is left out, so that the groups of waits span what counts."""
+_FAR, _NEAR = (7.0, 10.0), (4.0, 6.0)
+"""How far phases reach; the nearer is enough where its last phase is never seen."""
+_UNSEEN = 1e-8
+"""Probability of a phase that no percentile feels."""
 _UNVISITED = 1e-5
 """Probability by the mean context below which the lowest levels are left out."""
 _SLOW = 8.0
@@ -52,6 +59,7 @@ class Environment:
     """The two-class chain of one pool.
 
     base_s, per_token_s: W and h of a replica.
+    reach: phases are kept up to so many standard deviations above E[k], and so many more.
     """
 
     load: Load
@@ -59,6 +67,7 @@ class Environment:
     per_token_s: float
     replicas: int
     slots: int
+    reach: tuple[float, float] = _FAR
 
     @property
     def full(self) -> int:
@@ -84,8 +93,10 @@ class Environment:
 
     @cached_property
     def phases(self) -> int:
-        """Phases kept: k = 0 .. E[k] + 7 sqrt(E[k]) + 10, at most c."""
-        return min(self.full, math.ceil(self.mean_long + 7 * math.sqrt(self.mean_long) + 10)) + 1
+        """Phases kept: k = 0 .. E[k] + 7 sqrt(E[k]) + 10, at most c; fewer by `reach`."""
+        deviations, more = self.reach
+        last = self.mean_long + deviations * math.sqrt(self.mean_long) + more
+        return min(self.full, math.ceil(last)) + 1
 
     def overload_probability(self) -> float:
         """Chance that so many long requests are in service that the rest cannot be served.
@@ -235,11 +246,22 @@ class Environment:
     def _blocked(self, plain: Occupancy) -> StateMix:
         """States of the chain, those in which an arrival waits with their waits."""
         likely = plain.states[plain.probabilities > _UNVISITED]
-        table, rate = self.stationary(int(likely[0]) if likely.size else 0)
+        first = int(likely[0]) if likely.size else 0
+        near = replace(self, reach=_NEAR)
+        if near.phases < self.phases and near.is_stable:
+            table, rate = near.stationary(first)
+            if table[:, -1].sum() < _UNSEEN:
+                return near.mixed(table, rate)
+        return self.mixed(*self.stationary(first))
+
+    def mixed(self, table: Floats, rate: Floats) -> StateMix:
+        """What an arrival finds under a stationary distribution; waits where it has to wait."""
         free = table[:-1]
         m, k = np.nonzero(free > _NEGLIGIBLE)
         inside = self._mix(m + self.full + 1 - len(table), k, free[m, k], np.zeros(m.size))
         weights, phases, waits = self._waiting(table[-1], rate)
+        seen = weights > _FAINT
+        weights, phases, waits = weights[seen], phases[seen], waits[seen]
         outside = self._mix(np.full(phases.size, self.full), phases, weights, waits)
         whole = [
             np.concatenate(pair) for pair in zip(_grouped(inside), _grouped(outside), strict=True)
@@ -287,8 +309,11 @@ def _one_blas_thread() -> AbstractContextManager[object]:
     """Keep the chain's small matrices on one thread.
 
     On a busy machine the threads of a BLAS library spin for each other; a solve took up to
-    ten times as long on two threads as on one.
+    ten times as long on two threads as on one. The command line starts with one thread, and
+    need not look for the library.
     """
+    if os.environ.get("OPENBLAS_NUM_THREADS") == "1":
+        return nullcontext()
     limits: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
     return limits
 

@@ -9,11 +9,13 @@ Nothing here takes a mean for a percentile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy
@@ -22,6 +24,10 @@ from fleetopt.workload.lengths import Floats
 
 Metric = Literal["ttft", "tpot", "e2e"]
 _BINS = 48
+_FEW_PAIRS = 1024
+"""Pairs of cells and states that are not worth narrowing."""
+_RARE = 1e-7
+"""Share of the allowed misses that exponential waits need, to count in a percentile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +45,14 @@ class StateMix:
     context: Moments
     wait_s: Floats
     wait_rate: Floats
+
+    def where(self, kept: NDArray[np.bool_]) -> StateMix:
+        """Some of the states, with their probabilities as they are."""
+        context = Moments(*(moment[kept] for moment in self.context))
+        return StateMix(
+            self.active[kept], self.probabilities[kept], context, self.wait_s[kept],
+            self.wait_rate[kept],
+        )  # fmt: skip
 
 
 def states_of(occupancy: Occupancy, load: Load) -> StateMix:
@@ -97,7 +111,8 @@ class LatencyMix:
         return self.base_s + self.per_token_s * (own_context[:, None] + beside[None, :])
 
     @cached_property
-    def _prefill_iteration_s(self) -> Floats:
+    def prefill_iteration_s(self) -> Floats:
+        """Iteration times during prefill, in seconds, by cell (rows) and state (columns)."""
         return self._iteration_s(self.load.cells.prefill_context_tokens)
 
     @cached_property
@@ -105,7 +120,7 @@ class LatencyMix:
         cells = self.load.cells
         decode = self._iteration_s(cells.decode_context_tokens)
         decode_iterations = (cells.work - cells.prefill_iterations)[:, None]
-        prefill = cells.prefill_iterations[:, None] * self._prefill_iteration_s
+        prefill = cells.prefill_iterations[:, None] * self.prefill_iteration_s
         return prefill + decode_iterations * decode
 
     @cached_property
@@ -168,21 +183,22 @@ class LatencyMix:
 
     def percentile_s(self, metric: Metric, percentile: float) -> float:
         """The percentile of a latency, in seconds."""
+        allowed = 1.0 - percentile / 100.0
+        if metric == "ttft":
+            return quantile(_NarrowingTtft(self, allowed), allowed, self._longest_s(metric))
         return quantile(
-            lambda limit_s: self.exceedance(metric, limit_s),
-            1.0 - percentile / 100.0,
-            self._longest_s(metric),
+            lambda limit_s: self.exceedance(metric, limit_s), allowed, self._longest_s(metric)
         )
 
     def _longest_s(self, metric: Metric) -> float:
         if metric == "ttft":
-            longest = (self.load.cells.prefill_iterations[:, None] + 1) * self._prefill_iteration_s
+            longest = (self.load.cells.prefill_iterations[:, None] + 1) * self.prefill_iteration_s
             return float(longest.max())
         return float(self._tpot_moments.mean.max() if metric == "tpot" else self._service_s.max())
 
     def _ttft_exceeds(self, limit_s: float) -> Floats:
         """Rest of the running iteration, then prefill, then the wait of a full pool."""
-        tau = self._prefill_iteration_s
+        tau = self.prefill_iteration_s
         left = limit_s - self.states.wait_s - self.load.cells.prefill_iterations[:, None] * tau
         running = np.minimum(1.0, self.states.active / self.replicas)
         rate = self.states.wait_rate
@@ -197,6 +213,54 @@ class LatencyMix:
         x = (limit_s - moments.mean) / sd
         late = 1.0 - _normal_cdf(_pearson_to_normal(x, moments.third / sd**3))
         return np.where(varies, late, (x < 0).astype(np.float64))
+
+
+class _NarrowingTtft:
+    """P(TTFT > limit) for a search of the share `allowed`, faster when the search has a bracket.
+
+    Pairs of cells and states whose TTFT lies on one side of the bracket are summed up once.
+    Only exponential waits have no end; they are left out where they are too rare to count.
+    """
+
+    def __init__(self, mix: LatencyMix, allowed: float) -> None:
+        self._allowed = allowed
+        self._low, self._high = 0.0, math.inf
+        states, cells = mix.states, mix.load.cells
+        waits = states.wait_rate > 0
+        rare = float(states.probabilities[waits].sum()) < _RARE * allowed
+        self._waits = None if rare else replace(mix, states=states.where(waits))
+        ends = states.where(~waits)
+        tau = mix.prefill_iteration_s[:, ~waits]
+        start = ends.wait_s + cells.prefill_iterations[:, None] * tau
+        weights = cells.weights[:, None] * ends.probabilities
+        running = np.minimum(1.0, ends.active / mix.replicas) * weights
+        self._sure = 0.0
+        self._pairs = [
+            column.ravel() for column in (start, start + tau, weights - running, running / tau)
+        ]
+
+    def __call__(self, limit_s: float) -> float:
+        """P(TTFT > limit)."""
+        if self._pairs[0].size > _FEW_PAIRS and self._low > 0.0 and self._high < math.inf:
+            self._narrow()
+        start, end, atom, density = self._pairs
+        left = end - np.maximum(start, limit_s)
+        share = self._sure + float(density @ np.maximum(left, 0.0) + atom @ (start > limit_s))
+        if self._waits is not None:
+            share += self._waits.exceedance("ttft", limit_s)
+        if share > self._allowed:
+            self._low = max(self._low, limit_s)
+        else:
+            self._high = min(self._high, limit_s)
+        return share
+
+    def _narrow(self) -> None:
+        """Sum up what the bracket has decided."""
+        start, end, atom, density = self._pairs
+        late = start > self._high
+        self._sure += float(atom @ late + density @ (late * (end - start)))
+        open_ = np.flatnonzero(~late & (end > self._low))
+        self._pairs = [column[open_] for column in self._pairs]
 
 
 def _pearson_to_normal(x: Floats, skewness: Floats) -> Floats:

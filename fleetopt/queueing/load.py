@@ -260,11 +260,18 @@ class LoadTable:
 
 def _prefix_sums(per_request: dict[str, Floats], weights: Floats) -> Floats:
     """Sums of 1, v, v^2, v L, v L^2 and v L^3 before each request, the total at the end."""
-    work = per_request["work"]
+    work = weights * per_request["work"]
     names = ("context_work", "context2_work", "context3_work")
-    values = np.stack([np.ones_like(work), work, work**2, *(per_request[name] for name in names)])
-    sums = np.cumsum(values * weights, axis=1)
-    return np.concatenate((np.zeros((len(values), 1)), sums), axis=1)
+    contexts = (weights * per_request[name] for name in names)
+    return prefix_sums(weights, work, work * per_request["work"], *contexts)
+
+
+def prefix_sums(*columns: Floats) -> Floats:
+    """Sums before each entry, the total at the end; a row for each column."""
+    sums = np.zeros((len(columns), columns[0].size + 1))
+    for row, column in zip(sums, columns, strict=True):
+        np.cumsum(column, out=row[1:])
+    return sums
 
 
 def _class_load(sums: Floats, whole_mass: float) -> ClassLoad:

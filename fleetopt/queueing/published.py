@@ -26,6 +26,7 @@ from fleetopt.performance.profile import CalibratedProfile, Capacity, IterationT
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.erlang import erlang_c
 from fleetopt.queueing.latency import Metric
+from fleetopt.queueing.load import prefix_sums
 from fleetopt.queueing.table import Limits, PoolRange
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import LengthDistribution
@@ -58,11 +59,12 @@ class PublishedLoadTable:
         work = (prefill + lengths.output_tokens).astype(np.float64)
         tokens = lengths.total_tokens
         demand = work * tokens
-        values = np.stack(
-            (np.ones_like(work), work, demand, work**2, work * demand, demand**2, prefill)
-        )
-        sums = np.cumsum(values * lengths.weights, axis=1)
-        self._sums = np.concatenate((np.zeros((len(values), 1)), sums), axis=1)
+        mass = lengths.weights
+        of_work, of_demand = mass * work, mass * demand
+        self._sums = prefix_sums(
+            mass, of_work, of_demand, of_work * work, of_work * demand, of_demand * demand,
+            mass * prefill,
+        )  # fmt: skip
 
     def serving(self, what: Served, arrival_rate: float) -> PublishedLoad:
         """The load of a pool as the published method counts it.

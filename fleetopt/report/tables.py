@@ -12,6 +12,9 @@ from fleetopt.catalog import profiles_of
 from fleetopt.objective import Objective
 from fleetopt.plan import (
     HOURS_PER_YEAR,
+    MIXED,
+    ONE_POOL_OF,
+    TWO_POOLS_OF,
     Alternative,
     Plan,
     PoolVerification,
@@ -24,7 +27,7 @@ from fleetopt.report.availability import spare_lines
 from fleetopt.report.console import columns, first_fitting, line, section
 from fleetopt.report.engines import engine_lines
 
-_COMPARED = ("one pool", "one GPU type")
+_SIMPLEST = ("one pool", "one GPU type")
 _STYLES = {"pass": "green", "not verified": "yellow"}
 
 
@@ -42,7 +45,7 @@ def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
         yield section("Refused by simulation", _refused_table(plan.status.refused_rows))
     if plan.status.refused_fleets:
         yield section("Fleets refused by simulation", _refused_fleets(plan))
-    compared = [other for other in plan.alternatives if other.kind in _COMPARED]
+    compared = _compared(plan)
     if compared:
         yield section("Compared with", _alternatives(compared, plan))
     engines = list(engine_lines(plan))
@@ -256,8 +259,20 @@ def _refused_fleets(plan: Plan) -> Table:
     return table
 
 
+def _compared(plan: Plan) -> list[Alternative]:
+    """The best fleets of each kind; those of each GPU type stand for the best of them."""
+    by_type = [other for other in plan.alternatives if _is_by_type(other)]
+    seen = [other.fleet for other in by_type]
+    simplest = [other for other in plan.alternatives if other.kind in _SIMPLEST]
+    return [*(other for other in simplest if other.fleet not in seen), *by_type]
+
+
+def _is_by_type(other: Alternative) -> bool:
+    return other.kind == MIXED or other.kind.startswith((ONE_POOL_OF, TWO_POOLS_OF))
+
+
 def _alternatives(others: Sequence[Alternative], plan: Plan) -> Table:
-    named = any(other.kind in _COMPARED for other in others)
+    named = any(other.kind != "next best" for other in others)
     headings = ("best with" if named else "", "fleet", "verdict", "$/yr", "difference")
     table = columns(*headings, left=len(headings) - 2, wrapped="fleet", close=True)
     for i, other in enumerate(others, 1):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding, Solution
-from fleetopt.plan import HOURS_PER_YEAR, Alternative, Fleet, Verdict
+from fleetopt.plan import (
+    HOURS_PER_YEAR,
+    MIXED,
+    ONE_POOL_OF,
+    TWO_POOLS_OF,
+    Alternative,
+    Fleet,
+    Verdict,
+)
 from fleetopt.study.assembly import fleet_of
 from fleetopt.verification import Verifier, judged, overall
 
@@ -22,11 +30,29 @@ def beside(design: Design, solution: Solution, judge: Verifier | None) -> tuple[
     found = [
         _compared(design, "one pool", design.best_of_one_pool(), solution),
         _compared(design, "one GPU type", design.best_of_one_type(), solution),
+        *_by_type(design, solution),
         next_cheaper(design, solution, judge),
         *_next_best(design, solution, judge),
         None if judge is not None and judge.traffic else paged(design, solution),
     ]
     return tuple(alternative for alternative in found if alternative is not None)
+
+
+def _by_type(design: Design, solution: Solution) -> Iterator[Alternative | None]:
+    """The cheapest one pool and two pools of each GPU type, and the cheapest mixture of types.
+
+    None where a limit stopped the solver: it would stop each of these as well.
+    """
+    if len(design.gpu_types) < 2 or solution.holding is not Holding.OPTIMAL:
+        return
+    most = design.case.problem.max_pools
+    for gpu in design.gpu_types:
+        for count, kind in ((1, ONE_POOL_OF), (2, TWO_POOLS_OF)):
+            if count <= most:
+                found = design.best_of_type(gpu, count)
+                yield _compared(design, f"{kind} {gpu}", found, solution)
+    if most > 1:
+        yield _compared(design, MIXED, design.best_mixed(), solution)
 
 
 def _compared(design: Design, kind: str, other: Solution, solution: Solution) -> Alternative | None:

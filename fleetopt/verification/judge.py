@@ -22,7 +22,7 @@ from fleetopt.verification.verdicts import (
     verdict_together,
 )
 from fleetopt.verification.verifier import FIRST, Judged, Together
-from fleetopt.workload.arrivals import Poisson
+from fleetopt.workload.arrivals import ArrivalProcess, Poisson
 
 MOST_REQUESTS = 250_000
 """Requests of a replication above which a pool is simulated as a slice of itself."""
@@ -49,15 +49,25 @@ class Trial:
 
 @dataclass
 class Judge:
-    """Simulates pools of a case at Poisson arrivals, each once for every round of seeds."""
+    """Simulates pools of a case, each once for every round of seeds.
+
+    arrivals: makes the arrival process of a pool from its rate.
+    stages: in how many the replications may double; fewer leave more verdicts inconclusive.
+    """
 
     case: Case
     options: VerificationOptions
     executor: Executor
     progress: Progress
     traffic: None = None
+    arrivals: Callable[[float], ArrivalProcess] = Poisson
+    stages: int = statistics.STAGES
     _known: dict[tuple[Judged, int], PoolVerification] = field(default_factory=dict)
     _trials: dict[tuple[Judged, int], Trial] = field(default_factory=dict)
+
+    def quicker(self, stages: int) -> Judge:
+        """The same runs judged in fewer stages."""
+        return replace(self, stages=stages, _known={})
 
     def verdict(self, pool: Judged, seed_round: int = FIRST) -> PoolVerification:
         """What the simulator says of a pool."""
@@ -78,7 +88,7 @@ class Judge:
         slo = self.case.problem.slo
         rate = sum(pool.arrival_rate for pool in pools)
         trials = [self._trial(pool, seed_round) for pool in pools]
-        for stage in range(statistics.STAGES):
+        for stage in range(self.stages):
             runs = [self._runs(pool, seed_round, stage) for pool in pools]
             own = [self._verdict(*pair) for pair in zip(trials, runs, strict=True)]
             shares = [(p.arrival_rate / rate, seen) for p, seen in zip(pools, runs, strict=True)]
@@ -102,7 +112,7 @@ class Judge:
 
     def _judge(self, pool: Judged, seed_round: int) -> PoolVerification:
         trial = self._trial(pool, seed_round)
-        for stage in range(statistics.STAGES):
+        for stage in range(self.stages):
             runs = self._runs(pool, seed_round, stage)
             verdict = self._verdict(trial, runs)
             if verdict != "inconclusive":
@@ -125,9 +135,9 @@ class Judge:
     def _trial(self, pool: Judged, seed_round: int) -> Trial:
         key = (pool, seed_round)
         if key not in self._trials:
-            whole = self._model(pool)
+            whole = self.model(pool)
             horizon = Horizon.by_law(whole, self.options.requests)
-            model, parts = _slice(whole, horizon)
+            model, parts = self._slice(whole, horizon)
             self._trials[key] = Trial(model, parts, horizon, too_short_note(model, horizon))
         return self._trials[key]
 
@@ -147,7 +157,8 @@ class Judge:
         trial.runs += replicate(trial.model, trial.horizon, slo, seeds, self.executor)
         return trial.runs[:count]
 
-    def _model(self, pool: Judged) -> PoolModel:
+    def model(self, pool: Judged) -> PoolModel:
+        """A pool as it is simulated."""
         profile = self.case.profile(pool.profile)
         ends = (pool.lo_tokens, pool.hi_tokens)
         what = self.case.serves(*ends, pool.gamma_lo, pool.gamma_hi)
@@ -156,30 +167,29 @@ class Judge:
             self.case.capacity(profile, pool.hi_tokens),
             pool.replicas,
             self.case.lengths.served(what)[0],
-            Poisson(pool.arrival_rate),
+            self.arrivals(pool.arrival_rate),
         )
+
+    def _slice(self, model: PoolModel, horizon: Horizon) -> tuple[PoolModel, int]:
+        """A k-th part of a very large pool: as many replicas (rounded down) at a k-th of the rate.
+
+        Pooling can only help, so a pool whose slice passes passes too. Of the k that make the
+        slice small enough, the one that loses least by rounding down.
+        """
+        requests = model.arrivals.rate * horizon.arrivals_end_s
+        least = math.ceil(requests / MOST_REQUESTS)
+        most = min(2 * least, model.replicas // LEAST_SLICE)
+        if least <= 1 or most <= 1:
+            return model, 1
+        parts = max(range(min(least, most), most + 1), key=lambda k: model.replicas // k * k)
+        rate = model.arrivals.rate / parts
+        return replace(model, replicas=model.replicas // parts, arrivals=self.arrivals(rate)), parts
 
 
 def _deciding(verdicts: Sequence[Verdict]) -> Verdict | None:
     """The verdict of a pool that decides for the fleet; None if there is none."""
     order: tuple[Verdict, ...] = ("unstable", "too short")
     return next((verdict for verdict in order if verdict in verdicts), None)
-
-
-def _slice(model: PoolModel, horizon: Horizon) -> tuple[PoolModel, int]:
-    """A k-th part of a very large pool: as many replicas (rounded down) at a k-th of the rate.
-
-    Pooling can only help, so a pool whose slice passes passes too. Of the k that make the
-    slice small enough, the one that loses least by rounding down.
-    """
-    requests = model.arrivals.rate * horizon.arrivals_end_s
-    least = math.ceil(requests / MOST_REQUESTS)
-    most = min(2 * least, model.replicas // LEAST_SLICE)
-    if least <= 1 or most <= 1:
-        return model, 1
-    parts = max(range(min(least, most), most + 1), key=lambda k: model.replicas // k * k)
-    rate = model.arrivals.rate / parts
-    return replace(model, replicas=model.replicas // parts, arrivals=Poisson(rate)), parts
 
 
 def _slice_note(parts: int, model: PoolModel) -> str:

@@ -39,7 +39,7 @@ def test_the_catalogues_hold_what_the_manual_promises() -> None:
     assert list(MACHINES.gpus) == [
         "a100", "h100", "h200", "b200", "b300", "gb200", "l40s", "a10g", "l4",
     ]  # fmt: skip
-    assert len(MACHINES.llms) == 10
+    assert len(MACHINES.llms) == 15
     assert [source.path.name for source in MACHINES.sources] == [
         "gpus.json", "llms.json", "prices.json",
     ]  # fmt: skip

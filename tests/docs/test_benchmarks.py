@@ -24,6 +24,7 @@ def test_every_subject_has_its_name() -> None:
         "solver",
         "tables",
         "two pools",
+        "whatif",
     }
 
 

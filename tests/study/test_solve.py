@@ -62,6 +62,15 @@ def test_what_stands_beside_the_plan(lmsys: Plan) -> None:
     assert kinds["next cheaper"].usd_per_year < lmsys.cost.usd_per_year
     assert kinds["next cheaper"].why
     assert 0.25 <= 1 - kinds["paged"].usd_per_year / lmsys.cost.usd_per_year <= 0.40
+    types = lmsys.problem.gpus
+    assert [kind for kind in kinds if kind.startswith("one pool of")] == [
+        f"one pool of {gpu}" for gpu in sorted(types)
+    ]
+    for gpu in types:
+        for kind, pools in ((f"one pool of {gpu}", 1), (f"two pools of {gpu}", 2)):
+            assert [pool.gpu for pool in kinds[kind].fleet.pools] == [gpu] * pools
+    assert len({pool.gpu for pool in kinds["mixed GPU types"].fleet.pools}) > 1
+    assert kinds["mixed GPU types"].usd_per_year >= lmsys.cost.usd_per_year
     next_best = [other for other in lmsys.alternatives if other.kind == "next best"]
     assert len(next_best) == lmsys.problem.verification.top - 1
     assert all(other.verdict != "not verified" for other in next_best)

@@ -121,17 +121,27 @@ class Sizes:
         """
         table = self.table(what, gpu)
         found = table.min_replicas()
-        return self._sized(table, what, gpu, _by_utilization(table) if found is None else found)
+        if found is None:
+            return self._sized(table, what, gpu, _by_utilization(table), admissible=False)
+        return self._sized(table, what, gpu, found, admissible=True)
 
     def of(self, what: Served, gpu: ProfileSpec, replicas: int) -> PoolSize:
         """The same pool with a number of replicas that is given."""
-        return self._sized(self.table(what, gpu), what, gpu, replicas)
+        table = self.table(what, gpu)
+        return self._sized(table, what, gpu, replicas, table.is_admissible(replicas))
 
-    def _sized(self, table: PoolTable, what: Served, gpu: ProfileSpec, replicas: int) -> PoolSize:
+    def _sized(
+        self,
+        table: PoolTable,
+        what: Served,
+        gpu: ProfileSpec,
+        replicas: int,
+        admissible: bool,
+    ) -> PoolSize:
         rate = self.case.pool_rate(what)
         p99_ms = 1000.0 * (table.row(replicas).percentile_s("ttft", 99.0) or math.inf)
         # the published method holds only the wait to the bound, not the TTFT that it reports
-        keeps = table.is_admissible(replicas) and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6)
+        keeps = admissible and p99_ms <= self._asked.t_slo_ms * (1.0 + 1e-6)
         is_true = self._asked.method == "fleetopt"
         return PoolSize(
             what=what,

@@ -30,7 +30,8 @@ def test_every_factor_as_the_program_sizes_it() -> None:
 
 def test_the_published_mix_overloads_its_short_pool() -> None:
     """It leaves out the work of the compressed requests; the best of fleetopt is accepted."""
-    found = optimize(asked("azure", 100.0, 8192, "a10g", "h100"), 4096, (1.0, 1.5), 1)
+    question = asked("azure", 100.0, 8192, "a10g", "h100")
+    found = optimize(question, 4096, (1.0, 1.5), 1, {"replications": 3})
     theirs, ours = found.published, found.own
     assert (theirs.best.gamma, theirs.best.n_short, theirs.best.n_long) == (1.5, 8, 3)
     assert theirs.best.short is not None

@@ -1,0 +1,13 @@
+"""A roofline calibrated by measured runs: a few constants for each engine, GPU and model.
+
+Unmeasured engines, GPUs and models fall back to what was found for the others.
+"""
+
+from fleetopt.performance.calibration.constants import NONE as NONE
+from fleetopt.performance.calibration.constants import Constants as Constants
+from fleetopt.performance.calibration.constants import level_names as level_names
+from fleetopt.performance.calibration.outside import first_token as first_token
+from fleetopt.performance.calibration.regression import Rows as Rows
+from fleetopt.performance.calibration.seconds import CAUSES as CAUSES
+from fleetopt.performance.calibration.seconds import decode_units as decode_units
+from fleetopt.performance.calibration.seconds import prompt_units as prompt_units

@@ -1,0 +1,143 @@
+"""The four coefficients of the iteration time from measured runs of one replica.
+
+c clients in a closed loop, each with prompts of p and outputs of o tokens, hold C = c (p + o / 2)
+tokens. In a cycle each request sees o iterations, of which c also carry a prompt:
+
+    e2e = max(o - c, 0) (W + h C) + c (F0 + F1 p),    ttft = F0 + F1 p   for one client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleetopt.errors import InputError
+from fleetopt.performance.profile import IterationTime
+
+Floats = NDArray[np.float64]
+COEFFICIENTS = ("W", "h", "F0", "F1")
+_SCALE = 0.1
+_FIRST = np.array([1e-2, 1e-7, 1e-2, 5e-5])
+_MOST = np.array([10.0, 1e-2, 10.0, 1.0])
+_LEAST = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Means of one measured run: tokens, clients, seconds. place: where it was read."""
+
+    place: str
+    prompt_tokens: float
+    output_tokens: float
+    clients: float
+    ttft_s: float
+    tpot_s: float
+
+    @property
+    def e2e_s(self) -> float:
+        """Mean seconds of a request."""
+        return self.ttft_s + self.output_tokens * self.tpot_s
+
+    @property
+    def context_tokens(self) -> float:
+        """Tokens that the batch holds on average."""
+        return self.clients * (self.prompt_tokens + self.output_tokens / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Coefficients, and how far the measured runs are from them.
+
+    iteration: the coefficients. points: what they were fitted to. errors: relative error of
+    the E2E of each point.
+    """
+
+    iteration: IterationTime
+    points: tuple[Point, ...]
+    errors: tuple[float, ...]
+
+    @property
+    def median_error(self) -> float:
+        """Median absolute relative error."""
+        return float(np.median(np.abs(self.errors)))
+
+    @property
+    def measured(self) -> dict[str, tuple[float, float]]:
+        """Least and largest measured value of what a design may go beyond."""
+        values = {
+            "context tokens of the batch": [point.context_tokens for point in self.points],
+            "prompt tokens": [point.prompt_tokens for point in self.points],
+            "sequences": [point.clients for point in self.points],
+        }
+        return {name: (min(found), max(found)) for name, found in values.items()}
+
+    def beyond(self, **design: float) -> list[str]:
+        """How far a design lies outside of what was measured: a warning for each such value.
+
+        design: `sequences`, `prompt_tokens` or `context_tokens` of the batch.
+        """
+        names = {"context_tokens": "context tokens of the batch", "prompt_tokens": "prompt tokens",
+                 "sequences": "sequences"}  # fmt: skip
+        told = []
+        for key, value in design.items():
+            low, high = self.measured[names[key]]
+            if not low <= value <= high:
+                factor = value / high if value > high else low / value
+                told.append(
+                    f"{names[key]}: {value:,.0f} is {factor:.1f} times outside of the measured "
+                    f"{low:,.0f} to {high:,.0f}"
+                )
+        return told
+
+
+def fit(points: Sequence[Point], token_budget: int) -> Fit:
+    """Coefficients by robust least squares of relative errors, all within bounds.
+
+    token_budget: prompt tokens of one iteration, which is also the chunk of a sequence.
+    Raises InputError for fewer equations than coefficients.
+    """
+    from scipy.optimize import least_squares
+
+    alone = [point for point in points if point.clients <= 1]
+    equations = len(points) + len(alone)
+    if equations < len(COEFFICIENTS):
+        text = f"{len(COEFFICIENTS)} coefficients need as many runs, got {len(points)}"
+        hint = "runs differ in clients and lengths; one of a single client counts twice"
+        raise InputError.single("measurements", text, hint)
+    e2e, told = _equations(points), np.array([point.e2e_s for point in points])
+    ttft = np.array([[0.0, 0.0, 1.0, point.prompt_tokens] for point in alone]).reshape(-1, 4)
+    matrix = np.vstack((e2e, ttft))
+    measured = np.concatenate((told, [point.ttft_s for point in alone]))
+
+    def residuals(logs: Floats) -> Floats:
+        return np.asarray(np.log(matrix @ np.exp(logs)) - np.log(measured))
+
+    found = least_squares(
+        residuals, np.log(_FIRST), bounds=(np.log(_LEAST), np.log(_MOST)), loss="soft_l1",
+        f_scale=_SCALE, x_scale="jac",
+    )  # fmt: skip
+    values = np.exp(found.x)
+    base, slope, prefill_base, prefill_slope = (float(value) for value in values)
+    iteration = IterationTime(
+        base_s=base,
+        per_context_token_s=slope,
+        prefill_base_s=prefill_base,
+        prefill_per_token_s=prefill_slope,
+        context="current",
+        chunk_tokens=token_budget,
+        token_budget=token_budget,
+    )
+    errors = e2e @ values / told - 1.0
+    return Fit(iteration, tuple(points), tuple(float(error) for error in errors))
+
+
+def _equations(points: Sequence[Point]) -> Floats:
+    """One row of E2E for each point, by coefficient."""
+    decodes = [max(point.output_tokens - point.clients, 0.0) for point in points]
+    return np.array([
+        [o, o * point.context_tokens, point.clients, point.clients * point.prompt_tokens]
+        for o, point in zip(decodes, points, strict=True)
+    ])  # fmt: skip

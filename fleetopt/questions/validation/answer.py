@@ -1,0 +1,103 @@
+"""How far simulated latencies are from measured ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleetopt.catalog.measurements import Measurements
+from fleetopt.errors import Fault, InputError
+from fleetopt.performance.calibration import NONE, Constants
+from fleetopt.questions.validation.cases import cases
+from fleetopt.questions.validation.held_out import Compared, held_out
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Median absolute relative errors of n rows; None if there is no row.
+
+    tpot_bias, ttft_bias: median errors with their sign. flagged: share that the simulator
+    calls saturated.
+    """
+
+    n: int
+    tpot: float | None
+    ttft: float | None
+    tpot_bias: float | None
+    ttft_bias: float | None
+    flagged: float | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Compared]) -> Errors:
+        """Errors of some rows."""
+        if not rows:
+            return cls(0, None, None, None, None, None)
+        tpot = np.array([row.tpot_error for row in rows])
+        ttft = np.array([row.ttft_error for row in rows])
+        return cls(
+            n=len(rows),
+            tpot=float(np.median(np.abs(tpot))),
+            ttft=float(np.median(np.abs(ttft))),
+            tpot_bias=float(np.median(tpot)),
+            ttft_bias=float(np.median(ttft)),
+            flagged=float(np.mean([row.flagged for row in rows])),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Every usable row beside its prediction.
+
+    left_out: lines that are no use, with the reason. constants: fitted to all groups.
+    prior: whether bundled constants of other groups were refined.
+    """
+
+    rows: tuple[Compared, ...]
+    left_out: tuple[Fault, ...]
+    constants: Constants
+    prior: bool
+    measurements: Measurements
+
+    def overall(self) -> dict[str, Errors]:
+        """Errors of unsaturated rows by kind of model, and of saturated rows."""
+        kinds = {
+            kind: [row for row in self.rows if not row.saturated and row.row.kind == kind]
+            for kind in ("dense", "moe")
+        }
+        kinds["saturated"] = [row for row in self.rows if row.saturated]
+        return {name: Errors.of(rows) for name, rows in kinds.items()}
+
+    def unsaturated(self) -> Errors:
+        """Errors of all unsaturated rows."""
+        return Errors.of([row for row in self.rows if not row.saturated])
+
+    def by(self, key: Callable[[Compared], str]) -> dict[str, Errors]:
+        """Errors of unsaturated rows by some key, in its order."""
+        found: dict[str, list[Compared]] = {}
+        for row in self.rows:
+            if not row.saturated:
+                found.setdefault(key(row), []).append(row)
+        return {name: Errors.of(found[name]) for name in sorted(found)}
+
+
+def validation(
+    measurements: Measurements,
+    bundled: Constants = NONE,
+    report: Callable[[str], None] | None = None,
+) -> Validation:
+    """Predict every group from the others.
+
+    bundled: constants that are refined if none of the groups was used to fit them; a group that
+    was would not be left out.
+    Raises InputError if no row can be deployed.
+    """
+    found, refused = cases(measurements.rows, str(measurements.source.path))
+    left_out = (*measurements.left_out, *refused)
+    if not found:
+        raise InputError(list(left_out[:10]))
+    seen = {case.measured.group for case in found} & set(bundled.groups)
+    prior = NONE if seen else bundled
+    compared, constants = held_out(found, prior, report)
+    return Validation(tuple(compared), left_out, constants, bool(prior.groups), measurements)

@@ -1,0 +1,131 @@
+"""Leaving groups out: every group is predicted from constants fitted to all the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleetopt.catalog.measurements import Measurement
+from fleetopt.performance.calibration import NONE, Constants, first_token
+from fleetopt.performance.calibration.regression import Mask
+from fleetopt.performance.calibration.seconds import Floats
+from fleetopt.questions.validation.cases import LONG_S, WAITING, Case, regression_rows, saturated
+from fleetopt.questions.validation.loop import Played
+
+_REFINEMENTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A measured row beside its prediction from other groups, in seconds.
+
+    saturated: as measured; flagged: by the simulator, for waiting for a slot a share WAITING of
+    the time or a TTFT above LONG_S. outside: how far the row lies beyond the
+    concurrencies of the groups of its engine, as a factor; 1 inside.
+    """
+
+    row: Measurement
+    ttft_s: float
+    tpot_s: float
+    wait_s: float
+    saturated: bool
+    flagged: bool
+    outside: float
+
+    @property
+    def ttft_error(self) -> float:
+        """Relative error of the mean TTFT."""
+        return self.ttft_s / self.row.ttft_s - 1.0
+
+    @property
+    def tpot_error(self) -> float:
+        """Relative error of the mean TPOT."""
+        return self.tpot_s / self.row.tpot_s - 1.0
+
+
+def held_out(
+    found: Sequence[Case], prior: Constants = NONE, report: Callable[[str], None] | None = None
+) -> tuple[list[Compared], Constants]:
+    """Every row as constants of all other groups predict it, and constants of all of them.
+
+    prior: constants of other measurements that these ones refine.
+    """
+    measured = [case.measured for case in found]
+    groups = np.array([row.group for row in measured])
+    slow = saturated(measured)
+    rows = regression_rows(found)
+    start = rows.stacked(prior.logs)
+    whole = rows.fit(~slow, start=start, prior=start) if (~slow).any() else start
+    played: list[Played | None] = [None] * len(found)
+    for group in dict.fromkeys(groups):
+        if report:
+            report(f"without {group}")
+        kept = groups != group
+        logs = start
+        if (kept & ~slow).any():
+            first = rows.without(whole, kept)
+            logs = rows.fit(kept & ~slow, first, start, _REFINEMENTS)
+        factors = {**prior.logs, **rows.named(logs)}
+        constants = Constants(factors, {}, (), "")
+        for i in np.flatnonzero(~kept).tolist():
+            played[i] = found[i].played(constants.seconds(found[i].levels))
+    simulated = [each for each in played if each is not None]
+    told = np.array([each.ttft_s for each in simulated])
+    compared = _compared(measured, simulated, told, groups, slow, prior)
+    everything = {**prior.first_token, **_first_tokens(measured, told, groups, ~slow)}
+    kept_groups = tuple(sorted({*prior.groups, *groups.tolist()}))
+    factors = {**prior.logs, **rows.named(whole)}
+    return compared, Constants(factors, everything, kept_groups, "")
+
+
+def _compared(
+    measured: Sequence[Measurement],
+    played: Sequence[Played],
+    told: Floats,
+    groups: np.ndarray,
+    slow: Mask,
+    prior: Constants,
+) -> list[Compared]:
+    found: list[Compared | None] = [None] * len(measured)
+    for group in dict.fromkeys(groups):
+        kept = (groups != group) & ~slow
+        outer = {**prior.first_token, **_first_tokens(measured, told, groups, kept)}
+        constants = Constants({}, outer, (), "")
+        for i in np.flatnonzero(groups == group).tolist():
+            row, run = measured[i], played[i]
+            ttft_s = constants.first_token_s(row.backend, row.kind, run.ttft_s)
+            e2e_s = run.ttft_s + row.output_tokens * run.tpot_s
+            found[i] = Compared(
+                row, ttft_s, run.tpot_s, run.wait_s, bool(slow[i]),
+                run.wait_s > WAITING * e2e_s or ttft_s > LONG_S, _outside(row, measured, kept),
+            )  # fmt: skip
+    return [each for each in found if each is not None]
+
+
+def _outside(row: Measurement, measured: Sequence[Measurement], kept: Mask) -> float:
+    """How far a row's concurrency lies beyond those measured with its engine elsewhere."""
+    others = [
+        other.concurrency
+        for other, used in zip(measured, kept, strict=True)
+        if used and other.backend == row.backend
+    ]
+    if not others:
+        return np.inf
+    return max(1.0, row.concurrency / max(others), min(others) / row.concurrency)
+
+
+def _first_tokens(
+    measured: Sequence[Measurement], told: Floats, groups: np.ndarray, used: Mask
+) -> dict[str, tuple[float, float]]:
+    """First-token constants by engine and kind of model; every group counts as one."""
+    names = np.array([f"{row.backend} {row.kind}" for row in measured])
+    ttft_s = np.array([row.ttft_s for row in measured])
+    found = {}
+    for name in dict.fromkeys(names[used]):
+        rows = used & (names == name)
+        _, inverse, counts = np.unique(groups[rows], return_inverse=True, return_counts=True)
+        weights = 1.0 / np.sqrt(counts[inverse])
+        found[str(name)] = first_token(told[rows], ttft_s[rows], weights)
+    return found

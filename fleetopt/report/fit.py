@@ -1,0 +1,113 @@
+"""Coefficients fitted to measured runs, as text, JSON, CSV and a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group
+
+from fleetopt.errors import Fault
+from fleetopt.performance.fit import Fit
+from fleetopt.report.console import columns, line, section
+
+SCHEMA = "fleetopt.fit/1"
+
+
+def fit_report(found: Fit, left_out: Sequence[Fault], warnings: Sequence[str], width: int) -> Group:
+    """Coefficients, the error of every run, the measured range and what lies beyond it."""
+    time = found.iteration
+    table = columns("run", "prompt", "output", "clients", "E2E, s", "error")
+    for point, error in zip(found.points, found.errors, strict=True):
+        table.add_row(
+            point.place, f"{point.prompt_tokens:,.0f}", f"{point.output_tokens:,.0f}",
+            f"{point.clients:,.0f}", f"{point.e2e_s:.2f}", f"{100 * error:+.1f} %",
+        )  # fmt: skip
+    coefficients = (
+        f"W {1e3 * time.base_s:.3g} ms, h {1e9 * time.per_context_token_s:.3g} ns, "
+        f"F0 {1e3 * time.prefill_base_s:.3g} ms, F1 {1e6 * time.prefill_per_token_s:.3g} µs; "
+        f"median error {100 * found.median_error:.1f} %"
+    )
+    told = [f"{name} {low:,.0f} to {high:,.0f}" for name, (low, high) in found.measured.items()]
+    notes = [f"Measured: {', '.join(told)}."]
+    notes += [f"Beyond the measurements: {text}." for text in warnings]
+    if left_out:
+        notes.append(f"Left out: {len(left_out):,} runs, such as {left_out[0]}.")
+    return Group(
+        line(coefficients, width, "bold"),
+        section("Runs", table),
+        *(line(text, width) for text in notes),
+    )
+
+
+def fit_to_dict(found: Fit, left_out: Sequence[Fault], warnings: Sequence[str]) -> dict[str, Any]:
+    """The JSON form."""
+    time = found.iteration
+    return {
+        "schema": SCHEMA,
+        "base_s": time.base_s,
+        "per_context_token_s": time.per_context_token_s,
+        "prefill_base_s": time.prefill_base_s,
+        "prefill_per_token_s": time.prefill_per_token_s,
+        "median_error": found.median_error,
+        "measured": {name: list(span) for name, span in found.measured.items()},
+        "warnings": list(warnings),
+        "left_out": [str(fault) for fault in left_out],
+        "runs": fit_rows(found),
+    }
+
+
+def fit_rows(found: Fit) -> list[dict[str, Any]]:
+    """One row for each run."""
+    return [
+        {
+            "run": point.place, "prompt_tokens": point.prompt_tokens,
+            "output_tokens": point.output_tokens, "clients": point.clients,
+            "e2e_s": point.e2e_s, "error": error,
+        }
+        for point, error in zip(found.points, found.errors, strict=True)
+    ]  # fmt: skip
+
+
+def profile_keys(found: Fit, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The profile as a problem states it; H and L_cal are those of the mean context.
+
+    stated: name, gpu, gpus_per_replica, kv_tokens, max_num_seqs, usd_per_hour.
+    """
+    time, block = found.iteration, 16
+    contexts = [point.context_tokens / point.clients for point in found.points]
+    calibration = max(1, round(sum(contexts) / len(contexts)))
+    spans = ", ".join(f"{low:,.0f} to {high:,.0f} {name}"
+                      for name, (low, high) in found.measured.items())  # fmt: skip
+    return {
+        "name": stated["name"],
+        "gpu": stated["gpu"],
+        "source": f"fit to {len(found.points)} measured runs ({spans}), "
+        f"median error {found.median_error:.1%}",
+        "gpus_per_replica": stated["gpus_per_replica"],
+        "base_s": time.base_s,
+        "per_sequence_s": time.per_context_token_s * calibration,
+        "calibration_context_tokens": calibration,
+        "context": "current",
+        "prefill_base_s": time.prefill_base_s,
+        "prefill_per_token_s": time.prefill_per_token_s,
+        "chunk_tokens": time.chunk_tokens,
+        "token_budget": time.token_budget,
+        "block_tokens": block,
+        "kv_blocks": stated["kv_tokens"] // block,
+        "calibration_slots": stated["max_num_seqs"],
+        "usd_per_hour": stated["usd_per_hour"],
+    }
+
+
+def profile_toml(keys: Mapping[str, Any]) -> str:
+    """A `[[profiles]]` table for a problem file."""
+    lines = [f"{key} = {_toml(value)}" for key, value in keys.items()]
+    return "\n".join(["[[profiles]]", *lines]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return repr(value)

@@ -1,0 +1,122 @@
+"""Groups left out: synthetic runs that follow other constants, and the shared measurements."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fleetopt.catalog import read_machines
+from fleetopt.catalog.measurements import Measurements, read_measurements
+from fleetopt.performance.calibration import Constants
+from fleetopt.performance.calibration.seconds import CAUSES
+from fleetopt.performance.profile import Capacity, IterationTime
+from fleetopt.questions.validation import validation
+from fleetopt.questions.validation.cases import Case, saturated
+from fleetopt.questions.validation.loop import IN_STEP, Habit, play
+
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
+MEASURED = SHARED / "silicon_serving_measurements.csv"
+HEAD = (
+    "backend,backend_version,model_path,system,precision,isl,osl,concurrency,tp_size,ttft_ms,"
+    "tpot_ms\n"
+)
+GROUPS = [
+    ("vllm", "meta-llama/Llama-3.1-70B", "h100_sxm", 4),
+    ("vllm", "meta-llama/Llama-3.1-8B", "h100_sxm", 1),
+    ("vllm", "Qwen/Qwen3-32B", "h200_sxm", 2),
+    ("trtllm", "meta-llama/Llama-3.1-8B", "b200_sxm", 1),
+    ("trtllm", "Qwen/Qwen3-32B", "h100_sxm", 2),
+]
+SLOWER = 1.3
+
+
+def runs(tmp_path: Path, groups: list[tuple[str, str, str, int]]) -> Measurements:
+    """Runs of engines that take 1.3 times as long as the roofline for everything."""
+    slower = Constants({"any": np.full(len(CAUSES), np.log(SLOWER))}, {}, (), "")
+    path = tmp_path / "runs.csv"
+
+    def read(latencies: list[str]) -> Measurements:
+        lines = [
+            f"{e},1,{m},{g},fp8,{p},256,{c},{tp},{latency}\n"
+            for (e, m, g, tp, p, c), latency in zip(designs, latencies, strict=True)
+        ]
+        path.write_text(HEAD + "".join(lines))
+        return read_measurements(path, read_machines())
+
+    designs = [
+        (e, m, g, tp, p, c) for e, m, g, tp in groups for p in (512, 4096) for c in (4, 16, 64)
+    ]
+    empty = [Case.of(row) for row in read(["1,1"] * len(designs)).rows]
+    played = [case.played(slower.seconds(case.levels)) for case in empty]
+    return read([f"{1e3 * (0.02 + run.ttft_s)},{1e3 * run.tpot_s}" for run in played])
+
+
+def test_runs_that_follow_constants_are_predicted_from_other_groups(tmp_path: Path) -> None:
+    found = validation(runs(tmp_path, GROUPS))
+    errors = found.overall()["dense"]
+    assert errors.n == len(GROUPS) * 6
+    assert errors.tpot is not None
+    assert errors.tpot < 0.06
+    assert errors.ttft is not None
+    assert errors.ttft < 0.15
+    assert found.overall()["saturated"].n == 0
+    assert not found.prior
+
+
+def test_bundled_constants_help_groups_that_they_do_not_know(tmp_path: Path) -> None:
+    """One group alone has nothing to be predicted from but the bundled constants."""
+    bundled = validation(runs(tmp_path, GROUPS[:4])).constants
+    alone = runs(tmp_path, GROUPS[4:])
+    blind, told = validation(alone), validation(alone, bundled)
+    assert told.prior
+    assert told.overall()["dense"].tpot < 0.06 < blind.overall()["dense"].tpot  # type: ignore[operator]
+
+
+def test_a_group_that_the_bundled_constants_know_is_left_out_still(tmp_path: Path) -> None:
+    known = runs(tmp_path, GROUPS[:2])
+    bundled = validation(runs(tmp_path, GROUPS)).constants
+    assert not validation(known, bundled).prior
+
+
+def test_clients_that_start_together_wait_for_one_another() -> None:
+    """One round of n prompts, each an iteration of its own: the mean of 1, ..., n of them."""
+    engine = IterationTime(1e-3, 0.0, 1e-3, 1e-4, "current", 1000, 1008)
+    run = play(engine, Capacity(64, 0, 16, 1100), (1000, 100), 8, IN_STEP)
+    assert run.ttft_s == pytest.approx(0.101 * 9 / 2, rel=0.03)
+    assert run.wait_s < 0.102, "admitted when the first iteration ends"
+
+
+def test_clients_beyond_the_slots_wait_as_littles_law_says() -> None:
+    """In a closed loop of n clients and s slots a share 1 - s / n of the time is waiting."""
+    engine = IterationTime(1e-2, 0.0, 1e-2, 1e-6, "current", 8192, 8192)
+    run = play(engine, Capacity(8, 0, 16, 700), (100, 500), 32, Habit(20, 0.8))
+    e2e_s = run.ttft_s + 450 * run.tpot_s
+    assert run.wait_s / e2e_s == pytest.approx(0.75, abs=0.03)
+
+
+def ladder(tmp_path: Path, latencies: dict[int, float]) -> list[bool]:
+    rows = [f"vllm,1,Qwen/Qwen3-32B,h100_sxm,,4096,1024,{c},2,{t},20\n"
+            for c, t in latencies.items()]  # fmt: skip
+    path = tmp_path / "ladder.csv"
+    path.write_text(HEAD + "".join(rows))
+    return [bool(each) for each in saturated(read_measurements(path, read_machines()).rows)]
+
+
+def test_a_cliff_is_saturated_and_proportional_growth_is_not(tmp_path: Path) -> None:
+    cliff = {8: 749, 16: 840, 32: 979, 64: 4376, 128: 58753}
+    assert ladder(tmp_path, cliff) == [False, False, False, True, True]
+    assert ladder(tmp_path, {16: 838, 64: 3000, 128: 6100}) == [False] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MEASURED.is_file(), reason=f"the measurements {MEASURED} are not here")
+def test_measured_groups_are_predicted_within_the_stated_errors() -> None:
+    found = validation(read_measurements(MEASURED, read_machines()))
+    overall = found.overall()
+    assert len(found.rows) == 2050
+    for kind, tpot, ttft in (("dense", 0.10, 0.30), ("moe", 0.25, 0.45)):
+        assert (overall[kind].tpot or 1.0) <= tpot
+        assert (overall[kind].ttft or 1.0) <= ttft
+    assert (found.unsaturated().flagged or 0.0) <= 0.10
+    full = [each for each in found.rows if each.saturated and each.row.gpu.spec.name != "gb200"]
+    assert np.mean([each.flagged for each in full]) > 0.6
