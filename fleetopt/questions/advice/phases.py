@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.performance.profile import ReplicaProfile, calibrated
 from fleetopt.plan import HOURS_PER_YEAR, Pool
 from fleetopt.problem import PhasesApart, ProfileSpec
 from fleetopt.questions.advice.answer import Answer
@@ -78,9 +78,9 @@ def _pair(
     if min(first.reserved(context).slots, second.reserved(context).slots) < 1:
         return None
     ttft_ms, tpot_ms = _limits_ms(fleets)
-    if 1000.0 * ttft_s(first, context, _p99_prompt(lengths)) > ttft_ms:
+    if 1000.0 * ttft_s(calibrated(first), context, _p99_prompt(lengths)) > ttft_ms:
         return None
-    if 1000.0 * tpot_s(second, context) > tpot_ms:
+    if 1000.0 * tpot_s(calibrated(second), context) > tpot_ms:
         return None
     loads = PhaseLoad.prefill(lengths, first.iteration.chunk_tokens), PhaseLoad.decode(lengths)
     held = rate / fleets.case.problem.max_utilization
