@@ -2,7 +2,7 @@
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
                       [trace] [routers] [profile] [profile_accuracy] [disaggregation] [examples]
-                      [energy] [explain] [two_pools] [advice] [reproduction]
+                      [energy] [explain] [two_pools] [model] [advice] [reproduction]
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ ROUTERS = {
     "--long-max-ctx 65536 --sessions 6:30s --prefix-cache 200000 --router length "
     "--router prefix:imbalance=2 --router prefix:imbalance=8",
 }
+MODEL = (
+    "solve", "--model", "llama-3.1-70b", "--gpus", "h100,h200", "--lam", "20", "--cdf", "azure",
+    "--slo", "2000", "--admission", "paged", "--max-pools", "1",
+)  # fmt: skip
 PROFILE = ("profile", "show", "--model", "llama-3.1-70b", "--gpu", "h100", "--tp", "8")
 TOKENS = {
     "azure": "--cdf data/azure_cdf.json --lam 100 --slo 500 --gpus h100 a100 a10g --rho-sweep",
@@ -101,6 +105,11 @@ def routers() -> None:
         gpus = ("--gpu-short", "h100", "--gpu-long", "h100")
         said = _said("compare-routers", *stated.split(), *gpus)
         (MEASURED / f"routers_{name}.txt").write_text(said)
+
+
+def model() -> None:
+    """What a design on one model says."""
+    (MEASURED / "solve_model.txt").write_text(_said(*MODEL))
 
 
 def profile() -> None:
@@ -286,6 +295,7 @@ if __name__ == "__main__":
         "trace": trace,
         "routers": routers,
         "profile": profile,
+        "model": model,
         "profile_accuracy": profile_accuracy,
         "two_pools": two_pools,
         "advice": advice,

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
 from fleetopt.errors import Fault, InputError
 from fleetopt.extension import Extension
-from fleetopt.performance.profile import CalibratedProfile, Capacity, ReplicaProfile
+from fleetopt.performance import models
+from fleetopt.performance.coefficient import profile_of
+from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LengthCdf, TraceSource
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
@@ -38,7 +40,7 @@ class Case:
     problem: FleetProblem
     lengths: LengthDistribution
     breakpoints: tuple[int, ...]
-    profiles: tuple[CalibratedProfile, ...]
+    profiles: tuple[ReplicaProfile, ...]
     arrival_rate: float
     sources: tuple[SourceFile, ...]
     notes: tuple[str, ...]
@@ -54,25 +56,36 @@ class Case:
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
         points = merged_breakpoints(lengths, wanted, inputs.max_context)
         return cls(
-            problem=problem.model_copy(update={"cdf": inputs.lengths, "profiles": inputs.profiles}),
+            problem=problem.model_copy(
+                update={
+                    "cdf": inputs.lengths,
+                    "profiles": inputs.profiles,
+                    "gpus": tuple(spec.name for spec in inputs.profiles),
+                }
+            ),
             lengths=lengths.split_at(points),
             breakpoints=points,
-            profiles=tuple(CalibratedProfile(spec) for spec in inputs.profiles),
+            profiles=tuple(profile_of(spec) for spec in inputs.profiles),
             arrival_rate=problem.design_rate * share,
             sources=(*inputs.sources, *([extension.source] if extension else [])),
-            notes=(*notes, *_trace_notes(problem)),
+            notes=(*notes, *_trace_notes(problem), *inputs.notes),
             extension=extension,
         )
 
     def capacity(self, profile: ReplicaProfile, max_context: int) -> Capacity:
         """The batch of a replica of a pool, under the problem's admission rule."""
-        if self.problem.admission == "paged":
-            return profile.paged(max_context, self.problem.max_num_seqs)
+        if (profile.admission or self.problem.admission) == "paged":
+            most = profile.max_num_seqs or self.problem.max_num_seqs
+            return profile.paged(max_context, most)
         return profile.reserved(max_context)
 
-    def profile(self, name: str) -> CalibratedProfile:
+    def profile(self, name: str) -> ReplicaProfile:
         """A profile of the problem by its name."""
-        return next(profile for profile in self.profiles if profile.name == name)
+        return self._profiles[name]
+
+    @cached_property
+    def _profiles(self) -> dict[str, ReplicaProfile]:
+        return {profile.name: profile for profile in self.profiles}
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -125,18 +138,37 @@ def inputs_of(problem: FleetProblem, beside: Path | None = None) -> tuple[FleetP
         problem = _of_trace(problem, beside)
     except InputError as error:
         faults += error.faults
+    named = None
+    try:
+        named = models.read_named(problem, beside) if models.is_open(problem) else None
+    except InputError as error:
+        faults += error.faults
     try:
         inputs = read_inputs(problem, beside)
     except InputError as error:
         raise InputError([*faults, *error.faults]) from None
     if faults:
         raise InputError(faults)
+    if named is not None:
+        inputs = _with_engines(problem, inputs, named)
     if inputs.arrival_rate != problem.arrival_rate:
         problem = problem.model_copy(update={"arrival_rate": inputs.arrival_rate})
     if problem.trace is not None:
         read = SourceFile(Path(problem.trace.path), problem.trace.sha256)
         inputs = replace(inputs, sources=(*inputs.sources, read))
     return problem, inputs
+
+
+def _with_engines(problem: FleetProblem, inputs: Inputs, named: models.Named) -> Inputs:
+    """What a problem names, with the profiles of its model. Raises InputError."""
+    lengths = LengthDistribution.from_cdf(inputs.lengths).clipped(inputs.max_context)
+    found = models.derived(problem, named, lengths, inputs.max_context)
+    return replace(
+        inputs,
+        profiles=(*inputs.profiles, *found.specs),
+        sources=(*inputs.sources, *named.sources),
+        notes=found.notes,
+    )
 
 
 def _of_trace(problem: FleetProblem, beside: Path | None) -> FleetProblem:

@@ -34,6 +34,7 @@ PARTS = {
     "profile keys": schemas.profile_keys,
     "catalogue keys": schemas.catalogue_keys,
     "roofline distances": rooflines.table,
+    "model answer": lambda: _fenced("text", "docs/measured/solve_model.txt"),
     "profile accuracy": validations.overall,
     "profile errors": validations.tables,
     "profile answer": lambda: _fenced("text", "docs/measured/profile_show.txt"),

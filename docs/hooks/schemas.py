@@ -20,6 +20,9 @@ from pydantic_core import PydanticUndefined
 from fleetopt.plan import Plan
 from fleetopt.problem import (
     ArrivalFigures,
+    CoefficientSpec,
+    EngineChoices,
+    EngineConfig,
     FailureRates,
     FleetProblem,
     FleetSimulation,
@@ -60,6 +63,7 @@ def problem_keys() -> str:
     sections = {
         "": FleetProblem,
         "[[slo]]": LatencyBound,
+        "[engine]": EngineChoices,
         "[trace]": TraceSource,
         "[verification]": VerificationOptions,
         "[solver]": SolverOptions,
@@ -100,8 +104,14 @@ def workload_keys() -> str:
 
 
 def profile_keys() -> str:
-    """Every key of a profile and of its power curve."""
-    return f"{_keys(ProfileSpec)}\n\n#### Keys of `power`\n\n{_keys(PowerCurve)}"
+    """Every key of both kinds of profiles, of their power curve and of an engine."""
+    parts = {
+        "a profile by its coefficients": CoefficientSpec,
+        "`engine`": EngineConfig,
+        "`power`": PowerCurve,
+    }
+    told = [f"#### Keys of {place}\n\n{_keys(kind)}" for place, kind in parts.items()]
+    return "\n\n".join([_keys(ProfileSpec), *told])
 
 
 def catalogue_keys() -> str:

@@ -10,24 +10,34 @@ from fleetopt.catalog.files import SourceFile, read_json
 from fleetopt.catalog.folders import data_folder
 from fleetopt.catalog.lengths import read_lengths
 from fleetopt.errors import Fault, InputError, near
-from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec, Workload, validate
+from fleetopt.problem import (
+    AnyProfileSpec,
+    FleetProblem,
+    LengthCdf,
+    ProfileSpec,
+    Workload,
+    validate,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything that a problem names, read and checked.
 
-    profiles: one for each of the problem's `gpus`, in their order.
+    profiles: one for each of the problem's `gpus`, in their order; with a model, those of its
+        own alone.
     max_context: largest context of the fleet, in tokens.
     arrival_rate: requests per second; the workload file's if the problem states none.
     sources: the files behind the lengths and the profiles.
+    notes: what to say of the profiles.
     """
 
     lengths: LengthCdf
-    profiles: tuple[ProfileSpec, ...]
+    profiles: tuple[AnyProfileSpec, ...]
     max_context: int
     arrival_rate: float
     sources: tuple[SourceFile, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_inputs(problem: FleetProblem, beside: Path | None = None) -> Inputs:
@@ -38,8 +48,10 @@ def read_inputs(problem: FleetProblem, beside: Path | None = None) -> Inputs:
     faults: list[Fault] = []
     lengths, sources = _stated_lengths(problem, beside, faults)
     known = profiles_of(problem)
+    if problem.model is not None:
+        known = {spec.name: spec for spec in problem.profiles}
     for i, name in enumerate(problem.gpus):
-        if name not in known:
+        if name not in known and problem.model is None:
             faults.append(Fault(f"gpus[{i}]", f"unknown GPU {name!r}", near(name, known)))
     faults += _side_faults(problem, known)
     max_context = problem.max_context or (lengths.max_tokens if lengths else None)
@@ -47,7 +59,7 @@ def read_inputs(problem: FleetProblem, beside: Path | None = None) -> Inputs:
         faults += _threshold_faults(problem, max_context)
     if faults or lengths is None or max_context is None:
         raise InputError(faults)
-    profiles = tuple(known[name] for name in problem.gpus)
+    profiles = tuple(known[name] for name in problem.gpus if name in known)
     rate = problem.arrival_rate
     if isinstance(lengths, Workload):
         if lengths.arrivals is not None and "arrival_rate" not in problem.model_fields_set:
@@ -56,7 +68,7 @@ def read_inputs(problem: FleetProblem, beside: Path | None = None) -> Inputs:
     return Inputs(lengths, profiles, max_context, rate, sources)
 
 
-def profiles_of(problem: FleetProblem) -> dict[str, ProfileSpec]:
+def profiles_of(problem: FleetProblem) -> dict[str, AnyProfileSpec]:
     """The bundled profiles by name, extended or replaced by the problem's own."""
     return {**read_profiles(), **{spec.name: spec for spec in problem.profiles}}
 
@@ -85,9 +97,11 @@ def _stated_lengths(
     return lengths, (source,)
 
 
-def _side_faults(problem: FleetProblem, known: Mapping[str, ProfileSpec]) -> list[Fault]:
+def _side_faults(problem: FleetProblem, known: Mapping[str, AnyProfileSpec]) -> list[Fault]:
     """Faults of side constraints that name GPU types, or need what a profile does not tell."""
     types = {spec.gpu for spec in known.values()}
+    if problem.model is not None:  # the others are GPUs of the catalogue
+        types |= {name for name in problem.gpus if name not in known}
     faults = [
         Fault(f"inventory.{gpu}", f"unknown GPU type {gpu!r}", near(gpu, types))
         for gpu in problem.inventory

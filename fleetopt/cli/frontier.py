@@ -24,6 +24,7 @@ _SHOWN = ("dominated", "refused")
 @options.slo
 @options.scope
 @options.fleet
+@options.engines
 @options.side
 @options.tables
 @click.option("--verify", is_flag=True, help="Simulate every point; those refused are replaced.")

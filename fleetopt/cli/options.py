@@ -133,6 +133,31 @@ fleet = together(
                    help="Extra arrival rate to carry, such as 20% or 0.2."),
 )  # fmt: skip
 
+engines = together(
+    problem_option("--model", key="model", kind="text", metavar="NAME",
+                   help="Design on one language model: a name of the catalogue, or a config.json "
+                   "of Hugging Face; --gpus are then GPUs of the catalogue."),
+    problem_option("--catalog", key="catalogs", multiple=True,
+                   callback=lambda _ctx, _option, given: list(given) or None, metavar="FILE",
+                   help="A catalogue of your own with GPUs, models or prices; repeatable."),
+    problem_option("--tp", key="engine.tp", many=True, metavar="NUMBERS",
+                   help="Tensor parallelism to choose from, such as 1,2,4,8."),
+    problem_option("--pp", key="engine.pp", many=True, metavar="NUMBERS",
+                   help="Pipeline parallelism to choose from."),
+    problem_option("--ep", key="engine.ep", many=True, metavar="NUMBERS",
+                   help="Expert parallelism to choose from."),
+    problem_option("--dp", key="engine.dp", many=True, metavar="NUMBERS",
+                   help="Attention data parallelism to choose from."),
+    problem_option("--weights", key="engine.weights", kind="text", many=True, metavar="DTYPES",
+                   help="Formats of the weights to choose from: bf16, fp8, fp4, int4."),
+    problem_option("--kv", key="engine.kv", kind="text", many=True, metavar="DTYPES",
+                   help="Formats of the KV cache to choose from: bf16, fp8."),
+    problem_option("--max-num-seqs", key="engine.max_num_seqs", many=True, metavar="NUMBERS",
+                   help="Most sequences of a batch to choose from; 256 if absent."),
+    problem_option("--token-budget", key="engine.token_budget", many=True, metavar="TOKENS",
+                   help="Prompt and output tokens of one iteration to choose from."),
+)  # fmt: skip
+
 spares = together(
     problem_option("--availability", key="availability", kind="share", metavar="SHARE",
                    help="Share of the time that a node is up, such as 98.7% or 0.987, or a "
@@ -248,7 +273,7 @@ _READERS: dict[Kind, Callable[[str], Any]] = {
 
 def _default(key: str) -> str | None:
     """The problem's default for a key, as the user would write it."""
-    from fleetopt.problem import FleetProblem
+    from fleetopt.problem import EngineChoices, FleetProblem
 
     value: Any = FleetProblem()
     if key.startswith("slo."):
@@ -256,15 +281,17 @@ def _default(key: str) -> str | None:
         named = {**bounds, "percentile": value.slo[0].percentile}
         value = named.get(key.removeprefix("slo."))
     else:
+        if key.startswith("engine."):
+            value = value.model_copy(update={"engine": EngineChoices()})
         for name in key.split("."):
             value = getattr(value, name, None)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and value:
         return ",".join(
             f"{part:g}" if isinstance(part, float) else str(getattr(part, "text", part))
             for part in value
         )
     if isinstance(value, dict):
         return ",".join(f"{name}={count}" for name, count in value.items()) or None
-    if value is None or isinstance(value, bool):
-        return None if value is None else "on" if value else "off"
+    if value is None or value == () or isinstance(value, bool):
+        return "on" if value is True else "off" if value is False else None
     return f"{value:g}" if isinstance(value, float) else str(value)

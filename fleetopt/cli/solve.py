@@ -13,6 +13,7 @@ from fleetopt.cli import options
 @options.slo
 @options.scope
 @options.fleet
+@options.engines
 @options.side
 @options.tables
 @options.problem_option(

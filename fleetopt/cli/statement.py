@@ -16,6 +16,7 @@ from fleetopt.catalog import Inputs
 from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import ExtensionError, Fault, InputError
 from fleetopt.extension import Extension, read_extension
+from fleetopt.performance import models
 from fleetopt.problem import FleetProblem, bound_keys, validate
 from fleetopt.report.export import check_writable
 
@@ -159,13 +160,18 @@ def _stated(
 def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -> list[Fault]:
     """Faults of named files and profiles, found even where other keys are wrong."""
     faults: list[Fault] = []
-    named = (
+    named: tuple[tuple[str, ...], ...] = (
         ("cdf",),
         ("trace",),
-        ("gpus", "profiles"),
-        ("inventory", "profiles"),
-        ("power_kw", "gpus", "profiles"),
     )
+    if "model" in keys:
+        faults += _faults_of_model(keys, place, beside)
+    else:
+        named += (
+            ("gpus", "profiles"),
+            ("inventory", "profiles"),
+            ("power_kw", "gpus", "profiles"),
+        )
     for names in named:
         if names[0] not in keys:
             continue
@@ -177,6 +183,18 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
         except InputError as error:
             faults += error.faults
     return faults
+
+
+def _faults_of_model(keys: Mapping[str, Any], place: str, beside: Path | None) -> list[Fault]:
+    """Faults of the model and the GPUs that are named for it."""
+    part = {key: keys[key] for key in ("model", "gpus", "catalogs", "profiles") if key in keys}
+    try:
+        problem = validate(FleetProblem, part, place)
+        if models.is_open(problem):
+            models.read_named(problem, beside)
+    except InputError as error:
+        return list(error.faults)
+    return []
 
 
 def _bounds_twice(given: Given) -> list[Fault]:

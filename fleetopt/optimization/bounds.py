@@ -2,7 +2,9 @@
 
 Every arc has a bound below its cost: its least replicas by utilization, until the arc is
 priced. The cheapest path through an arc, at these bounds, bounds every fleet that has it,
-whatever other constraints there are: they only take fleets away.
+whatever other constraints there are: they only take fleets away. Arcs between the same
+positions differ in their profile, and only the cheapest of them is on a cheapest path, so paths
+are looked for among pairs of positions.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from fleetopt.workload.lengths import Floats, Ints
 Mask = NDArray[np.bool_]
 _ROUNDING = 1e-9
 _AT_ONCE = 2
-"""Arcs priced before the bounds are looked at again, the last of a path first: the pools of
-the longest requests cost most. In this order a problem with four compression factors prices
-130 of 6700 arcs; in any order, 350."""
+"""Pairs of which an arc is priced before the bounds are looked at again, the last of a path first:
+the pools of the longest requests cost most. In this order a problem with four compression
+factors prices 130 of 6700 arcs; in any order, 350."""
 
 
 class PathBounds:
@@ -33,11 +35,14 @@ class PathBounds:
     def __init__(
         self, starts: Ints, ends: Ints, costs: Floats, num_positions: int, max_pools: int
     ) -> None:
-        self._starts, self._ends = starts, ends
-        self._costs = costs.copy()
+        pairs, pair = np.unique(starts * num_positions + ends, return_inverse=True)
+        self._starts, self._ends = pairs // num_positions, pairs % num_positions
+        self._order = np.argsort(pair, kind="stable")
+        self._firsts = np.searchsorted(pair[self._order], np.arange(pairs.size + 1))
+        self._costs = costs[self._order]
         self._positions = num_positions
         self._most = min(max_pools, num_positions - 1)
-        self._priced = np.isinf(costs)
+        self._priced = np.isinf(self._costs)
 
     def settle(
         self,
@@ -53,22 +58,42 @@ class PathBounds:
         Returns the cost of the cheapest path; what it was when it was asked for, no path
         through an arc that is not priced costs less.
         """
-        allowed = np.ones(self._costs.size, dtype=bool) if among is None else among
+        costs, is_open = self._costs.copy(), ~self._priced
+        if among is not None:
+            costs[~among[self._order]] = math.inf
+            is_open &= among[self._order]
         while True:
-            through = self._through(np.where(allowed, self._costs, math.inf), pools)
-            least = float(through.min(initial=math.inf))
+            cheapest = self._least(costs)
+            others = self._others(cheapest, pools)
+            least = float((others + cheapest).min(initial=math.inf))
             limit = max(at_most, least)
-            within = through <= limit + abs(limit) * _ROUNDING if limit < math.inf else allowed
-            open_arcs = np.flatnonzero(within & allowed & ~self._priced)
-            if open_arcs.size == 0:
+            limit += abs(limit) * _ROUNDING if math.isfinite(limit) else 0.0
+            through = others + self._least(np.where(is_open, costs, math.inf))
+            within = np.flatnonzero((through <= limit) & (through < math.inf))
+            if within.size == 0:
                 return least
-            order = np.lexsort((-self._ends[open_arcs], through[open_arcs]))
-            chosen = open_arcs[order[:_AT_ONCE]]
-            self._costs[chosen] = [price(int(arc)) for arc in chosen]
-            self._priced[chosen] = True
+            order = np.lexsort((-self._ends[within], through[within]))
+            for pair in within[order[:_AT_ONCE]]:
+                arcs = slice(self._firsts[pair], self._firsts[pair + 1])
+                chosen = arcs.start + int(np.where(is_open[arcs], costs[arcs], math.inf).argmin())
+                costs[chosen] = self._costs[chosen] = price(int(self._order[chosen]))
+                self._priced[chosen], is_open[chosen] = True, False
 
-    def _through(self, costs: Floats, pools: int | None) -> Floats:
-        """The cost of the cheapest path through each arc; of exactly so many arcs if given."""
+    def beyond(self) -> float:
+        """The least cost of a path through an arc that is not priced; infinite if there is none."""
+        others = self._others(self._least(self._costs))
+        unpriced = self._least(np.where(self._priced, math.inf, self._costs))
+        return float((others + unpriced).min(initial=math.inf))
+
+    def _least(self, costs: Floats) -> Floats:
+        """The least cost of each pair of positions that arcs join."""
+        return np.minimum.reduceat(costs, self._firsts[:-1]) if costs.size else costs
+
+    def _others(self, costs: Floats, pools: int | None = None) -> Floats:
+        """The cost of the cheapest path through each pair, without its own arc.
+
+        pools: of exactly so many arcs, if given.
+        """
         most = self._most if pools is None else pools
         if most > self._most:
             return np.full(costs.size, math.inf)
@@ -76,11 +101,11 @@ class PathBounds:
         behind = self._reached(self._ends, self._starts, costs, self._positions - 1)
         if pools is None:
             behind = np.minimum.accumulate(behind, axis=0)
-        through = np.full(costs.size, math.inf)
+        others = np.full(costs.size, math.inf)
         for used in range(most):
             rest = behind[most - 1 - used]
-            through = np.minimum(through, ahead[used][self._starts] + costs + rest[self._ends])
-        return through
+            others = np.minimum(others, ahead[used][self._starts] + rest[self._ends])
+        return others
 
     def _reached(self, starts: Ints, ends: Ints, costs: Floats, origin: int) -> Floats:
         """The cheapest way from the origin to every position by 0, 1, ... arcs (rows)."""

@@ -16,10 +16,9 @@ import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
-from fleetopt.optimization.design import Design, arcs_on, maker, pool_tables
+from fleetopt.optimization.design import Design, maker, pool_tables
 from fleetopt.optimization.solver import Solution
-from fleetopt.performance.profile import CalibratedProfile
-from fleetopt.queueing.floor import utilization_floor
+from fleetopt.queueing.floor import RowFloors
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
 
@@ -45,6 +44,10 @@ def design_of(
     return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 
 
+_WIDER = 1.1
+"""Fleets up to this multiple of the next cost are added where more are asked for."""
+
+
 class LazyDesign(Design):
     """The answers of `Design`; `candidates` are those that were evaluated for them."""
 
@@ -52,16 +55,22 @@ class LazyDesign(Design):
         self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
     ) -> None:
         super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
-        self._makers = {profile.name: maker(case, profile) for profile in case.profiles}
-        self._arcs = [(what, p) for p in case.profiles for what in arcs_on(case, p)]
-        self._bounds = _path_bounds(case, self._arcs)
+        self._served = case.arcs()
+        self._bounds = _path_bounds(case, self._served)
+        self._knows_all = False
         self._admits(-math.inf)
+
+    @property
+    def evaluated(self) -> int:
+        """Tables that were made so far."""
+        return len(self._pools.known)
 
     @property
     def tables(self) -> Sequence[PoolTable]:
         """Every table of the case, evaluated or not."""
-        if len(self._pools.known) < len(self._arcs):
+        if not self._knows_all:
             self._pools.keep(pool_tables(self.case))
+            self._knows_all = True
         return self._pools.known
 
     def optimum(self) -> Solution:
@@ -71,20 +80,24 @@ class LazyDesign(Design):
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""
         found = super().best(count)
-        while self._admits(found[-1].usd_per_hour if len(found) == count else math.inf):
-            found = super().best(count)
-        return found
+        while True:
+            is_short = len(found) < count
+            limit = _WIDER * self._bounds.beyond() if is_short else found[-1].usd_per_hour
+            if self._admits(limit):
+                found = super().best(count)
+            elif not is_short or math.isinf(limit):
+                return found
 
     def best_of_one_pool(self) -> Solution:
         """The cheapest fleet of a single pool."""
         last = len(self.case.breakpoints) - 1
         ends = (self.case.breakpoints[0], self.case.breakpoints[last])
-        whole = self._among(lambda what, _: (what.lo_tokens, what.hi_tokens) == ends)
+        whole = self._among([(what.lo_tokens, what.hi_tokens) == ends for what in self._served])
         return self._proved(super().best_of_one_pool, whole)
 
     def best_of_type(self, gpu: str, pools: int | None = None) -> Solution:
         """The cheapest fleet of one GPU type; pools: of exactly so many, if stated."""
-        same = self._among(lambda _, profile: profile.gpu == gpu)
+        same = self._among(on=[profile.gpu == gpu for profile in self.case.profiles])
         return self._proved(lambda: super(LazyDesign, self).best_of_type(gpu, pools), same, pools)
 
     def best_mixed(self) -> Solution:
@@ -101,8 +114,12 @@ class LazyDesign(Design):
             found = super().best_mixed()
         return found
 
-    def _among(self, keep: Callable[[Served, CalibratedProfile], bool]) -> Mask:
-        return np.array([keep(*arc) for arc in self._arcs], dtype=bool)
+    def _among(self, serving: Sequence[bool] = (), on: Sequence[bool] = ()) -> Mask:
+        """Arcs of some pools and some profiles; all of them where nothing is said."""
+        pools = np.array(serving or [True] * len(self._served), dtype=bool)
+        profiles = np.array(on or [True] * len(self.case.profiles), dtype=bool)
+        kept: Mask = np.outer(profiles, pools).ravel()
+        return kept
 
     def _proved(
         self, ask: Callable[[], Solution], among: Mask | None = None, pools: int | None = None
@@ -127,8 +144,9 @@ class LazyDesign(Design):
 
     def _price(self, arc: int) -> float:
         """USD per hour of the least row of an arc, which becomes a candidate if it has one."""
-        what, profile = self._arcs[arc]
-        table = self._makers[profile.name](what, self.case.pool_rate(what))
+        which, pool = divmod(arc, len(self._served))
+        what, profile = self._served[pool], self.case.profiles[which]
+        table = maker(self.case, profile)(what, self.case.pool_rate(what))
         self._pools.keep([table])
         found = self._pools.enumerated([table], self._rows, self.case.problem.min_replicas)
         for candidate in found:
@@ -136,15 +154,13 @@ class LazyDesign(Design):
         return min((c.cost(c.rows[0]) for c in found), default=math.inf)
 
 
-def _path_bounds(case: Case, arcs: Sequence[tuple[Served, CalibratedProfile]]) -> PathBounds:
-    """Every arc with the cost of the least replicas that utilization allows."""
+def _path_bounds(case: Case, pools: Sequence[Served]) -> PathBounds:
+    """Every pool on every profile with the cost of the least replicas that it may have."""
     position = {node: i for i, node in enumerate(case.nodes)}
-    costs: list[float] = []
-    for profile in case.profiles:
-        pools = [what for what, on in arcs if on is profile]
-        if pools:
-            floor = np.maximum(utilization_floor(case, profile, pools), case.problem.min_replicas)
-            costs += (profile.usd_per_hour * floor).tolist()
-    ends = np.array([[position[node] for node in what.nodes] for what, _ in arcs]).reshape(-1, 2)
-    most = case.problem.max_pools
-    return PathBounds(ends[:, 0], ends[:, 1], np.array(costs), len(position), most)
+    floors, profiles = RowFloors(case, pools), case.profiles
+    costs = np.array(
+        [p.usd_per_hour * np.maximum(floors.least(p), case.problem.min_replicas) for p in profiles]
+    )
+    ends = np.array([[position[node] for node in what.nodes] for what in pools]).reshape(-1, 2)
+    starts, ends = np.tile(ends.T, (1, len(profiles)))
+    return PathBounds(starts, ends, costs.ravel(), len(position), case.problem.max_pools)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fleetopt.case import Case
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile, calibrated
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.prefill_table import table_on
@@ -23,7 +23,7 @@ def pool_tables(case: Case) -> list[PoolTable]:
     return tables
 
 
-def arcs_on(case: Case, profile: CalibratedProfile) -> list[Served]:
+def arcs_on(case: Case, profile: ReplicaProfile) -> list[Served]:
     """What pools of a profile may serve: where a slot has room, and requests come."""
     room = {t for t in case.breakpoints[1:] if case.capacity(profile, t).slots >= 1}
     pools = [w for w in case.arcs() if w.hi_tokens in room]
@@ -33,7 +33,7 @@ def arcs_on(case: Case, profile: CalibratedProfile) -> list[Served]:
 
 
 def table_maker(
-    case: Case, profile: CalibratedProfile
+    case: Case, profile: ReplicaProfile
 ) -> Callable[[int, int, float], OccupancyTable | PublishedTable]:
     """A function of (lo, hi, arrival rate) that gives pool tables by the case's method."""
     make = maker(case, profile)
@@ -41,7 +41,7 @@ def table_maker(
 
 
 def maker(
-    case: Case, profile: CalibratedProfile
+    case: Case, profile: ReplicaProfile
 ) -> Callable[[Served, float], OccupancyTable | PublishedTable]:
     """A function of what a pool serves and its arrival rate that gives its table."""
     limits = Limits(case.problem.slo, case.problem.max_utilization)
@@ -54,9 +54,10 @@ def maker(
     def published_table(what: Served, rate: float) -> PublishedTable:
         load = published.serving(what, rate)
         capacity = case.capacity(profile, what.hi_tokens)
-        return PublishedTable(load, profile, capacity, what.lo_tokens, limits, what.gammas)
+        return PublishedTable(load, replica, capacity, what.lo_tokens, limits, what.gammas)
 
     if case.problem.method == "published":
+        replica = calibrated(profile)
         published = PublishedLoadTable(case.lengths, profile.iteration)
         return published_table
     return occupancy_table

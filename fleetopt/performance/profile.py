@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from fleetopt.errors import InputError
 from fleetopt.performance.power import PowerModel, power_model
 from fleetopt.problem import ProfileSpec
 
@@ -112,6 +113,16 @@ class ReplicaProfile(Protocol):
         """Power curve of one GPU, if known."""
         ...
 
+    @property
+    def max_num_seqs(self) -> int | None:
+        """Most sequences of a paged batch; None if the profile leaves it open."""
+        ...
+
+    @property
+    def admission(self) -> str | None:
+        """How the engine admits sequences; None if the profile leaves it open."""
+        ...
+
     def reserved(self, max_context: int) -> Capacity:
         """Capacity when every slot reserves the whole context window."""
         ...
@@ -175,6 +186,16 @@ class CalibratedProfile:
         """Power curve of one GPU, if known."""
         return power_model(self.spec.power) if self.spec.power else None
 
+    @property
+    def max_num_seqs(self) -> None:
+        """The measurement says nothing of it."""
+        return
+
+    @property
+    def admission(self) -> None:
+        """The measurement says nothing of it."""
+        return
+
     def reserved(self, max_context: int) -> Capacity:
         """Slots when each reserves `max_context` tokens; 0 slots if not even one fits."""
         spec = self.spec
@@ -188,3 +209,14 @@ class CalibratedProfile:
         fits = -(-max_context // spec.block_tokens) <= spec.kv_blocks
         slots = max_num_seqs if fits else 0
         return Capacity(slots, spec.kv_blocks, spec.block_tokens, max_context)
+
+
+def calibrated(profile: ReplicaProfile) -> CalibratedProfile:
+    """The profile, if it was measured at one context, as the published formulas need it.
+
+    Raises InputError.
+    """
+    if not isinstance(profile, CalibratedProfile):
+        text = f"the published formulas need a calibrated profile, {profile.name!r} is none"
+        raise InputError.single("method", text, "use method 'fleetopt'")
+    return profile

@@ -8,6 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fleetopt.problem.coefficients import AnyProfileSpec as AnyProfileSpec
+from fleetopt.problem.coefficients import CoefficientSpec as CoefficientSpec
+from fleetopt.problem.engine import EngineChoices as EngineChoices
+from fleetopt.problem.engine import EngineConfig as EngineConfig
 from fleetopt.problem.failures import AVAILABILITIES as AVAILABILITIES
 from fleetopt.problem.failures import FailureRates as FailureRates
 from fleetopt.problem.failures import node_availability as node_availability
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
     from fleetopt.problem.catalogue import CATALOGUE_SCHEMA as CATALOGUE_SCHEMA
     from fleetopt.problem.catalogue import Catalogue as Catalogue
     from fleetopt.problem.disaggregation import PhasesApart as PhasesApart
-    from fleetopt.problem.engine import EngineConfig as EngineConfig
     from fleetopt.problem.hardware import GpuSpec as GpuSpec
     from fleetopt.problem.hardware import LinkSpec as LinkSpec
     from fleetopt.problem.hardware import PriceSpec as PriceSpec
@@ -53,7 +56,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "CATALOGUE_SCHEMA": "fleetopt.problem.catalogue",
     "Catalogue": "fleetopt.problem.catalogue",
-    "EngineConfig": "fleetopt.problem.engine",
     "FleetSimulation": "fleetopt.problem.simulation",
     "GpuSpec": "fleetopt.problem.hardware",
     "Growth": "fleetopt.problem.whatif",

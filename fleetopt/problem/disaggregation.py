@@ -7,8 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from fleetopt.problem.faults import Stated
-from fleetopt.problem.fleet import name_or_lengths
-from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
+from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.profile import ProfileSpec
 
 

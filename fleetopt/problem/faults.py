@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
@@ -50,6 +50,17 @@ class Stated(BaseModel):
         if isinstance(value, bool) and field.annotation is not bool:
             raise ValueError(f"true or false is no value for this key, got {value}")
         return value
+
+
+def raise_repeated(keys: Sequence[Hashable], labels: Sequence[str]) -> None:
+    """Raise FaultsError with each entry whose key appeared before."""
+    faults = [
+        Fault(f"[{i}]", f"{labels[i]} is stated twice")
+        for i, key in enumerate(keys)
+        if key in keys[:i]
+    ]
+    if faults:
+        raise FaultsError(faults)
 
 
 def validate(kind: type[Statement], data: Any, place: str) -> Statement:

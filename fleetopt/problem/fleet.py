@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fleetopt.errors import Fault
+from fleetopt.problem.coefficients import AnyProfileSpec, profile_specs
+from fleetopt.problem.engine import EngineChoices
 from fleetopt.problem.failures import FailureRates, availability_of
-from fleetopt.problem.faults import FaultsError, Stated, faults_of
-from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, points_faults
+from fleetopt.problem.faults import FaultsError, Stated, raise_repeated
+from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.options import SolverOptions, VerificationOptions
-from fleetopt.problem.profile import ProfileSpec
 from fleetopt.problem.trace import TraceSource
 
 Metric = Literal["ttft", "tpot", "e2e"]
@@ -103,8 +103,16 @@ class FleetProblem(Stated):
     slo_scope: Scope = "pool"
     """Whether each pool keeps the bounds by itself, or the requests of all pools together."""
     gpus: tuple[str, ...] = Field(default=("a10g", "a100", "h100"), min_length=1)
-    """Names of the profiles to choose from."""
-    profiles: tuple[ProfileSpec, ...] = ()
+    """Names of the profiles to choose from; with a model, GPUs of the catalogue."""
+    model: str | None = Field(default=None, min_length=1)
+    """A language model that every pool serves: a name of the catalogue, or a config.json of
+    Hugging Face. Its profiles are derived for the GPUs and the engine configurations."""
+    engine: EngineChoices | None = None
+    """Engine configurations of the model to choose from; tensor parallelism 1, 2, 4 and 8 if
+    absent."""
+    catalogs: tuple[str, ...] | None = None
+    """Catalogue files that extend or replace the bundled GPUs, models and prices."""
+    profiles: tuple[AnyProfileSpec, ...] = ()
     """Profiles of the user's own; they extend or replace the bundled ones."""
     max_pools: int = Field(default=3, ge=1, le=64)
     """Most pools of the fleet."""
@@ -220,9 +228,14 @@ class FleetProblem(Stated):
         raise_repeated(names, names)
         return names
 
+    @field_validator("profiles", mode="before")
+    @classmethod
+    def _profiles_of_their_kind(cls, stated: Any) -> Any:
+        return profile_specs(stated)
+
     @field_validator("profiles")
     @classmethod
-    def _profiles_once(cls, profiles: tuple[ProfileSpec, ...]) -> tuple[ProfileSpec, ...]:
+    def _profiles_once(cls, profiles: tuple[AnyProfileSpec, ...]) -> tuple[AnyProfileSpec, ...]:
         names = [profile.name for profile in profiles]
         raise_repeated(names, names)
         return profiles
@@ -288,6 +301,18 @@ class FleetProblem(Stated):
         return self
 
     @model_validator(mode="after")
+    def _model_behind_engine(self) -> FleetProblem:
+        keys = ("engine", "catalogs")
+        faults = [
+            Fault(key, "goes together with `model`", "state the model, or leave this out")
+            for key in keys
+            if self.model is None and getattr(self, key)
+        ]
+        if faults:
+            raise FaultsError(faults)
+        return self
+
+    @model_validator(mode="after")
     def _availability_once(self) -> FleetProblem:
         if self.failures is not None and self.availability < 1.0:
             hint = "leave one of the two out"
@@ -307,32 +332,3 @@ class FleetProblem(Stated):
         if faults:
             raise FaultsError(faults)
         return self
-
-
-def name_or_lengths(stated: Any) -> Any:
-    """Judge an inline distribution by itself, so that its faults keep their places.
-
-    Raises FaultsError.
-    """
-    if isinstance(stated, str | LengthCdf):
-        return stated
-    faults = points_faults(stated) if isinstance(stated, list | tuple) else []
-    if not isinstance(stated, dict | list | tuple):
-        faults = [Fault("", f"expected a file, a workload's name or points, got {stated!r}")]
-    if faults:
-        raise FaultsError(faults)
-    try:
-        return LengthCdf.model_validate(stated)
-    except ValidationError as error:
-        raise FaultsError(faults_of(error, LengthCdf)) from None
-
-
-def raise_repeated(keys: Sequence[Hashable], labels: Sequence[str]) -> None:
-    """Raise FaultsError with each entry whose key appeared before."""
-    faults = [
-        Fault(f"[{i}]", f"{labels[i]} is stated twice")
-        for i, key in enumerate(keys)
-        if key in keys[:i]
-    ]
-    if faults:
-        raise FaultsError(faults)

@@ -7,10 +7,10 @@ from bisect import bisect_right
 from itertools import accumulate, pairwise
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fleetopt.errors import Fault
-from fleetopt.problem.faults import FaultsError, Stated
+from fleetopt.problem.faults import FaultsError, Stated, faults_of
 
 MAX_TOKENS = 4_194_304
 """Longest total length accepted, in tokens; four times the longest context sold."""
@@ -145,3 +145,21 @@ def _end_faults(index: int, tokens: int, fraction: float) -> list[Fault]:
     return [
         Fault(f"[{index}] fraction", f"the last fraction must be 1, got {fraction} at {tokens}")
     ]
+
+
+def name_or_lengths(stated: Any) -> Any:
+    """Judge an inline distribution by itself, so that its faults keep their places.
+
+    Raises FaultsError.
+    """
+    if isinstance(stated, str | LengthCdf):
+        return stated
+    faults = points_faults(stated) if isinstance(stated, list | tuple) else []
+    if not isinstance(stated, dict | list | tuple):
+        faults = [Fault("", f"expected a file, a workload's name or points, got {stated!r}")]
+    if faults:
+        raise FaultsError(faults)
+    try:
+        return LengthCdf.model_validate(stated)
+    except ValidationError as error:
+        raise FaultsError(faults_of(error, LengthCdf)) from None

@@ -14,18 +14,16 @@ from pydantic import (
 )
 
 from fleetopt.errors import Fault, near
+from fleetopt.problem.coefficients import AnyProfileSpec, profile_specs
 from fleetopt.problem.failures import FailureRates
-from fleetopt.problem.faults import FaultsError, Stated, faults_of
+from fleetopt.problem.faults import FaultsError, Stated, faults_of, raise_repeated
 from fleetopt.problem.fleet import (
     Admission,
     LatencyBound,
     default_slo,
-    name_or_lengths,
-    raise_repeated,
 )
-from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
+from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.links import LinkStatement, PhaseRole, entrances, phase_faults
-from fleetopt.problem.profile import ProfileSpec
 from fleetopt.problem.router import RouterStatement, pools_named
 from fleetopt.problem.sessions import SessionStatement
 from fleetopt.problem.trace import TraceFormat
@@ -99,7 +97,7 @@ class FleetSimulation(Stated):
     """The pools of the fleet."""
     links: tuple[LinkStatement, ...] = ()
     """What carries KV from prefill pools to pools that decode."""
-    profiles: tuple[ProfileSpec, ...] = ()
+    profiles: tuple[AnyProfileSpec, ...] = ()
     """Profiles of the user's own; they extend or replace the bundled ones."""
     router: RouterStatement = RouterStatement()
     """Where requests go: 'length', or a table with the router's parameters."""
@@ -163,6 +161,11 @@ class FleetSimulation(Stated):
     @classmethod
     def _name_or_lengths(cls, stated: Any) -> Any:
         return stated if stated is None else name_or_lengths(stated)
+
+    @field_validator("profiles", mode="before")
+    @classmethod
+    def _profiles_of_their_kind(cls, stated: Any) -> Any:
+        return profile_specs(stated)
 
     @field_validator("slo")
     @classmethod

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from fleetopt.errors import Fault
-from fleetopt.problem.faults import FaultsError, Stated
-from fleetopt.problem.fleet import Method, name_or_lengths, raise_repeated
-from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf
+from fleetopt.problem.faults import FaultsError, Stated, raise_repeated
+from fleetopt.problem.fleet import Method
+from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.profile import ProfileSpec
 
 DAYS = {"day": 1.0, "week": 7.0, "month": 365.0 / 12.0, "quarter": 365.0 / 4.0, "year": 365.0}

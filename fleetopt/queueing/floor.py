@@ -2,31 +2,125 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fleetopt.case import Case
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.queueing.feasibility import GREY_MARGIN
 from fleetopt.queueing.load import load_table
 from fleetopt.workload.compression import Served
-from fleetopt.workload.lengths import Ints
+from fleetopt.workload.lengths import Floats, Ints
+
+_Kind = tuple[str, int]
 
 
-def utilization_floor(case: Case, profile: CalibratedProfile, pools: Sequence[Served]) -> Ints:
+def utilization_floor(case: Case, profile: ReplicaProfile, pools: Sequence[Served]) -> Ints:
     """Least replicas n of each pool with rho(n) at most the cap; no row of it has fewer.
 
     One part in 1e9 is left for rounding. Every pool must have a slot for its longest requests.
     """
-    time = profile.iteration
-    work, context_work = load_table(case.lengths, time).work_sums(pools)
-    context = context_work / work
-    capacity = {t: case.capacity(profile, t) for t in {what.hi_tokens for what in pools}}
-    batches = (
-        capacity[what.hi_tokens].batch(tokens) for what, tokens in zip(pools, context, strict=True)
-    )
-    slots = np.floor(np.fromiter(batches, dtype=np.float64))
-    tau = time.base_s + time.per_context_token_s * context * slots
-    least = case.arrival_rate * work * tau / (slots * case.problem.max_utilization)
-    floor: Ints = np.maximum(1, np.ceil(least * (1.0 - 1e-9))).astype(np.int64)
+    floor: Ints = RowFloors(case, pools).by_utilization(profile).astype(np.int64)
     return floor
+
+
+class RowFloors:
+    """Bounds below the least rows of the same pools on many profiles.
+
+    What depends on the chunk of a prefill alone is summed once for all profiles that share it.
+    """
+
+    def __init__(self, case: Case, pools: Sequence[Served]) -> None:
+        self._case = case
+        self._pools = pools
+        self._ends = sorted({what.hi_tokens for what in pools})
+        position = {tokens: i for i, tokens in enumerate(self._ends)}
+        self._end_of = np.array([position[what.hi_tokens] for what in pools], dtype=np.int64)
+        self._sums: dict[_Kind, tuple[Floats, Floats]] = {}
+        self._needed: dict[tuple[int, float], Floats] = {}
+
+    def least(self, profile: ReplicaProfile) -> Floats:
+        """Least replicas of each pool; infinite where no number of them can be admissible."""
+        floor = self.by_utilization(profile)
+        if self._case.problem.slo_scope == "pool":
+            floor[self._is_too_slow(profile)] = math.inf
+        return floor
+
+    def by_utilization(self, profile: ReplicaProfile) -> Floats:
+        """Least replicas within the utilization cap; infinite where no slot has room."""
+        time = profile.iteration
+        work, context = self._work((time.context, time.chunk_tokens), profile)
+        slots = np.floor(self._batches(profile, context))
+        tau = time.base_s + time.per_context_token_s * context * slots
+        cap = self._case.problem.max_utilization
+        with np.errstate(divide="ignore"):
+            least = self._case.arrival_rate * work * tau / (slots * cap)
+        floor: Floats = np.maximum(1.0, np.ceil(least * (1.0 - 1e-9)))
+        return floor
+
+    def _work(self, kind: _Kind, profile: ReplicaProfile) -> tuple[Floats, Floats]:
+        """Work of each pool, as a share of all requests, and its mean context."""
+        if kind not in self._sums:
+            work, context_work = load_table(self._case.lengths, profile.iteration).work_sums(
+                self._pools
+            )
+            self._sums[kind] = work, context_work / work
+        return self._sums[kind]
+
+    def _batches(self, profile: ReplicaProfile, context: Floats) -> Floats:
+        """Most sequences that a replica of each pool runs at once; 0 where none has room."""
+        capacities = [self._case.capacity(profile, tokens) for tokens in self._ends]
+        slots = np.array([c.slots for c in capacities], dtype=np.float64)[self._end_of]
+        tokens = np.array([c.kv_blocks * c.block_tokens for c in capacities], dtype=np.float64)
+        if not tokens.any():
+            return slots
+        held = tokens[self._end_of] / context
+        batches: Floats = np.where(slots >= 1, np.maximum(1.0, np.minimum(slots, held)), 0.0)
+        return batches
+
+    def _is_too_slow(self, profile: ReplicaProfile) -> NDArray[np.bool_]:
+        """Pools that break a bound on idle replicas, told by iterations of W seconds alone."""
+        base_s = profile.iteration.base_s
+        slow = np.zeros(len(self._pools), dtype=bool)
+        for bound in self._case.problem.slo:
+            most = bound.limit_s * (1.0 + GREY_MARGIN) / base_s
+            if bound.metric == "tpot":
+                slow |= most < 1.0
+            else:
+                chunk = profile.iteration.chunk_tokens
+                slow |= self._prefills(chunk, bound.allowed_miss) > most * (1.0 + 1e-9)
+        return slow
+
+    def _prefills(self, chunk_tokens: int, allowed: float) -> Floats:
+        """Prefill iterations that more than the allowed share of each pool's requests need.
+
+        1, which every request needs, for pools with compressed requests.
+        """
+        key = (chunk_tokens, allowed)
+        if key not in self._needed:
+            lengths = self._case.lengths
+            needed = -(-lengths.prompt_tokens // chunk_tokens)
+            most = int(needed.max()) + 1
+            nodes = {tokens for what in self._pools for tokens in (what.lo_tokens, what.hi_tokens)}
+            below: dict[int, Floats] = {
+                tokens: np.bincount(needed[:i], lengths.weights[:i], most).astype(np.float64)
+                for tokens, i in ((tokens, lengths.index(tokens)) for tokens in nodes)
+            }
+            self._needed[key] = np.array(
+                [
+                    _exceeded(below[what.hi_tokens] - below[what.lo_tokens], allowed)
+                    if what.gammas == (1.0, 1.0)
+                    else 1.0
+                    for what in self._pools
+                ]
+            )
+        return self._needed[key]
+
+
+def _exceeded(shares: Floats, allowed: float) -> float:
+    """The largest k that more than the allowed share reach, from the shares of 0, 1, ..."""
+    reach = np.cumsum(shares[::-1])[::-1]
+    return float(np.flatnonzero(reach > allowed * reach[0] * (1.0 + 1e-9))[-1])

@@ -73,10 +73,16 @@ class Load:
         return self.arrival_rate * self.mean_work
 
 
-@lru_cache(maxsize=32)
 def load_table(lengths: LengthDistribution, iteration: IterationTime) -> LoadTable:
-    """The load table of a workload on an iteration time, made once."""
-    return LoadTable(lengths, iteration)
+    """The load table of a workload on an iteration time, made once for all that count alike."""
+    context, chunk_tokens = iteration.context, iteration.chunk_tokens
+    counted = IterationTime(0.0, 0.0, context=context, chunk_tokens=chunk_tokens)
+    return _load_table(lengths, counted)
+
+
+@lru_cache(maxsize=32)
+def _load_table(lengths: LengthDistribution, counted: IterationTime) -> LoadTable:
+    return LoadTable(lengths, counted)
 
 
 class LoadTable:

@@ -25,6 +25,7 @@ from fleetopt.report import wording
 from fleetopt.report.attainment import scope_lines, shares_table
 from fleetopt.report.availability import spare_lines
 from fleetopt.report.console import columns, first_fitting, line, section
+from fleetopt.report.engines import engine_lines
 from fleetopt.report.plan_energy import energy_lines
 
 _SIMPLEST = ("one pool", "one GPU type")
@@ -51,6 +52,9 @@ def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
     compared = _compared(plan)
     if compared:
         yield section("Compared with", _alternatives(compared, plan))
+    engines = list(engine_lines(plan))
+    if engines:
+        yield section("Engines", *(line(text, width) for text in engines))
     binding = [*_binding_lines(plan), *_next_cheaper_lines(plan)]
     yield section("What binds", *(line(text, width) for text in binding))
     best = [other for other in plan.alternatives if other.kind == "next best"]
@@ -82,7 +86,7 @@ def _wide_table(plan: Plan, *, close: bool) -> Table:
     )  # fmt: skip
     for i, (pool, cost) in enumerate(zip(plan.fleet.pools, _pool_costs(plan), strict=True)):
         lengths = wording.lengths(pool.lo_tokens, pool.hi_tokens)
-        machines = (pool.gpu, wording.replicas(pool))
+        machines = (wording.gpus_of_replica(pool), wording.replicas(pool))
         table.add_row(pool.name, lengths, *machines, *_figures(plan, i), cost)
     return table
 

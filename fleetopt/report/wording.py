@@ -72,10 +72,13 @@ def replicas(pool: Pool) -> str:
 
 def machines(pool: Pool) -> str:
     """Replicas of a pool and their GPUs, such as '3 h100', '3 + 1 h100' or '2 h100 × 8'."""
+    return f"{replicas(pool)}{NO_BREAK}{gpus_of_replica(pool)}"
+
+
+def gpus_of_replica(pool: Pool) -> str:
+    """GPUs of one replica of a pool, such as 'h100' or 'h100 × 8'."""
     each = pool.gpus // pool.bought
-    return f"{replicas(pool)}{NO_BREAK}{pool.gpu}" + (
-        f"{NO_BREAK}×{NO_BREAK}{each}" if each > 1 else ""
-    )
+    return pool.gpu + (f"{NO_BREAK}×{NO_BREAK}{each}" if each > 1 else "")
 
 
 def fleet(value: Fleet) -> str:

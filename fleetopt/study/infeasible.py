@@ -10,6 +10,7 @@ from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.conflict import Conflict, conflict
 from fleetopt.optimization.design import Design, solve_options
 from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation
+from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Termination
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.table import PoolTable
@@ -55,7 +56,7 @@ def explained(design: Design) -> RefusalError:
 
 def unverifiable(case: Case, refused: InfeasibleError) -> InfeasibleError:
     """The error where simulation refused every fleet; what the table alone would ask for."""
-    sure = Design(case, grey=False, extra_rows=0)
+    sure = design_of(case, grey=False, extra_rows=0)
     solution = sure.optimum()
     if solution.termination is not Termination.INFEASIBLE:
         return refused

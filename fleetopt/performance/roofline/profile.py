@@ -34,7 +34,7 @@ class RooflineProfile:
         """The profile of a model on a GPU with an engine. Raises InputError if it cannot run."""
         deployment = Deployment.of(llm, gpu, engine)
         held = memory(deployment)
-        batch = max(1, min(engine.max_num_seqs, held.kv_tokens // engine.mean_context_tokens))
+        batch = max(2, min(engine.max_num_seqs, held.kv_tokens // engine.mean_context_tokens))
         return cls(deployment, held, coefficients(deployment, batch, reached), reached)
 
     @property
@@ -76,6 +76,16 @@ class RooflineProfile:
     def power(self) -> LogisticPower:
         """Power curve of one GPU, projected from its largest draw."""
         return projected_power(self.deployment.gpu.spec.tdp_w)
+
+    @property
+    def max_num_seqs(self) -> int:
+        """Most sequences of a replica's batch."""
+        return self.deployment.engine.max_num_seqs
+
+    @property
+    def admission(self) -> None:
+        """Either would do."""
+        return
 
     def reserved(self, max_context: int) -> Capacity:
         """Slots when each reserves `max_context` tokens; 0 slots if not even one fits."""

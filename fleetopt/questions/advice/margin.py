@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fleetopt.performance.profile import calibrated
 from fleetopt.plan import Verdict
 from fleetopt.problem import AVAILABILITIES
 from fleetopt.questions.advice.answer import Answer
@@ -74,7 +75,7 @@ def breaks_first(fleets: Fleets, plan: Side) -> Weakest:
     found = []
     for i, (pool, gammas) in enumerate(zip(plan.fleet.pools, plan.fleet.gammas, strict=True)):
         what = fleets.case.serves(pool.lo_tokens, pool.hi_tokens, *gammas)
-        spec = fleets.case.profile(pool.profile).spec
+        spec = calibrated(fleets.case.profile(pool.profile)).spec
         share = fleets.case.lengths.served_share(what)
         reach = Reach(what, spec, share, fleets.table(pool, gammas))
         found.append((reach.rate(pool.replicas), i, reach))

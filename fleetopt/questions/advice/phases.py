@@ -8,9 +8,9 @@ from itertools import product
 
 import numpy as np
 
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile, calibrated
 from fleetopt.plan import HOURS_PER_YEAR, Pool
-from fleetopt.problem import PhasesApart
+from fleetopt.problem import PhasesApart, ProfileSpec
 from fleetopt.questions.advice.answer import Answer
 from fleetopt.questions.advice.fleets import Fleets
 from fleetopt.questions.advice.machines import FAST, OLD
@@ -65,7 +65,7 @@ def cheapest_pair(fleets: Fleets, pool: Pool, lengths: LengthDistribution) -> tu
 
 
 def _pair(
-    fleets: Fleets, first: CalibratedProfile, second: CalibratedProfile, context: int, rate: float,
+    fleets: Fleets, first: ReplicaProfile, second: ReplicaProfile, context: int, rate: float,
     lengths: LengthDistribution,
 ) -> Apart | None:  # fmt: skip
     """The fewest replicas of both phases; None if a bound is missed or a slot has no room.
@@ -78,9 +78,9 @@ def _pair(
     if min(first.reserved(context).slots, second.reserved(context).slots) < 1:
         return None
     ttft_ms, tpot_ms = _limits_ms(fleets)
-    if 1000.0 * ttft_s(first, context, _p99_prompt(lengths)) > ttft_ms:
+    if 1000.0 * ttft_s(calibrated(first), context, _p99_prompt(lengths)) > ttft_ms:
         return None
-    if 1000.0 * tpot_s(second, context) > tpot_ms:
+    if 1000.0 * tpot_s(calibrated(second), context) > tpot_ms:
         return None
     loads = PhaseLoad.prefill(lengths, first.iteration.chunk_tokens), PhaseLoad.decode(lengths)
     held = rate / fleets.case.problem.max_utilization
@@ -88,7 +88,7 @@ def _pair(
 
 
 def _with_spares(
-    fleets: Fleets, apart: Apart, first: CalibratedProfile, second: CalibratedProfile
+    fleets: Fleets, apart: Apart, first: ReplicaProfile, second: ReplicaProfile
 ) -> Apart:
     """The same with spare replicas of both phases, where the problem has them."""
     bought = [
@@ -119,7 +119,8 @@ def _ruling(fleets: Fleets, plan: Side, is_cheaper: bool) -> Ruling:
     ttft_ms, tpot_ms = _limits_ms(fleets)
     stated = PhasesApart(
         cdf=case.problem.cdf, lam=rate, slo_ttft_ms=ttft_ms, slo_tpot_ms=tpot_ms,
-        gpu_prefill=OLD, gpu_decode=FAST, max_ctx=context, profiles=case.problem.profiles,
+        gpu_prefill=OLD, gpu_decode=FAST, max_ctx=context,
+        profiles=tuple(spec for spec in case.problem.profiles if isinstance(spec, ProfileSpec)),
     )  # fmt: skip
     pair = Question(stated).pair(OLD, FAST, rate)
     label = f"{pair.published.n_prefill}P+{pair.published.n_decode}D"

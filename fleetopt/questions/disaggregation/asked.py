@@ -11,7 +11,7 @@ from fleetopt.case import Case
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.optimization.tables import maker
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import CalibratedProfile, calibrated
 from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.problem import FleetProblem, LatencyBound, LengthCdf, PhasesApart, Workload
 from fleetopt.questions.disaggregation.fleets import Aggregated, Pair, Together, fewest
@@ -57,8 +57,8 @@ class Question:
             PhaseLoad.published_decode(self.mean_osl),
         )
         exact = PhaseLoad.prefill(lengths, chunk), PhaseLoad.decode(lengths)
-        ttft_ms = 1000.0 * ttft_s(first, context, self.mean_isl)
-        tpot_ms = 1000.0 * tpot_s(second, context)
+        ttft_ms = 1000.0 * ttft_s(calibrated(first), context, self.mean_isl)
+        tpot_ms = 1000.0 * tpot_s(calibrated(second), context)
         return Pair(
             prefill, decode, ttft_ms, tpot_ms,
             fewest((first, second), published, context, rate),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.queueing.published_phases import ALPHA_DECODE, ALPHA_PREFILL, PhaseLoad
 
@@ -76,7 +76,7 @@ class Aggregated:
 
 
 def fewest(
-    profiles: tuple[CalibratedProfile, CalibratedProfile],
+    profiles: tuple[ReplicaProfile, ReplicaProfile],
     loads: tuple[PhaseLoad, PhaseLoad],
     max_context: int,
     rate: float,

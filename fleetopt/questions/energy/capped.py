@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fleetopt.case import Case
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.plan import Interval
 from fleetopt.problem import PoolStatement
 from fleetopt.questions.energy.pools import keeps_slo, power_of, table_of
@@ -58,13 +58,13 @@ class CappedPool:
     """
 
     case: Case
-    profile: CalibratedProfile
+    profile: ReplicaProfile
     replicas: int
     free: OccupancyTable
     published: PublishedTable
 
     @classmethod
-    def of(cls, case: Case, profile: CalibratedProfile, replicas: int) -> CappedPool:
+    def of(cls, case: Case, profile: ReplicaProfile, replicas: int) -> CappedPool:
         """The pool for all requests. Raises InputError if no slot holds the longest."""
         tables = {}
         for method in ("fleetopt", "published"):

@@ -20,7 +20,7 @@ from pathlib import Path
 from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError
 from fleetopt.performance.power import PowerModel, largest_batch
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.energy.capped import CappedPool, SimulatedLevel, simulated_levels
 from fleetopt.questions.energy.event import SimulatedEvent, simulated_events
@@ -201,7 +201,7 @@ def _case(problem: FleetProblem, beside: Path | None) -> Case:
     return Case.of(problem.model_copy(update=changed), beside)
 
 
-def _replicas(profile: CalibratedProfile, n_gpus: int) -> int:
+def _replicas(profile: ReplicaProfile, n_gpus: int) -> int:
     each = profile.gpus_per_replica
     if n_gpus < 1 or n_gpus % each:
         text = f"expected a multiple of {each} above 0 for {profile.name}, got {n_gpus}"
@@ -210,7 +210,7 @@ def _replicas(profile: CalibratedProfile, n_gpus: int) -> int:
 
 
 def _depths(
-    profile: CalibratedProfile, power: PowerModel, stated: Sequence[float] | None
+    profile: ReplicaProfile, power: PowerModel, stated: Sequence[float] | None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Depths to look at, and default ones below the idle draw. Raises InputError."""
     idle_w = power.idle_w - _ROUNDING

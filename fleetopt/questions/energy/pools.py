@@ -17,7 +17,7 @@ from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError
 from fleetopt.optimization.tables import maker
 from fleetopt.performance.power import PowerModel
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.energy import mean_watts
 from fleetopt.queueing.feasibility import OccupancyTable
@@ -108,14 +108,14 @@ class FleetEnergy:
         return all(pool.meets for pool in self.pools)
 
 
-def power_of(profile: CalibratedProfile) -> PowerModel:
+def power_of(profile: ReplicaProfile) -> PowerModel:
     """The power model of a profile. Raises InputError if it has none."""
     check_power([profile])
     assert profile.power is not None
     return profile.power
 
 
-def check_power(profiles: Sequence[CalibratedProfile]) -> None:
+def check_power(profiles: Sequence[ReplicaProfile]) -> None:
     """Raise InputError with every profile that does not know its power."""
     hint = "give it idle_w, nominal_w and a curve, or leave the profile out"
     faults = [
@@ -127,9 +127,7 @@ def check_power(profiles: Sequence[CalibratedProfile]) -> None:
         raise InputError(faults)
 
 
-def table_of(
-    case: Case, what: Served, profile: CalibratedProfile
-) -> OccupancyTable | PublishedTable:
+def table_of(case: Case, what: Served, profile: ReplicaProfile) -> OccupancyTable | PublishedTable:
     """The table of a pool by the case's method. Raises InputError if no slot holds it."""
     if case.capacity(profile, what.hi_tokens).slots < 1:
         text = f"no replica of {profile.name} holds {what.hi_tokens:,} tokens"
@@ -156,7 +154,7 @@ def replicas_at(table: OccupancyTable | PublishedTable, utilization: float) -> i
 
 
 def pool_energy(
-    case: Case, what: Served, profile: CalibratedProfile, replicas: int | None = None
+    case: Case, what: Served, profile: ReplicaProfile, replicas: int | None = None
 ) -> PoolEnergy:
     """A pool of a case with what it draws, by the case's method.
 

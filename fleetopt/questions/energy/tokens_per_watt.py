@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fleetopt.case import Case, inputs_of
 from fleetopt.errors import Fault, InputError
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.energy.pools import (
     FleetEnergy,
@@ -196,9 +196,7 @@ def _at(problem: FleetProblem, method: str, context_tokens: int) -> FleetProblem
     return problem.model_copy(update=changed)
 
 
-def _replicas(
-    profiles: Sequence[CalibratedProfile], gpus: Sequence[int] | None
-) -> list[int | None]:
+def _replicas(profiles: Sequence[ReplicaProfile], gpus: Sequence[int] | None) -> list[int | None]:
     """Replicas of each type. Raises InputError with every count that is no whole number of them."""
     if gpus is None:
         return [None] * len(profiles)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from fleetopt.plan import Plan, Pool
-from fleetopt.problem import FleetProblem, FleetSimulation, PoolStatement, RouterStatement
+from fleetopt.problem import (
+    CoefficientSpec,
+    FleetProblem,
+    FleetSimulation,
+    PoolStatement,
+    RouterStatement,
+)
 
 
 def plan_statement(plan: Plan, *, with_spares: bool = False) -> FleetSimulation:
@@ -28,13 +34,15 @@ def plan_statement(plan: Plan, *, with_spares: bool = False) -> FleetSimulation:
 
 
 def _pool(pool: Pool, problem: FleetProblem, with_spares: bool) -> PoolStatement:
+    spec = next((spec for spec in problem.profiles if spec.name == pool.profile), None)
+    own = spec.max_num_seqs if isinstance(spec, CoefficientSpec) else None
     return PoolStatement(
         id=pool.name.replace(" ", "-"),
         gpu=pool.profile,
         n_gpus=pool.gpus if with_spares else pool.gpus // pool.bought * pool.replicas,
         max_ctx=pool.hi_tokens,
         admission="paged" if pool.admission == "paged" else "reserved",
-        max_num_seqs=problem.max_num_seqs,
+        max_num_seqs=own or problem.max_num_seqs,
     )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from fleetopt.catalog import SourceFile, read_profiles
 from fleetopt.errors import Fault, InputError, near
-from fleetopt.performance.profile import CalibratedProfile
+from fleetopt.performance.coefficient import profile_of
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import FleetSimulation, PoolStatement, RouterStatement
 from fleetopt.problem.simulation import prefix_faults
 from fleetopt.questions.fleets import watching
@@ -50,7 +51,7 @@ class Scenario:
 
     stated: FleetSimulation
     fleet: Fleet
-    profiles: tuple[CalibratedProfile, ...]
+    profiles: tuple[ReplicaProfile, ...]
     source: TrafficSource
     loop: ClosedLoop | None
     horizon: Horizon
@@ -92,7 +93,7 @@ def scenario_of(
     if faults:
         raise InputError(faults)
     stated = stated.model_copy(update={"pools": _decode_last(stated.pools)})
-    profiles = tuple(CalibratedProfile(_profiles(stated)[pool.gpu]) for pool in stated.pools)
+    profiles = tuple(profile_of(_profiles(stated)[pool.gpu]) for pool in stated.pools)
     fleet = _fleet(stated, profiles)
     if fleet.faults():
         raise InputError(fleet.faults())
@@ -102,7 +103,7 @@ def scenario_of(
 def _scenario(
     stated: FleetSimulation,
     fleet: Fleet,
-    profiles: tuple[CalibratedProfile, ...],
+    profiles: tuple[ReplicaProfile, ...],
     traffic: StatedTraffic,
     least: int,
 ) -> Scenario:
@@ -206,7 +207,7 @@ def _longest(fleet: Fleet, stream: Stream) -> int:
     return max(pool.max_context for pool in pools)
 
 
-def _fleet(stated: FleetSimulation, profiles: tuple[CalibratedProfile, ...]) -> Fleet:
+def _fleet(stated: FleetSimulation, profiles: tuple[ReplicaProfile, ...]) -> Fleet:
     failures = None
     if stated.failures is not None and stated.failures.per_node_day > 0:
         rates = stated.failures
@@ -236,7 +237,7 @@ def _decode_last(pools: tuple[PoolStatement, ...]) -> tuple[PoolStatement, ...]:
     return tuple(sorted(pools, key=lambda pool: pool.role == "decode"))
 
 
-def _pool(stated: PoolStatement, profile: CalibratedProfile) -> FleetPool:
+def _pool(stated: PoolStatement, profile: ReplicaProfile) -> FleetPool:
     if stated.admission == "paged":
         capacity = profile.paged(stated.max_ctx, stated.max_num_seqs)
     else:
