@@ -75,9 +75,7 @@ def plan(
         prediction=_predicted(design, solution.chosen),
         verification=verification_part,
         alternatives=others,
-        notes=(
-            *_added(design), *notes(case, solution.chosen), *beyond(design, solution.chosen)
-        ),
+        notes=(*_added(design), *notes(case, solution.chosen), *beyond(design, solution.chosen)),
         provenance=_provenance(case, command),
         objective=objective,
     )

@@ -36,24 +36,25 @@ def _clients(design: Design, one: Chosen) -> dict[str, float]:
     table = design.table(candidate)
     if not isinstance(table, OccupancyTable):
         return {}
-    mean: float = table.row(row.replicas).occupancy.mean() / row.replicas
+    mean = table.occupancy(row.replicas).mean() / row.replicas
     return {"clients": max(1.0, mean)}
 
 
 def _prompts(design: Design, name: EngineName, what: Served) -> list[str]:
-    """The share of a pool's own prompts that is longer or shorter than the measured ones."""
-    lengths, record = design.case.lengths, bundled()[1]
+    """The shares of a pool's own prompts that are shorter and longer than the measured ones."""
+    lengths = design.case.lengths
     first, last = lengths.index(what.lo_tokens), lengths.index(what.hi_tokens)
     prompts, weights = lengths.prompt_tokens[first:last], lengths.weights[first:last]
-    if not weights.sum() > 0:
+    low, high = bundled()[1].span(name, "prompt_tokens")
+    sides = {
+        f"shorter, by up to {low / prompts.min():,.1f} times": prompts < low,
+        f"longer, by up to {prompts.max() / high:,.1f} times": prompts > high,
+    }
+    told = [
+        f"{100 * weights[outside].sum() / weights.sum():.2g} % are {word}"
+        for word, outside in sides.items()
+        if weights[outside].sum() > 0
+    ]
+    if not told:
         return []
-    low, high = record.span(name, "prompt_tokens")
-    told = []
-    ends = {"longer": (prompts > high, prompts.max()), "shorter": (prompts < low, prompts.min())}
-    for word, (outside, worst) in ends.items():
-        share = float(weights[outside].sum() / weights.sum())
-        if share > 0:
-            far = record.beyond(name, prompt_tokens=float(worst))
-            told += [f"{share:.1%} of its prompts are {word} than measured; {text}".replace(
-                "%", " %", 1) for text in far]  # fmt: skip
-    return told
+    return [f"its prompts go beyond the measured {low:,g} to {high:,g} tokens: {'; '.join(told)}"]

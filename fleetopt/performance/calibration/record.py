@@ -8,7 +8,7 @@ from typing import Any
 
 Span = tuple[float, float]
 QUANTITIES = {
-    "clients": "sequences of a replica",
+    "clients": "sequences in a replica",
     "prompt_tokens": "prompt tokens",
     "tp": "tensor parallelism",
 }
@@ -69,7 +69,7 @@ class Record:
             if not low <= value <= high:
                 factor = value / high if value > high else low / value
                 told.append(
-                    f"{value:,.3g} {QUANTITIES[key]} is {factor:.1f} times outside of the "
+                    f"{QUANTITIES[key]}: {value:,.4g} is {factor:.1f} times outside of the "
                     f"measured {low:,g} to {high:,g}"
                 )
         return told
