@@ -11,14 +11,14 @@ import click
 from fleetopt.cli.options import together
 
 if TYPE_CHECKING:
-    from fleetopt.problem import EngineConfig
+    from fleetopt.problem import EngineConfig, EngineName
 
 _SPELLINGS = {
     "model": "--model", "gpu": "--gpu", "tp": "--tp", "pp": "--pp", "ep": "--ep", "dp": "--dp",
     "weights": "--weights", "kv": "--kv", "compute": "--compute",
     "memory_fraction": "--memory-fraction", "max_num_seqs": "--max-num-seqs",
     "token_budget": "--token-budget", "block_tokens": "--block-tokens",
-    "mean_context_tokens": "--context",
+    "mean_context_tokens": "--context", "name": "--engine",
 }  # fmt: skip
 
 model = click.option(
@@ -28,6 +28,11 @@ model = click.option(
 catalogues = click.option(
     "--catalog", "catalogues", multiple=True, metavar="FILE",
     help="A catalogue of your own, which extends or replaces the bundled ones; repeatable.",
+)  # fmt: skip
+software = click.option(
+    "--engine", "software", metavar="NAME", default="vllm", show_default=True,
+    help="Serving engine whose measured runs calibrate the profile: vllm, sglang, trtllm; any for "
+         "all of them, none for data sheets alone.",
 )  # fmt: skip
 numbers = together(
     click.option("--weights", metavar="DTYPE", help="bf16, fp8, fp4 or int4.  [default: bf16]"),
@@ -49,6 +54,13 @@ parallel = together(
     click.option("--context", "mean_context_tokens", metavar="TOKENS",
                  help="Context around which the coefficients are fitted.  [default: 2048]"),
 )  # fmt: skip
+
+
+def software_of(given: str) -> EngineName:
+    """The serving engine that an option names. Raises InputError."""
+    from fleetopt.problem import EngineChoices, validate
+
+    return validate(EngineChoices, {"name": given}, "").name
 
 
 def engine_of(given: Mapping[str, Any]) -> EngineConfig:

@@ -140,6 +140,10 @@ engines = together(
     problem_option("--catalog", key="catalogs", multiple=True,
                    callback=lambda _ctx, _option, given: list(given) or None, metavar="FILE",
                    help="A catalogue of your own with GPUs, models or prices; repeatable."),
+    problem_option("--engine", key="engine.name", kind="text", metavar="NAME",
+                   help="Serving engine whose measured runs calibrate the profiles: vllm, sglang, "
+                        "trtllm; any for all of them, none for data sheets alone.  "
+                        "[default: vllm]"),
     problem_option("--tp", key="engine.tp", many=True, metavar="NUMBERS",
                    help="Tensor parallelism to choose from, such as 1,2,4,8."),
     problem_option("--pp", key="engine.pp", many=True, metavar="NUMBERS",

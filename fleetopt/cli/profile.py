@@ -24,14 +24,15 @@ command.add_command(validate)
 @click.option("--gpu", required=True, metavar="NAME", help="A GPU of the catalogue.")
 @engine_options.parallel
 @engine_options.numbers
+@engine_options.software
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, metavar="N",
               help="Sequences of the decode iteration that is shown.")  # fmt: skip
 @click.option("--plot", metavar="IMAGE", help="Draw it too, as PNG or SVG by the file's name.")
 @engine_options.catalogues
 @options.output
 def show(
-    model: str, gpu: str, batch: int, plot: str | None, catalogues: tuple[str, ...],
-    form: str, output: str | None, **engine: Any,
+    model: str, gpu: str, software: str, batch: int, plot: str | None,
+    catalogues: tuple[str, ...], form: str, output: str | None, **engine: Any,
 ) -> None:  # fmt: skip
     """Show how a profile comes about, step by step.
 
@@ -40,6 +41,7 @@ def show(
     """
     from fleetopt.catalog import read_llm, read_machines
     from fleetopt.cli.output import write_answer
+    from fleetopt.performance.calibration.bundled import caveats, reached_with
     from fleetopt.performance.roofline import RooflineProfile
     from fleetopt.questions.profiles import derivation
     from fleetopt.report import profile as report
@@ -54,11 +56,10 @@ def show(
         check_plot(plot)
     with engine_options.in_options():
         machines = read_machines(*catalogues)
-        config = engine_options.engine_of(engine)
-        made = RooflineProfile.of(
-            read_llm(model, machines), machines.gpu(gpu, "gpu"), config
-        )  # fmt: skip
-    found = derivation(made, batch)
+        config, name = engine_options.engine_of(engine), engine_options.software_of(software)
+        llm, card = read_llm(model, machines), machines.gpu(gpu, "gpu")
+        made = RooflineProfile.of(llm, card, config, reached_with(name)(llm, card, config))
+    found = derivation(made, batch, caveats(name, llm, [card]))
     if plot is not None:
         from fleetopt.report.export import write_whole
         from fleetopt.report.figures_profile import profile_figure

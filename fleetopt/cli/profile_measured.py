@@ -48,7 +48,8 @@ def validate(
     with progress(quiet=quiet) as say:
         found = validation(measured, Constants.from_dict(bundled_calibration()), say)
     if save_constants is not None:
-        constants = {**found.constants.to_dict(), "source": constants_source or data}
+        constants = {**found.constants.to_dict(), **found.record().to_dict()}
+        constants["source"] = constants_source or data
         write_whole(save_constants, to_json(constants))
     if plot is not None:
         from fleetopt.report.figures_validation import validation_figure

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from fleetopt.catalog import Gpu
 from fleetopt.errors import Fault, InputError
+from fleetopt.performance.calibration.bundled import Reached, caveats, reached_with
 from fleetopt.performance.deployment import Deployment
 from fleetopt.performance.memory import Memory, least_gpus, memory_of
-from fleetopt.performance.roofline import UNCALIBRATED, Efficiency, RooflineProfile
+from fleetopt.performance.roofline import RooflineProfile
 from fleetopt.problem import CoefficientSpec, EngineChoices, EngineConfig, LlmSpec, PowerCurve
 
-Reached = Callable[[LlmSpec, Gpu, EngineConfig], Efficiency]
-"""The constants for a model on a GPU with an engine; a calibration goes here."""
 TOO_LARGE = "does not fit"
-CAVEAT = (
-    "their profiles are computed from data sheets and not calibrated: real engines are slower, so "
-    "measure before you buy"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +24,25 @@ class Engines:
 
     specs: a profile for each, by GPU and then by its number of GPUs.
     left_out: (GPU, reason, number of configurations) of the others.
+    caveats: how far to trust the profiles.
     """
 
     specs: tuple[CoefficientSpec, ...]
     left_out: tuple[tuple[str, str, int], ...]
+    caveats: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """How many configurations there are, how far to trust them, and what was left out."""
         asked = len(self.specs) + sum(count for _, _, count in self.left_out)
-        said = [
+        ran = (
             f"{len(self.specs):,} of {asked:,} engine configurations of "
-            f"{self.specs[0].serves} can run; {CAVEAT}"
-        ]
+            f"{self.specs[0].serves} can run"
+        )
+        first = [f"their profiles are {self.caveats[0]}"] if self.caveats else []
+        said = ["; ".join([ran, *first]), *self.caveats[1:]]
         said += [f"left out: {count:,} of {gpu}, {why}" for gpu, why, count in self.left_out]
         return tuple(said)
-
-
-def uncalibrated(llm: LlmSpec, gpu: Gpu, engine: EngineConfig) -> Efficiency:
-    """The same constants for all that nobody measured."""
-    return UNCALIBRATED
 
 
 @lru_cache(maxsize=4)
@@ -59,18 +53,20 @@ def engines(
     max_num_seqs: int,
     mean_context_tokens: int,
     node_size: int = 1,
-    reached: Reached = uncalibrated,
+    reached: Reached | None = None,
 ) -> Engines:
     """Profiles of a model for every GPU and configuration, those that cannot run left out.
 
     max_num_seqs: most sequences where the choices say nothing of them.
     mean_context_tokens: context around which the coefficients are fitted.
     node_size: GPUs of a node; tensor parallelism divides it, or takes whole nodes.
+    reached: the constants behind the profiles; the bundled ones of the engine if absent.
     Raises InputError if a GPU runs none of them, with the least GPUs that would hold the model.
     """
     specs, left_out = list[CoefficientSpec](), Counter[tuple[str, str]]()
     faults, nothing = list[Fault](), list[Fault]()
     configs = list(choices.configs(max_num_seqs, mean_context_tokens))
+    constants = reached or reached_with(choices.name)
     for gpu in gpus:
         before, refused = len(specs), Counter[str]()
         if gpu.price is None:
@@ -79,7 +75,7 @@ def engines(
             continue
         for engine in configs:
             try:
-                specs += _specs(llm, gpu, engine, choices, node_size, reached)
+                specs += _specs(llm, gpu, engine, choices, node_size, constants)
             except InputError as error:
                 refused[_reason(error, engine)] += 1
         if len(specs) == before:
@@ -89,7 +85,9 @@ def engines(
     if faults or not specs:
         raise InputError([*faults, *nothing])
     counted = tuple((gpu, why, count) for (gpu, why), count in left_out.items())
-    return Engines(tuple(specs), counted)
+    used = {spec.gpu for spec in specs}
+    said = caveats(choices.name, llm, [gpu for gpu in gpus if gpu.spec.name in used])
+    return Engines(tuple(specs), counted, () if reached else said)
 
 
 def _specs(

@@ -12,6 +12,7 @@ from fleetopt.problem.coefficients import AnyProfileSpec as AnyProfileSpec
 from fleetopt.problem.coefficients import CoefficientSpec as CoefficientSpec
 from fleetopt.problem.engine import EngineChoices as EngineChoices
 from fleetopt.problem.engine import EngineConfig as EngineConfig
+from fleetopt.problem.engine import EngineName as EngineName
 from fleetopt.problem.failures import AVAILABILITIES as AVAILABILITIES
 from fleetopt.problem.failures import FailureRates as FailureRates
 from fleetopt.problem.failures import node_availability as node_availability

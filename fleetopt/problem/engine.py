@@ -14,6 +14,9 @@ from fleetopt.problem.faults import FaultsError, Stated
 WeightDtype = Literal["bf16", "fp8", "fp4", "int4"]
 KvDtype = Literal["bf16", "fp8"]
 ComputeDtype = Literal["bf16", "fp8", "fp4"]
+EngineName = Literal["vllm", "sglang", "trtllm", "any", "none"]
+"""Serving engine whose measured runs calibrate a profile; `any` takes what all of them have in
+common, `none` the data sheets alone."""
 _LISTS = (
     "tp", "pp", "ep", "dp", "weights", "kv", "max_num_seqs", "token_budget", "admission",
 )  # fmt: skip
@@ -77,6 +80,9 @@ class EngineChoices(Stated):
     A single value stands for a list of one.
     """
 
+    name: EngineName = "vllm"
+    """Serving engine whose measured runs calibrate the profiles; `any` takes what all measured
+    engines have in common, `none` the data sheets alone."""
     tp: Ways = Field(default=(1, 2, 4, 8), min_length=1)
     """Tensor parallelism: GPUs that share each layer."""
     pp: Ways = Field(default=(1,), min_length=1)

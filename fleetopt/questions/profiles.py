@@ -22,6 +22,7 @@ class Derivation:
     batch: sequences of the decode iteration that is shown, at the engine's mean context;
     decode, prefill: steps of that iteration, and of one that prefills a whole token budget.
     slots: (context, largest concurrency) when every sequence holds that context.
+    caveats: how far to trust it.
     """
 
     profile: RooflineProfile
@@ -29,6 +30,7 @@ class Derivation:
     decode: tuple[Step, ...]
     prefill: tuple[Step, ...]
     slots: tuple[tuple[int, int], ...]
+    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class Fit:
         return not self.reason
 
 
-def derivation(profile: RooflineProfile, batch: int = 32) -> Derivation:
+def derivation(
+    profile: RooflineProfile, batch: int = 32, caveats: tuple[str, ...] = ()
+) -> Derivation:
     """Every step of a decode iteration of `batch` sequences and of a prefill iteration."""
     deployment, engine = profile.deployment, profile.deployment.engine
     decode = Load(sequences=batch, context_tokens=engine.mean_context_tokens)
@@ -64,6 +68,7 @@ def derivation(profile: RooflineProfile, batch: int = 32) -> Derivation:
         decode=tuple(steps(deployment, decode, profile.reached)),
         prefill=tuple(steps(deployment, prefill, profile.reached)),
         slots=slots_by_context(deployment.llm, profile.memory),
+        caveats=caveats,
     )
 
 

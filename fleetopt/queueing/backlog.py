@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.prefilling import Prefilling
 from fleetopt.workload.lengths import Floats
 
@@ -132,7 +133,8 @@ def backlog(prefilling: Prefilling, active: float, rate: float, replicas: int) -
         largest = max(largest, float(chain.tokens[-1]))
         return chain
 
-    return solved(guess) if replicas == 1 else _even(solved, guess)
+    with one_blas_thread():
+        return solved(guess) if replicas == 1 else _even(solved, guess)
 
 
 def saturated(prefilling: Prefilling, slots: int) -> float:
@@ -146,7 +148,8 @@ def saturated(prefilling: Prefilling, slots: int) -> float:
     low, per_iteration = 0.0, slots / (prefilling.mean_output + 1.5)
     for _ in range(_ROUNDS):
         per_iteration = min(max(per_iteration, low), high)
-        chain = _constant(prefilling, slots, per_iteration)
+        with one_blas_thread():
+            chain = _constant(prefilling, slots, per_iteration)
         place = prefilling.mean_output + _in_prefill(chain)
         wanted = slots / place
         if abs(wanted - per_iteration) < _EVEN * per_iteration:

@@ -17,14 +17,12 @@ birth-death chain.
 from __future__ import annotations
 
 import math
-import os
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
+from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.latency import StateMix, binned
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy, occupancy
@@ -150,7 +148,7 @@ class Environment:
         """
         if not self.is_stable:
             raise ValueError("the pool is overloaded: the chain has no stationary distribution")
-        with _one_blas_thread():
+        with one_blas_thread():
             return self._stationary(first_level)
 
     def _stationary(self, first_level: int) -> tuple[Floats, Floats]:
@@ -196,7 +194,7 @@ class Environment:
     def is_stable(self) -> bool:
         """Whether the levels above c drift down (Neuts 1981, theorem 1.7.1)."""
         rests, longs = (row[0] for row in self.departures(np.array([float(self.full)])))
-        with _one_blas_thread():
+        with one_blas_thread():
             phase = _null_vector(self._down_above(rests, longs) - np.diag(rests + longs))
         return bool(self.load.arrival_rate < phase @ (rests + longs))
 
@@ -303,26 +301,6 @@ def _state_mix(columns: list[Floats]) -> StateMix:
     active, weights, mean, variance, third, waits = columns
     moments = Moments(mean, variance, third)
     return StateMix(active, weights / weights.sum(), moments, waits, np.zeros(active.size))
-
-
-def _one_blas_thread() -> AbstractContextManager[object]:
-    """Keep the chain's small matrices on one thread.
-
-    On a busy machine the threads of a BLAS library spin for each other; a solve took up to
-    ten times as long on two threads as on one. The command line starts with one thread, and
-    need not look for the library.
-    """
-    if os.environ.get("OPENBLAS_NUM_THREADS") == "1":
-        return nullcontext()
-    limits: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
-    return limits
-
-
-@cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _grouped(columns: list[Floats]) -> list[Floats]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleetopt.case import Case
-from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.performance.profile import IterationTime, ReplicaProfile
 from fleetopt.queueing.feasibility import GREY_MARGIN
 from fleetopt.queueing.load import load_table
 from fleetopt.workload.compression import Served
@@ -58,8 +59,26 @@ class RowFloors:
         cap = self._case.problem.max_utilization
         with np.errstate(divide="ignore"):
             least = self._case.arrival_rate * work * tau / (slots * cap)
+        prompt_s = _prompt_token_s(time)
+        if prompt_s > 0.0:
+            prompts = self._case.arrival_rate * self._prompts
+            least = np.maximum(least, prompts * prompt_s / cap)
         floor: Floats = np.maximum(1.0, np.ceil(least * (1.0 - 1e-9)))
         return floor
+
+    @cached_property
+    def _prompts(self) -> Floats:
+        """Prompt tokens of each pool for one of all requests; 0 where some are compressed."""
+        lengths = self._case.lengths
+        sums = np.concatenate(([0.0], np.cumsum(lengths.weights * lengths.prompt_tokens)))
+        return np.array(
+            [
+                sums[lengths.index(what.hi_tokens)] - sums[lengths.index(what.lo_tokens)]
+                if what.gammas == (1.0, 1.0)
+                else 0.0
+                for what in self._pools
+            ]
+        )
 
     def _work(self, kind: _Kind, profile: ReplicaProfile) -> tuple[Floats, Floats]:
         """Work of each pool, as a share of all requests, and its mean context."""
@@ -118,6 +137,12 @@ class RowFloors:
                 ]
             )
         return self._needed[key]
+
+
+def _prompt_token_s(time: IterationTime) -> float:
+    """Least seconds of a prompt token: (F0 + F1 b) / b, at most b tokens in an iteration."""
+    once = time.prefill_base_s / time.token_budget if time.token_budget else 0.0
+    return once + time.prefill_per_token_s
 
 
 def _exceeded(shares: Floats, allowed: float) -> float:

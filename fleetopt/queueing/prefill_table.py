@@ -19,6 +19,7 @@ import numpy as np
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.queueing.backlog import Backlog, backlog, saturated
+from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
 from fleetopt.queueing.latency import StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
@@ -186,7 +187,8 @@ class PrefillTable(OccupancyTable):
 
     def _compute(self, replicas: int) -> OccupancyRow:
         occ = self.occupancy(replicas)
-        mix = self._latencies(states_of(occ, self.load), replicas)
+        with one_blas_thread():
+            mix = self._latencies(states_of(occ, self.load), replicas)
         environment = self._environment(occ)
         return PrefillRow(replicas, occ if environment else occ.stateless(), mix, environment)
 

@@ -40,6 +40,7 @@ def derivation_report(found: Derivation, width: int) -> Group:
             line(f"model: {profile.deployment.llm.source}", width),
             line(f"constants: {profile.reached.source}", width),
         ),
+        section("How far to trust it", *(line(text, width) for text in found.caveats)),
     )
 
 
@@ -69,6 +70,7 @@ def derivation_to_dict(found: Derivation) -> dict[str, Any]:
         "decode_departure": profile.fitted.decode_departure,
         "prefill_departure": profile.fitted.prefill_departure,
         "steps": step_rows(found),
+        "caveats": list(found.caveats),
         "sources": {
             "gpu": deployment.gpu.spec.source,
             "model": deployment.llm.source,

@@ -18,21 +18,11 @@ KEYS = {
     "GPU": lambda each: each.row.gpu.spec.name,
     "engine": lambda each: each.row.backend,
     "model": lambda each: each.row.llm.name,
-    "regime": lambda each: regime(each),
+    "regime": lambda each: each.regime,
     "group": lambda each: each.row.group,
 }
 """What rows are grouped by."""
 _WORDS = {"dense": "dense models", "moe": "models with experts", "saturated": "saturated"}
-
-
-def regime(each: Compared) -> str:
-    """A row's kind of load: 'dense prompt-heavy, 9-32 clients'."""
-    heavy = "prompt" if each.row.prompt_tokens > each.row.output_tokens else "output"
-    bounds = (8, 32, 128)
-    above = [low + 1 for low in (0, *bounds)]
-    clients = next((i for i, most in enumerate(bounds) if each.row.concurrency <= most), 3)
-    span = f"{above[clients]}-{bounds[clients]}" if clients < len(bounds) else f"over {bounds[-1]}"
-    return f"{each.row.kind} {heavy}-heavy, {span} clients"
 
 
 def validation_report(found: Validation, width: int) -> Group:

@@ -36,6 +36,7 @@ from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 from fleetopt.queueing.table import Row as TableRow
 from fleetopt.study.energy import energy_of
+from fleetopt.study.measured import beyond
 from fleetopt.verification import Judged, Outcome, Together, overall
 from fleetopt.workload.compression import reach
 
@@ -74,7 +75,7 @@ def plan(
         prediction=_predicted(design, solution.chosen),
         verification=verification_part,
         alternatives=others,
-        notes=(*_added(design), *notes(case, solution.chosen)),
+        notes=(*_added(design), *notes(case, solution.chosen), *beyond(design, solution.chosen)),
         provenance=_provenance(case, command),
         objective=objective,
     )

@@ -37,7 +37,9 @@ def test_a_derivation_in_every_form(tmp_path: Path) -> None:
         assert row["step"] in text
         assert row["bound"] in ("memory", "compute", "link", "host")
     assert {row["iteration"] for row in rows} == {"decode", "prefill"}
-    assert "no constant is calibrated" in text
+    assert "with calibrated constants" in text
+    assert "no constant is calibrated" in answer("show", *LLAMA, "--engine", "none")
+    assert all(said in " ".join(text.split()) for said in data["caveats"])
 
 
 def test_the_steps_add_up_to_the_coefficients() -> None:
@@ -93,6 +95,8 @@ def test_an_imported_model_can_be_used_at_once(tmp_path: Path) -> None:
     [
         (("--model", "lama", "--gpu", "h100"), "--model: unknown model 'lama'"),
         (("--model", "qwen3-8b", "--gpu", "h10"), "--gpu: unknown GPU 'h10' (did you mean"),
+        (("--model", "qwen3-8b", "--gpu", "h100", "--engine", "lmdeploy"),
+         "--engine: expected 'vllm', 'sglang'"),
         (("--model", "qwen3-8b", "--gpu", "h100", "--tp", "x"), "--tp: expected a whole number"),
         (("--model", "qwen3-8b", "--gpu", "h100", "--tp", "3"), "--tp: must divide heads"),
         (("--model", "qwen3-8b", "--gpu", "h100", "--weights", "fp6"), "--weights: expected "

@@ -57,7 +57,9 @@ def test_a_plan_needs_none_of_its_files(plan: Path) -> None:
     pools = read.fleet.pools
     hourly = sum(pool.gpus * specs[pool.profile].usd_per_hour for pool in pools)
     assert read.cost.usd_per_hour == pytest.approx(hourly)
-    assert any("not calibrated" in note for note in read.notes)
+    assert any("calibrated by measured runs of vllm" in note for note in read.notes)
+    assert any("not measured with vllm: l40s;" in note for note in read.notes)
+    assert any("its prompts go beyond the measured" in note for note in read.notes)
     assert any("must divide heads, which is 28, got 3" in note for note in read.notes)
     again = CliRunner().invoke(
         cli, ["verify", str(plan), "--requests", "500", "--replications", "2"]
@@ -82,6 +84,7 @@ BASE = ("solve", "--model", "llama-3.1-70b", "--lam", "20")
         ((*BASE, "--gpus", "h100", "--tp", "1"), "it takes at least 2 of them (tp 2"),
         ((*BASE, "--gpus", "h100", "--tp", "3"), "must divide heads, which is 64, got 3"),
         ((*BASE, "--gpus", "h100", "--weights", "fp9"), "--weights: expected 'bf16', 'fp8'"),
+        ((*BASE, "--gpus", "h100", "--engine", "vlm"), "--engine: expected 'vllm', 'sglang'"),
         ((*BASE, "--gpus", "h100", "--tp", "2,2"), "--tp: 2 is stated twice"),
         ((*BASE, "--gpus", "gb300x"), "--gpus: unknown GPU 'gb300x'"),
         ((*BASE, "--gpus", "h100", "--catalog", "none.json"), "--catalog: 'none.json': no such"),

@@ -19,8 +19,8 @@ kernels; iterations; sequences; bytes and operations of experts; prompts."""
 NOMINAL = np.array([1.25, 1.25, 1 / 0.7, 2.0, 1.25, 1.0, 3e-6, 5e-4, 2e-5, 1.25, 1 / 0.7, 3e-3])
 """Seconds of each cause for one of its units before any calibration: 1 / efficiency, or time."""
 _PEAK = {"memory": 0.8, "compute": 0.7, "attention": 0.5, "network": 0.8}
-_FREE = Efficiency(0.8, 0.7, 0.5, 0.8, 0.0, 0.0, "")
-_WITH_KERNELS = Efficiency(0.8, 0.7, 0.5, 0.8, 1.0, 0.0, "")
+FREE = Efficiency(0.8, 0.7, 0.5, 0.8, 0.0, 0.0, "")
+"""Peaks that the seconds of a step assume; kernels and the host are counted apart."""
 _TOGETHER_TOKENS = 2048
 
 
@@ -41,21 +41,22 @@ def prompt_units(deployment: Deployment, prompt_tokens: int) -> Floats:
     return units
 
 
+def units_of(step: Step, deployment: Deployment) -> dict[str, float]:
+    """Units of one time of a step that was found with FREE, by cause."""
+    if step.name == "host":
+        return {"host": 1.0}
+    if step.bound == "link":
+        link = deployment.gpu.link.latency_s * (2.0 if step.name.startswith("dispatch") else 1.0)
+        return {"link": link, "wire": max(0.0, step.seconds - link) * _PEAK["network"]}
+    cause, share = _cause(step)
+    return {"kernels": float(step.kernels), cause: step.seconds * share}
+
+
 def _units(deployment: Deployment, load: Load) -> Floats:
     units = dict.fromkeys(CAUSES, 0.0)
-    free, whole = steps(deployment, load, _FREE), steps(deployment, load, _WITH_KERNELS)
-    for step, with_kernels in zip(free, whole, strict=True):
-        if step.name == "host":
-            units["host"] += 1.0
-        elif step.bound == "link":
-            waits = step.times * (2.0 if step.name.startswith("dispatch") else 1.0)
-            link = waits * deployment.gpu.link.latency_s
-            units["link"] += link
-            units["wire"] += max(0.0, step.total_s - link) * _PEAK["network"]
-        else:
-            units["kernels"] += with_kernels.total_s - step.total_s
-            cause, share = _cause(step)
-            units[cause] += step.total_s * share
+    for step in steps(deployment, load, FREE):
+        for cause, amount in units_of(step, deployment).items():
+            units[cause] += step.times * amount
     units["sequences"] = load.sequences
     return np.array(list(units.values()))
 

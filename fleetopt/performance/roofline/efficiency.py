@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fleetopt.performance.deployment import Deployment
+    from fleetopt.performance.roofline.roofs import Step
+    from fleetopt.performance.roofline.steps import Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,10 @@ class Efficiency:
     kernel_s: float
     iteration_s: float
     source: str
+
+    def refined(self, found: list[Step], deployment: Deployment, load: Load) -> list[Step]:
+        """The steps of an iteration, as whatever more is known has them; here nothing more."""
+        return found
 
 
 UNCALIBRATED = Efficiency(

@@ -15,7 +15,7 @@ class Step(NamedTuple):
     """A step of an iteration.
 
     times: how often it is done in an iteration; flops, bytes: of one time, on one GPU;
-    seconds: of one time; bound: the roof that binds.
+    seconds: of one time; bound: the roof that binds; kernels: of one time.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Step(NamedTuple):
     bytes: float
     seconds: float
     bound: Bound
+    kernels: int = 0
 
     @property
     def total_s(self) -> float:
@@ -68,7 +69,7 @@ class Roofs:
         compute_s, memory_s = flops / rate, moved / self.bytes_per_s
         bound: Bound = "compute" if compute_s > memory_s else "memory"
         seconds = max(compute_s, memory_s) + kernels * self.kernel_s
-        return Step(name, times, flops, moved, seconds, bound)
+        return Step(name, times, flops, moved, seconds, bound, kernels)
 
 
 def waiting(name: str, times: float, seconds: float, bound: Bound = "link") -> Step:

@@ -50,7 +50,8 @@ def steps(deployment: Deployment, load: Load, reached: Efficiency) -> list[Step]
     rounds = 2 * engine.pp - 1 if load.prefill_tokens and not load.sequences else engine.pp
     roofs = Roofs.of(deployment.gpu, deployment.tflops, reached)
     prompts = load.prefill_tokens / parts
-    return list(_Pass(deployment, load, reached, roofs, decodes, prompts, float(rounds)).steps())
+    found = _Pass(deployment, load, reached, roofs, decodes, prompts, float(rounds)).steps()
+    return reached.refined(list(found), deployment, load)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleetopt.catalog.measurements import Measurements
+from fleetopt.catalog.measurements import Measurement, Measurements
 from fleetopt.errors import Fault, InputError
-from fleetopt.performance.calibration import NONE, Constants
+from fleetopt.performance.calibration import NONE, Constants, Error, Record
+from fleetopt.performance.calibration.record import Span
 from fleetopt.questions.validation.cases import cases
 from fleetopt.questions.validation.held_out import Compared, held_out
 
@@ -73,6 +74,21 @@ class Validation:
         """Errors of all unsaturated rows."""
         return Errors.of([row for row in self.rows if not row.saturated])
 
+    def record(self) -> Record:
+        """What the constants are to be trusted with: errors, and spans of the measurements."""
+        kinds = {name: each for name, each in self.overall().items() if name != "saturated"}
+        found = {**kinds, **self.by(lambda each: each.regime)}
+        errors = {
+            name: Error(each.n, each.tpot, each.ttft)
+            for name, each in found.items()
+            if each.tpot is not None and each.ttft is not None
+        }
+        runs: dict[str, list[Measurement]] = {}
+        for each in self.rows:
+            if not each.saturated:
+                runs.setdefault(each.row.backend, []).append(each.row)
+        return Record(errors, {engine: _spans(runs[engine]) for engine in sorted(runs)})
+
     def by(self, key: Callable[[Compared], str]) -> dict[str, Errors]:
         """Errors of unsaturated rows by some key, in its order."""
         found: dict[str, list[Compared]] = {}
@@ -80,6 +96,16 @@ class Validation:
             if not row.saturated:
                 found.setdefault(key(row), []).append(row)
         return {name: Errors.of(found[name]) for name in sorted(found)}
+
+
+def _spans(rows: Sequence[Measurement]) -> dict[str, Span]:
+    """Least and largest measured value of what a design may go beyond."""
+    values = {
+        "clients": [row.concurrency for row in rows],
+        "prompt_tokens": [float(row.prompt_tokens) for row in rows],
+        "tp": [float(row.engine.tp) for row in rows],
+    }
+    return {name: (min(found), max(found)) for name, found in values.items()}
 
 
 def validation(

@@ -15,6 +15,7 @@ from fleetopt.questions.validation.cases import LONG_S, WAITING, Case, regressio
 from fleetopt.questions.validation.loop import Played
 
 _REFINEMENTS = 5
+_REGIMES = (8, 32, 128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,16 @@ class Compared:
     saturated: bool
     flagged: bool
     outside: float
+
+    @property
+    def regime(self) -> str:
+        """The kind of model and load: 'dense prompt-heavy, 9-32 clients'."""
+        heavy = "prompt" if self.row.prompt_tokens > self.row.output_tokens else "output"
+        above = [low + 1 for low in (0, *_REGIMES)]
+        clients = next((i for i, most in enumerate(_REGIMES) if self.row.concurrency <= most), 3)
+        last = clients == len(_REGIMES)
+        span = f"over {_REGIMES[-1]}" if last else f"{above[clients]}-{_REGIMES[clients]}"
+        return f"{self.row.kind} {heavy}-heavy, {span} clients"
 
     @property
     def ttft_error(self) -> float:

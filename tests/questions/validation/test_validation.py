@@ -61,6 +61,11 @@ def test_runs_that_follow_constants_are_predicted_from_other_groups(tmp_path: Pa
     assert errors.ttft < 0.15
     assert found.overall()["saturated"].n == 0
     assert not found.prior
+    record = found.record()
+    assert record.errors["dense"].tpot == errors.tpot
+    assert sum(e.n for name, e in record.errors.items() if name.startswith("dense ")) == errors.n
+    assert record.span("any", "clients") == (4.0, 64.0)
+    assert record.span("any", "prompt_tokens") == (512.0, 4096.0)
 
 
 def test_bundled_constants_help_groups_that_they_do_not_know(tmp_path: Path) -> None:

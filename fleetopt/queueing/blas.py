@@ -1,0 +1,28 @@
+"""Small matrices on one thread."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Keep the small matrices of a chain on one thread.
+
+    On a busy machine the threads of a BLAS library spin for each other; a solve took ten to
+    a hundred times as long on two threads as on one. The command line starts with one thread, and
+    need not look for the library.
+    """
+    if os.environ.get("OPENBLAS_NUM_THREADS") == "1":
+        return nullcontext()
+    limits: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
+    return limits
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
