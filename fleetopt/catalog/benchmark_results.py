@@ -92,7 +92,7 @@ def _of_csv(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text))
     given = reader.fieldnames or ()
     names = {field: field if field in given else _CSV.get(field, field) for field in FIELDS}
-    missing = [name for name in names.values() if name not in given]
+    missing = [field for field, name in names.items() if name not in given]
     if missing:
         raise InputError.single(str(path), f"expected columns {', '.join(missing)}")
     for record in reader:

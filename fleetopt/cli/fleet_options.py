@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fleetopt.cli.options import Decorator, ProblemOption, slo, together
+from fleetopt.cli.options import output as output
 
 
 class FleetOption(ProblemOption):
@@ -123,13 +124,6 @@ files = together(
     click.option("--chrome-trace", metavar="FILE",
                  help="Write waits, prefills and decodes of the first replication, by replica, "
                       "for chrome://tracing or Perfetto: .json."),
-)  # fmt: skip
-
-output = together(
-    click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
-                 show_default=True, help="Form of the answer."),
-    click.option("--output", "--out", "output", metavar="FILE",
-                 help="Write the answer here, whole or not at all."),
 )  # fmt: skip
 
 bounds = slo

@@ -77,6 +77,9 @@ def two_pool_keys(given: Given) -> tuple[dict[str, Any], Given, list[Fault]]:
             faults.append(Fault(spelling, "GPUs of the pool are needed", "0 leaves the pool out"))
         if size is not None and size[1] == 0:
             continue
+        if size is not None and isinstance(size[1], int) and size[1] < 0:
+            faults.append(Fault(spelling, f"must be at least 0, got {size[1]}"))
+            given = {**given, size[0]: 1}
         origins[key] = f"pools[{len(pools)}]"
         pools.append({**TWO_POOLS[i], "n_gpus": 1})
     if not pools:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fleetopt.cli import options
+from fleetopt.cli.checking import check_files
 
 
 @click.command(name="info")
@@ -13,10 +14,8 @@ def command(form: str, output: str | None) -> None:
     """List bundled workloads, profiles, GPUs and models."""
     from fleetopt.cli.output import write_answer
     from fleetopt.report.catalogue import bundled, info_report, info_rows, info_to_dict
-    from fleetopt.report.export import check_writable
 
-    if output is not None:
-        check_writable(output)
+    check_files({"--output": output})
     found = bundled()
     write_answer(
         form,

@@ -235,10 +235,12 @@ simulation = together(
     problem_option("--seed", key="verification.seed", metavar="N", help="Seed of the simulator."),
 )  # fmt: skip
 
+output_file = click.option("-o", "--output", "--out", "output", metavar="FILE",
+                           help="Write the answer here, whole or not at all.")  # fmt: skip
 output = together(
     click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
                  show_default=True, help="Form of the answer."),
-    click.option("--output", metavar="FILE", help="Write the answer here, whole or not at all."),
+    output_file,
 )  # fmt: skip
 
 

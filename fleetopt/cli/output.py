@@ -43,12 +43,13 @@ def write_answer(
 ) -> None:
     """Write an answer in the wanted form.
 
-    table: makes the readable form for a width in columns; data: the JSON form; rows: CSV.
+    table: makes the readable form for a width in columns; data: the JSON form, to which the
+    rows are added unless it has its own or is a plan; rows: CSV.
     """
     from fleetopt.report.export import to_csv, to_json
 
     if form == "json":
-        write_text(to_json(data()), output)
+        write_text(to_json(_with_rows(data(), rows)), output)
     elif form == "csv":
         write_text(to_csv(rows()), output)
     else:
@@ -70,6 +71,15 @@ def progress(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status("", spinner="line") as status:
         yield status.update
+
+
+def _with_rows(data: Any, rows: Callable[[], list[dict[str, Any]]]) -> Any:
+    """The JSON form with `rows`; plan files keep the keys that they are read by."""
+    from fleetopt.plan import SCHEMA
+
+    if "rows" in data or data.get("schema") == SCHEMA:
+        return data
+    return {**data, "rows": list(rows())}
 
 
 def _say_that_it_compiles(message: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from fleetopt.catalog import read_json
+from fleetopt.catalog import find_file, read_json
 from fleetopt.errors import Fault, InputError
 from fleetopt.plan import Plan
 
@@ -14,7 +12,7 @@ def read_plans(*names: str) -> list[Plan]:
     plans, faults = [], list[Fault]()
     for name in names:
         try:
-            data, _ = read_json(Path(name))
+            data, _ = read_json(find_file(name))
             plans.append(Plan.from_dict(data, name))
         except InputError as error:
             faults += error.faults

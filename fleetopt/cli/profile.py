@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
 from fleetopt.cli import engine_options, options
+from fleetopt.cli.checking import check_all, check_files
 from fleetopt.cli.profile_measured import fit, validate
 
 
@@ -27,7 +29,7 @@ command.add_command(validate)
 @engine_options.software
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, metavar="N",
               help="Sequences of the decode iteration that is shown.")  # fmt: skip
-@click.option("--plot", metavar="IMAGE", help="Draw it too, as PNG or SVG by the file's name.")
+@click.option("--plot", metavar="FILE", help="Draw it into a .png or .svg file.")
 @engine_options.catalogues
 @options.output
 def show(
@@ -45,16 +47,14 @@ def show(
     from fleetopt.performance.roofline import RooflineProfile
     from fleetopt.questions.profiles import derivation
     from fleetopt.report import profile as report
-    from fleetopt.report.export import check_writable
 
-    for path in (output, plot):
-        if path is not None:
-            check_writable(path)
-    if plot is not None:
-        from fleetopt.report.figures import check_plot
-
-        check_plot(plot)
     with engine_options.in_options():
+        check_all(
+            lambda: engine_options.engine_of(engine),
+            lambda: read_llm(model, read_machines(*catalogues)),
+            lambda: read_machines(*catalogues).gpu(gpu, "gpu"),
+            lambda: check_files({"--output": output}, plot),
+        )
         machines = read_machines(*catalogues)
         config, name = engine_options.engine_of(engine), engine_options.software_of(software)
         llm, card = read_llm(model, machines), machines.gpu(gpu, "gpu")
@@ -74,7 +74,7 @@ def show(
     )
 
 
-@command.command(name="fits")
+@command.command(name="fits", short_help="Show on which GPUs a model fits.")
 @engine_options.model
 @click.option("--gpus", metavar="NAMES", help="GPUs, separated by commas; all if absent.")
 @click.option("--tp", "ways", default="1,2,4,8", show_default=True, metavar="NUMBERS",
@@ -91,18 +91,20 @@ def fits(
     from fleetopt.cli.output import write_answer
     from fleetopt.questions.profiles import fits as tried
     from fleetopt.report import fits as report
-    from fleetopt.report.export import check_writable
 
-    if output is not None:
-        check_writable(output)
+    names = [] if gpus is None else [name.strip() for name in gpus.split(",")]
+    stated = [{**engine, "tp": way.strip()} for way in ways.split(",")]
     with engine_options.in_options():
+        check_all(
+            *(partial(engine_options.engine_of, each) for each in stated),
+            lambda: read_llm(model, read_machines(*catalogues)),
+            *(partial(_gpu, catalogues, name) for name in names),
+            lambda: check_files({"--output": output}),
+        )
         machines = read_machines(*catalogues)
-        names = list(machines.gpus) if gpus is None else [name.strip() for name in gpus.split(",")]
-        engines = [
-            engine_options.engine_of({**engine, "tp": way.strip()}) for way in ways.split(",")
-        ]
         llm = read_llm(model, machines)
-        found = tried(llm, [machines.gpu(name, "--gpus") for name in names], engines)
+        kinds = [machines.gpu(name, "--gpus") for name in names or machines.gpus]
+        found = tried(llm, kinds, [engine_options.engine_of(each) for each in stated])
     write_answer(
         form,
         output,
@@ -112,10 +114,16 @@ def fits(
     )
 
 
-@command.command(name="import-hf")
+def _gpu(catalogues: tuple[str, ...], name: str) -> object:
+    from fleetopt.catalog import read_machines
+
+    return read_machines(*catalogues).gpu(name, "--gpus")
+
+
+@command.command(name="import-hf", short_help="Make a catalogue of a model on Hugging Face.")
 @click.argument("config", metavar="CONFIG.json")
 @click.option("--name", metavar="NAME", help="Name of the model; that of the folder if absent.")
-@click.option("-o", "--output", metavar="FILE", help="Write the catalogue here.")
+@click.option("-o", "--output", "--out", "output", metavar="FILE", help="Write the catalogue here.")
 def import_hf(config: str, name: str | None, output: str | None) -> None:
     """Make a catalogue of one model from its config.json on Hugging Face.
 
@@ -124,17 +132,18 @@ def import_hf(config: str, name: str | None, output: str | None) -> None:
     """
     from fleetopt.catalog import find_file, read_config
     from fleetopt.cli.output import write_text
-    from fleetopt.report.export import check_writable, to_json
+    from fleetopt.report.export import to_json
     from fleetopt.report.profile import imported_line, llm_catalogue
 
-    if output is not None:
-        check_writable(output)
+    check_all(
+        lambda: read_config(find_file(config), name), lambda: check_files({"--output": output})
+    )
     llm, _ = read_config(find_file(config), name)
     write_text(to_json(llm_catalogue(llm)), output)
     click.echo(imported_line(llm), err=True)
 
 
-@command.command(name="fit-power")
+@command.command(name="fit-power", short_help="Refit a power curve to measured draws.")
 @click.argument("file", metavar="FILE.csv")
 @click.option("--gpu", "profile", required=True, metavar="NAME", help="A bundled profile, whose "
               "idle and nominal draw stay.")  # fmt: skip
@@ -151,10 +160,8 @@ def fit_power(file: str, profile: str, form: str, output: str | None) -> None:
     from fleetopt.errors import InputError
     from fleetopt.questions.energy.fitting import fitted_power
     from fleetopt.report import power_fit as report
-    from fleetopt.report.export import check_writable
 
-    if output is not None:
-        check_writable(output)
+    check_files({"--output": output})
     try:
         found = fitted_power(file, profile)
     except InputError as error:

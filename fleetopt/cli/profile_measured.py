@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from fleetopt.cli import engine_options, options
+from fleetopt.cli.checking import check_all, check_files
 
 
 @click.command(name="validate")
 @click.argument("data", metavar="DATA.csv")
-@click.option("--plot", metavar="IMAGE", help="Draw it too, as PNG or SVG by the file's name.")
+@click.option("--plot", metavar="FILE", help="Draw it into a .png or .svg file.")
 @click.option("--save-constants", metavar="FILE",
               help="Write the constants fitted to all groups here.")  # fmt: skip
 @click.option("--constants-source", metavar="TEXT", default="",
@@ -35,15 +36,12 @@ def validate(
     from fleetopt.performance.calibration import Constants
     from fleetopt.questions.validation import validation
     from fleetopt.report import validation as report
-    from fleetopt.report.export import check_writable, to_json, write_whole
+    from fleetopt.report.export import to_json, write_whole
 
-    for path in (output, plot, save_constants):
-        if path is not None:
-            check_writable(path)
-    if plot is not None:
-        from fleetopt.report.figures import check_plot
-
-        check_plot(plot)
+    check_all(
+        lambda: read_measurements(find_file(data), read_machines(*catalogues)),
+        lambda: check_files({"--output": output, "--save-constants": save_constants}, plot),
+    )
     measured = read_measurements(find_file(data), read_machines(*catalogues))
     with progress(quiet=quiet) as say:
         found = validation(measured, Constants.from_dict(bundled_calibration()), say)
@@ -83,7 +81,7 @@ def validate(
               help="Say how far prompts of this length do.")  # fmt: skip
 @click.option("--profile", "profile_file", metavar="FILE",
               help="Write the [[profiles]] table of a problem file here.")  # fmt: skip
-@click.option("--plot", metavar="IMAGE", help="Draw errors, as PNG or SVG by the file's name.")
+@click.option("--plot", metavar="FILE", help="Draw the errors into a .png or .svg file.")
 @engine_options.catalogues
 @options.output
 def fit(
@@ -105,15 +103,13 @@ def fit(
     from fleetopt.problem import ProfileSpec
     from fleetopt.problem import validate as checked
     from fleetopt.report import fit as report
-    from fleetopt.report.export import check_writable, write_whole
+    from fleetopt.report.export import write_whole
 
-    for path in (output, plot, profile_file):
-        if path is not None:
-            check_writable(path)
-    if plot is not None:
-        from fleetopt.report.figures import check_plot
-
-        check_plot(plot)
+    check_all(
+        lambda: read_machines(*catalogues).gpu(gpu, "--gpu"),
+        lambda: read_results(*files),
+        lambda: check_files({"--output": output, "--profile": profile_file}, plot),
+    )
     kind = read_machines(*catalogues).gpu(gpu, "--gpu")
     read = read_results(*files)
     points = [

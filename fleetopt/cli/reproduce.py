@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import click
+
+from fleetopt.cli import options
 
 
 @click.command(name="reproduce")
@@ -15,8 +18,7 @@ import click
 @click.option("--format", "form", default="table", show_default=True,
               type=click.Choice(["table", "markdown", "html", "json", "csv"]),
               help="Form of the answer.")  # fmt: skip
-@click.option("--output", "--out", "output", metavar="FILE",
-              help="Write the answer here, whole or not at all.")  # fmt: skip
+@options.output_file
 def command(scenarios: tuple[str, ...], form: str, output: str | None) -> None:
     """Compute every published scenario again, and say what differs and why.
 
@@ -34,7 +36,7 @@ def command(scenarios: tuple[str, ...], form: str, output: str | None) -> None:
     try:
         checked(scenarios or None)
     except InputError as error:
-        faults += error.faults
+        faults += [replace(fault, place=f"--{fault.place}") for fault in error.faults]
     if faults:
         raise InputError(faults)
     with _bar() as show:

@@ -229,7 +229,10 @@ def named(faults: Iterable[Fault], place: str, origins: Mapping[str, str]) -> li
         path = fault.place.removeprefix(prefix)
         behind = [key for key in origins if path == key or path.startswith((f"{key}.", f"{key}["))]
         if behind:
-            named.append(replace(fault, place=origins[max(behind, key=len)]))
+            text = fault.expected.replace("this key is required", "is required")
+            named.append(replace(fault, place=origins[max(behind, key=len)], expected=text))
+        elif not place and (within := [o for k, o in origins.items() if k.startswith(f"{path}.")]):
+            named.append(replace(fault, place=", ".join(within)))
         elif (
             place
             and path == fault.place

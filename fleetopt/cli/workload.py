@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fleetopt.cli import options
+from fleetopt.cli.checking import check_all, check_files
 
 
 @click.group(name="workload")
@@ -14,7 +15,9 @@ def command() -> None:
 
 @command.command(name="fit")
 @click.argument("traces", metavar="TRACE...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="FILE", help="Write the workload file here.")
+@click.option(
+    "-o", "--output", "--out", "output", metavar="FILE", help="Write the workload file here."
+)
 @click.option(
     "--format",
     "kind",
@@ -65,13 +68,12 @@ def fit(
     """
     from fleetopt.cli.output import write_text
     from fleetopt.cli.recordings import Cut, columns_of, read_all
-    from fleetopt.report.export import check_writable, to_json
+    from fleetopt.report.export import to_json
     from fleetopt.report.workload import fitted_line, workload_to_dict
     from fleetopt.workload.fitting import fit as fitted
 
     cut = Cut(start, end, scale_time, scale_rate, seed)
-    if output is not None:
-        check_writable(output)
+    check_files({"--output": output})
     trace = cut.of(read_all(traces, kind, columns_of(mapping), skip_bad_lines))
     workload = fitted(trace, name or trace.files[0].source.path.stem, title, source)
     write_text(to_json(workload_to_dict(workload)), output)
@@ -80,19 +82,16 @@ def fit(
 
 @command.command(name="show")
 @click.argument("file", metavar="FILE")
-@click.option("--plot", metavar="IMAGE", help="Draw it too, as PNG, SVG or PDF by the file's name.")
+@click.option("--plot", metavar="FILE", help="Draw it into a .png, .svg or .pdf file.")
 @options.output
 def show(file: str, plot: str | None, form: str, output: str | None) -> None:
     """Show a workload file, a length CDF or a bundled workload."""
     from fleetopt.catalog import read_lengths
     from fleetopt.cli.output import write_answer
     from fleetopt.report import workload as report
-    from fleetopt.report.export import check_writable
 
+    check_all(lambda: read_lengths(file), lambda: check_files({"--output": output, "--plot": plot}))
     stated, _ = read_lengths(file)
-    for path in (output, plot):
-        if path is not None:
-            check_writable(path)
     if plot is not None:
         from fleetopt.cli.recordings import draw
 

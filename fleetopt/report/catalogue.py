@@ -136,7 +136,7 @@ def info_report(found: Bundled, width: int) -> Group:
         links.add_row(way.name, f"{way.gb_per_s:g}", f"{1e6 * way.latency_s:g}")
     llms = columns("name", "parameters", "layers", "experts", "longest")
     for m in found.llms:
-        llms.add_row(m.name, f"{m.parameters / 1e9:.1f} B", str(m.layers), str(m.experts or ""),
+        llms.add_row(m.name, f"{m.parameters / 1e9:,.1f} B", str(m.layers), str(m.experts or ""),
                      f"{m.max_position:,}")  # fmt: skip
     models = columns("name", "workload", "SLO", "req/s", left=3)
     for problem in found.models:

@@ -82,8 +82,8 @@ def _beside(found: Disaggregation) -> str:
 
 def _table(found: Disaggregation, *, close: bool = False) -> Table:
     table = columns(
-        "fleet", "published\ncount", "a year", "TTFT\nms", "TPOT\nms",
-        "with prompt KV\ncount", "a year", "P99 TTFT\nms", "P99 TPOT\nms", close=close,
+        "fleet", "published\ncount", "$/yr", "TTFT\nms", "TPOT\nms",
+        "with prompt KV\ncount", "$/yr", "P99 TTFT\nms", "P99 TPOT\nms", close=close,
     )  # fmt: skip
     for fleet in found.aggregated:
         table.add_row(fleet.config, *_pool_cells(fleet))

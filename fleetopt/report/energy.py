@@ -123,13 +123,13 @@ def _table(found: TokensPerWatt) -> Any:
     beside = found.method == "fleetopt"
     extra = ["published\ntok/W", "GPUs"] if beside else []
     table = columns(
-        "GPU", "GPUs", "busy", "batch", "W/GPU", "tok/W", "$/Mtok", "P99 TTFT\nms", "SLO",
+        "GPU", "GPUs", "utili-\nzation", "batch", "W/GPU", "tok/W", "$/Mtok", "P99 TTFT\nms", "SLO",
         "power", *extra, close=False,
     )  # fmt: skip
     for gpu in found.gpus:
         pool = gpu.fleet.pools[0]
         cells = [
-            gpu.gpu, f"{pool.gpus:,}", f"{pool.utilization:.2f}", f"{pool.batch:.1f}",
+            gpu.gpu, f"{pool.gpus:,}", wording.share(pool.utilization), f"{pool.batch:.1f}",
             f"{pool.watts:.0f}", _tokens(gpu.fleet), f"{gpu.fleet.usd_per_million_tokens:.2f}",
             wording.milliseconds(pool.p99_ttft_ms), "kept" if pool.meets else "missed",
             pool.power_quality,
@@ -141,12 +141,14 @@ def _table(found: TokensPerWatt) -> Any:
 
 
 def _cut_table(found: TokensPerWatt) -> Any:
-    table = columns("GPU", "GPUs", "busy", "batch", "W/GPU", "tok/W", "P99 TTFT\nms", "SLO")
+    table = columns(
+        "GPU", "GPUs", "utili-\nzation", "batch", "W/GPU", "tok/W", "P99 TTFT\nms", "SLO"
+    )
     for gpu in found.gpus:
         if gpu.cut is not None:
             pool = gpu.cut.pools[0]
             table.add_row(
-                gpu.gpu, f"{pool.gpus:,}", f"{pool.utilization:.2f}", f"{pool.batch:.1f}",
+                gpu.gpu, f"{pool.gpus:,}", wording.share(pool.utilization), f"{pool.batch:.1f}",
                 f"{pool.watts:.0f}", _tokens(gpu.cut), wording.milliseconds(pool.p99_ttft_ms),
                 "kept" if pool.meets else "missed",
             )  # fmt: skip
@@ -154,7 +156,7 @@ def _cut_table(found: TokensPerWatt) -> Any:
 
 
 def _sweep(found: TokensPerWatt) -> Any:
-    steps = [f"{point.utilization:.2f}" for point in found.gpus[0].sweep]
+    steps = [wording.share(point.utilization, 0) for point in found.gpus[0].sweep]
     table = columns("GPU", *steps)
     for gpu in found.gpus:
         table.add_row(

@@ -114,12 +114,12 @@ def _simulated(found: SplitEnergy) -> Any:
 
 
 def _pools(found: SplitEnergy) -> Any:
-    table = columns("lengths", "GPU", "GPUs", "req/s", "busy", "batch", "W/GPU", "output\ntokens",
-                    "power", left=2)  # fmt: skip
+    table = columns("lengths", "GPU", "GPUs", "req/s", "utili-\nzation", "batch", "W/GPU",
+                    "output\ntokens", "power", left=2)  # fmt: skip
     for pool in found.split.fleet.pools:
         table.add_row(
             wording.lengths(pool.lo_tokens, pool.hi_tokens), pool.gpu, f"{pool.gpus:,}",
-            wording.rate(pool.arrival_rate), f"{pool.utilization:.2f}", f"{pool.batch:.1f}",
+            wording.rate(pool.arrival_rate), wording.share(pool.utilization), f"{pool.batch:.1f}",
             f"{pool.watts:.0f}", f"{pool.output_tokens:.0f}", pool.power_quality,
         )  # fmt: skip
     return table

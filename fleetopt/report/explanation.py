@@ -145,7 +145,7 @@ def _cause(found: Explanation) -> str:
     won = one.binding.won_back if one.binding else Interval(None, None, None)
     if won.estimate is None:
         return f"{text}."
-    return f"{text}: without it {_won(won)} of the {_misses(one)} are won back."
+    return f"{text}: without it {_won(won)} of {_these(one)} are won back."
 
 
 def _binds_first(found: Explanation) -> str:
@@ -169,6 +169,10 @@ def _now(one: Finding) -> str:
     return f"its {_misses(one)}" if one.examined == "misses" else _misses(one)
 
 
+def _these(one: Finding) -> str:
+    return _misses(one) if one.examined == "slowest" else f"the {_misses(one)}"
+
+
 def _misses(one: Finding) -> str:
     if one.examined == "slowest":
         return f"the slowest {100 - one.bound.percentile:g}{_NO_BREAK}% of the requests"
@@ -185,7 +189,7 @@ def _named(cause: Cause, one: Finding) -> str:
 
 def _examined(one: Finding) -> str:
     if one.examined == "misses":
-        return f"what becomes of the {_misses(one)}"
+        return f"what becomes of {_these(one)}"
     return (
         f"what becomes of {_misses(one)}, beyond {wording.milliseconds(one.limit_ms)}{_NO_BREAK}ms"
     )

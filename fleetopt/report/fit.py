@@ -83,7 +83,7 @@ def profile_keys(found: Fit, stated: Mapping[str, Any]) -> dict[str, Any]:
         "name": stated["name"],
         "gpu": stated["gpu"],
         "source": f"fit to {len(found.points)} measured runs ({spans}), "
-        f"median error {found.median_error:.1%}",
+        f"median error {100 * found.median_error:.1f} %",
         "gpus_per_replica": stated["gpus_per_replica"],
         "base_s": time.base_s,
         "per_sequence_s": time.per_context_token_s * calibration,

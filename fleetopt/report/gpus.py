@@ -165,7 +165,7 @@ def _table(comparison: GpuComparison, fleets: Sequence[ComparedFleet]) -> Table:
             f"{fleet.usd_per_year / fleets[0].usd_per_year:.2f}",
             _latency(first),
             _latency(second),
-            _verdict(fleet) if simulated else ("met" if fleet.meets else "missed"),
+            _verdict(fleet) if simulated else ("kept" if fleet.meets else "missed"),
             style="" if fleet.meets else "dim",
         )
     return table

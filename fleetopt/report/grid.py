@@ -117,14 +117,14 @@ def _fewer(found: GridFlex) -> Iterator[str]:
 def _table(found: GridFlex) -> Any:
     table = columns(
         "depth\n%", "n_max", "at the cap\nW/GPU", "\nkW", "shed\nkW", "really\nkW", "shed\nkW",
-        "busy", "P99 TTFT\nms", "SLO", "published\nP99, ms", left=0, close=False,
+        "utili-\nzation", "P99 TTFT\nms", "SLO", "published\nP99, ms", left=0, close=False,
     )  # fmt: skip
     for level in found.levels:
         table.add_row(
             f"{level.flex_pct:g}", f"{level.n_max:,}", f"{level.w_per_gpu:.0f}",
             f"{level.fleet_kw:.1f}", f"{level.shed_at_cap_kw:.1f}", f"{level.drawn_kw:.2f}",
-            f"{max(0.0, level.shed_kw):.2f}", f"{level.utilization:.2f}",
-            wording.milliseconds(level.p99_ttft_ms), "kept" if level.meets else "breach",
+            f"{max(0.0, level.shed_kw):.2f}", wording.share(level.utilization),
+            wording.milliseconds(level.p99_ttft_ms), "kept" if level.meets else "missed",
             wording.milliseconds(level.published_p99_ttft_ms),
         )  # fmt: skip
     return table
@@ -151,24 +151,24 @@ def _simulated(found: GridFlex) -> Any:
 def _events(found: GridFlex) -> Any:
     table = columns("depth\n%", "n_max", "P99 TTFT, ms\nbefore", "\nduring", "\nafter",
                     "line at\nthe end", "recovery\ns", "shed\nkW", "SLO\nduring",
-                    left=0, close=False)  # fmt: skip
+                    left=0, close=True)  # fmt: skip
     for level in found.levels:
         said = level.event
         if said is not None:
             table.add_row(
                 f"{level.flex_pct:g}", f"{level.n_max:,}",
                 wording.milliseconds(said.before.p99_ttft_ms.estimate),
-                wording.spread(said.during.p99_ttft_ms),
+                wording.interval(said.during.p99_ttft_ms),
                 wording.milliseconds(said.after.p99_ttft_ms.estimate),
                 f"{said.backlog.estimate:,.0f}", _recovery(said.recovery_s),
                 f"{max(0.0, said.shed_kw.estimate or 0.0):.2f}",
-                {"pass": "kept", "fail": "breach"}.get(said.standing, said.standing),
+                {"pass": "kept", "fail": "missed"}.get(said.standing, said.standing),
             )  # fmt: skip
     return table
 
 
 def _recovery(recovery_s: Interval) -> str:
-    return "not seen" if recovery_s.estimate is None else wording.spread(recovery_s)
+    return "not seen" if recovery_s.estimate is None else wording.interval(recovery_s)
 
 
 def _notes(found: GridFlex) -> Iterator[str]:

@@ -164,7 +164,7 @@ def _fleets(growing: GrowingFleet) -> Table:
             wording.money(split.usd_per_year),
             wording.milliseconds(split.p99_short_ms) if split.short else wording.NOTHING,
             wording.milliseconds(split.p99_long_ms) if split.long else wording.NOTHING,
-            "met" if split.meets else "missed",
+            "kept" if split.meets else "missed",
             wording.rate(before),
             *([wording.NOTHING if before is None else _day(growing, before)] if dated else []),
             _and(fleet.grows) or wording.NOTHING,

@@ -14,6 +14,7 @@ from fleetopt.performance.parameters import active_parameters, total_parameters
 from fleetopt.performance.roofline import UNCALIBRATED, RooflineProfile, Step
 from fleetopt.problem import CATALOGUE_SCHEMA, LlmSpec
 from fleetopt.questions.profiles import Derivation
+from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
 
 SCHEMA = "fleetopt.profile/1"
@@ -169,9 +170,9 @@ def _laws(profile: RooflineProfile, width: int) -> list[Any]:
         line(f"F0 {1e3 * time.prefill_base_s:.3f} ms", width),
         line(f"F1 {1e6 * time.prefill_per_token_s:.3f} us for each prompt token", width),
         line(
-            f"The steps are at most {fitted.decode_departure:.1%} from W + h C for {first} to "
-            f"{last} sequences, and {fitted.prefill_departure:.1%} from F0 + F1 P for a quarter "
-            f"to the whole of the token budget.",
+            f"The steps are at most {wording.share(fitted.decode_departure)} from W + h C for "
+            f"{first} to {last} sequences, and {wording.share(fitted.prefill_departure)} from "
+            f"F0 + F1 P for a quarter to the whole of the token budget.",
             width,
             indent=0,
         ),
@@ -186,7 +187,7 @@ def _slots_table(found: Derivation) -> Table:
 
 
 def _billions(count: int) -> str:
-    return f"{count / 1e9:.1f} B"
+    return f"{count / 1e9:,.1f} B"
 
 
 def _number(value: float) -> str:

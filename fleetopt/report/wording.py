@@ -51,14 +51,6 @@ def bounds(value: Interval) -> str:
     return f"[{milliseconds(value.low)},{NO_BREAK}{milliseconds(value.high)}]"
 
 
-def spread(value: Interval) -> str:
-    """An interval around its middle, such as "35.2 ± 0.4"; "-" where there is none."""
-    if value.estimate is None or value.high is None:
-        return milliseconds(value.estimate)
-    half = value.high - value.estimate
-    return f"{milliseconds(value.estimate)}{NO_BREAK}±{NO_BREAK}{milliseconds(half)}"
-
-
 def lengths(lo_tokens: int, hi_tokens: int) -> str:
     """The total lengths that a pool serves, both ends of (lo, hi]."""
     return f"{lo_tokens:,}–{hi_tokens:,}"

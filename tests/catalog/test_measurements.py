@@ -99,5 +99,7 @@ def test_other_files_are_no_results(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no benchmark result of a known kind"):
         read_results(str(path))
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="expected columns isl, osl, concurrency, ttft_ms"):
+    with pytest.raises(
+        InputError, match="expected columns prompt_tokens, output_tokens, clients, ttft_ms"
+    ):
         read_results(str(path))

@@ -194,8 +194,8 @@ def test_files_that_are_missing_or_no_files(folder):
     assert "this is a directory" in refusal("solve", "--cdf", "sub")
     assert "no such problem file" in refusal("solve", "gone.toml")
     assert "this is a directory" in refusal("solve", "sub")
-    assert "cannot be read" in refusal("verify", "gone.json")
-    assert "cannot be read" in refusal("verify", "sub")
+    assert "no such file" in refusal("verify", "gone.json")
+    assert "this is a directory" in refusal("verify", "sub")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
@@ -313,3 +313,45 @@ def test_an_option_without_its_value(folder):
 
 def test_unknown_commands_have_near_names(folder):
     assert "No such command 'slove' (did you mean 'solve'?)" in refusal("slove")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        # the model, the GPU, the engine and both files
+        (
+            "profile show --model nope --gpu h1000 --tp 0 --plot x.txt --output no/x",
+            ["--model: ", "--gpu: ", "--tp: ", "--plot x.txt: ", "--output no/x: "],
+        ),
+        ("profile fits --model nope --gpus h1000 --tp 0", ["--model: ", "--gpus: ", "--tp: "]),
+        (
+            "profile fit no.csv --name x --gpu h1000 --kv-tokens 100 --profile no/x",
+            ["'no.csv': ", "--gpu: ", "--profile no/x: "],
+        ),
+        ("profile validate no.csv -o no/x", ["'no.csv': ", "--output no/x: "]),
+        ("profile import-hf no.json --out no/x", ["'no.json': ", "--output no/x: "]),
+        ("workload show no.json -o no/x", ["'no.json': ", "--output no/x: "]),
+        # a pool may be left out, but has no fewer GPUs than none
+        (
+            "simulate --cdf azure --n-s -1 --n-l 2 --gpu-short nope",
+            ["--n-s: must be at least 0, got -1", "--gpu-short: "],
+        ),
+        # options, not the keys that they set
+        ("solve --tp 2 --weights fp8", ["--tp, --weights: goes together with `model`"]),
+        ("whatif", ["--cdf: is required"]),
+        ("reproduce --scenario puzzle_44", ["--scenario 'puzzle_44': is not published"]),
+    ],
+)
+def test_faults_of_several_options_are_told_at_once(folder, command, expected):
+    message = refusal(*shlex.split(command))
+    assert [text for text in expected if text not in message] == []
+    assert message.count("\n") == len(expected) + (len(expected) > 1)
+
+
+@pytest.mark.parametrize("spelling", ["-o", "--output", "--out"])
+@pytest.mark.parametrize("command", ["info", "workload show lmsys", "table --gpu h100"])
+def test_every_command_takes_each_name_of_the_output(folder, command, spelling):
+    result = CliRunner().invoke(cli, [*command.split(), "--format", "json", spelling, "x.json"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert json.loads(Path("x.json").read_text())

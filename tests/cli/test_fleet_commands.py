@@ -237,7 +237,7 @@ def test_a_trace_is_replayed_as_it_was() -> None:
     [
         (["simulate"], ["--n-s: GPUs", "--n-l: GPUs", "--cdf: traffic is needed"]),
         (["simulate", *AZURE, "--n-s", "0", "--n-l", "0"], ["one of the two must be above 0"]),
-        (["simulate", *AZURE, "--n-s", "-1"], ["--n-s: must be at least 1, got -1"]),
+        (["simulate", *AZURE, "--n-s", "-1"], ["--n-s: must be at least 0, got -1"]),
         (["simulate", *AZURE, "--b-short", "0"], ["--b-short: must be at least 2, got 0"]),
         (["simulate", *AZURE, "--gpu-long", "h1000"], ["--gpu-long: unknown GPU 'h1000'"]),
         (["simulate", *AZURE, "--router", "lenth"], ["--router", "did you mean 'length'?"]),

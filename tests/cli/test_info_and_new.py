@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from fleetopt.cli.main import COMMANDS, cli
@@ -75,3 +76,21 @@ def test_new_makes_a_folder_that_solve_understands(tmp_path):
     refused = CliRunner().invoke(cli, ["solve", str(folder), "--lam", "0"])
     assert refused.stderr == "Error: --lam: must be greater than 0, got 0\n"
     assert Path(folder, "problem.toml").read_text().startswith("# Azure")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "info",
+        "workload show lmsys",
+        "profile show --model llama-3.1-8b --gpu h100",
+        "profile fits --model llama-3.1-8b",
+        "table --gpu h100",
+        "simulate --cdf azure --n-s 1 --n-l 2 --lam 5 --n-req 500 --replications 2",
+    ],
+)
+def test_json_has_the_rows_of_csv(command):
+    rows = json.loads(answer(*command.split(), "--format", "json"))["rows"]
+    table = list(csv.DictReader(io.StringIO(answer(*command.split(), "--format", "csv"))))
+    assert len(rows) == len(table) > 0
+    assert set(table[0]) <= set(rows[0])
