@@ -181,6 +181,8 @@ class OccupancyTable(PoolRange):
 
     def min_replicas(self, grey: bool = False) -> int | None:
         """Least admissible number of replicas, by galloping and bisection; None if none is."""
+        if self._is_faster_than_idle(1.0 + GREY_MARGIN if grey else 1.0):
+            return None
         low = self.least_by_utilization() - 1
         step, high = 1, low + 1
         if self.is_admissible(high, grey):
@@ -263,6 +265,11 @@ class OccupancyTable(PoolRange):
         moments = Moments(*(np.full(1, m) for m in self.load.context))
         states = StateMix(nothing, one, moments, nothing, nothing)
         return LatencyMix(self.load, states, 1, self._base_s, self._per_token_s)
+
+    def _is_faster_than_idle(self, stretch: float) -> bool:
+        """Whether a bound on TPOT is below W: no iteration, and so no mean of them, is shorter."""
+        base_s = self.profile.iteration.base_s
+        return any(b.metric == "tpot" and stretch * b.limit_s < base_s for b in self.limits.slo)
 
     def _is_possible(self, stretch: float) -> bool:
         return all(

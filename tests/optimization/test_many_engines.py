@@ -13,8 +13,12 @@ from fleetopt.problem import EngineChoices, FleetProblem
 from fleetopt.queueing.floor import RowFloors
 
 
+@pytest.mark.slow
 def test_few_tables_are_made() -> None:
-    """About 80 of 145,000; without the bounds every one of them."""
+    """About 80 of 145,000; without the bounds every one of them. Minutes: rows know prompts.
+
+    `pytest -m slow tests/optimization/test_many_engines.py`.
+    """
     found = measured(problem(1))
     assert found.configurations > 800
     assert found.tables < 0.002 * found.arcs

@@ -63,10 +63,16 @@ def random_case(seed: int, folder: Path, **keys: object) -> Case | None:
         return None
 
 
-def test_the_optimum_is_the_cheapest_of_all_fleets(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("seeds", "least_solved"),
+    [(range(3), 1), pytest.param(range(3, 28), 12, marks=pytest.mark.slow)],
+)
+def test_the_optimum_is_the_cheapest_of_all_fleets(
+    seeds: range, least_solved: int, tmp_path: Path
+) -> None:
     """Program, lazy design and enumeration find the same cost, and often there is a fleet."""
     solved = 0
-    for seed in range(28):
+    for seed in seeds:
         case = random_case(seed, tmp_path)
         if case is None:
             continue
@@ -79,9 +85,10 @@ def test_the_optimum_is_the_cheapest_of_all_fleets(tmp_path: Path) -> None:
         assert lazy.optimum().usd_per_hour == pytest.approx(least)
         assert {p.profile for p in design.candidates} <= {p.name for p in case.profiles}
         solved += bool(every)
-    assert solved >= 14
+    assert solved >= least_solved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "limit", [{"max_gpus": 16}, {"node_size": 8}, {"min_replicas": 2}], ids=lambda keys: min(keys)
 )
