@@ -116,6 +116,17 @@ def runs(requests: int) -> Decorator[Any]:
     )  # fmt: skip
 
 
+def repeated(replications: int) -> Decorator[Any]:
+    """Options on replications where no statement of a fleet holds them."""
+    return together(
+        click.option("--replications", type=click.IntRange(2, 1024), default=replications,
+                     show_default=True, metavar="N",
+                     help="Runs with random numbers of their own."),
+        click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True,
+                     metavar="N", help="Seed of the simulator."),
+    )  # fmt: skip
+
+
 files = together(
     click.option("--records", metavar="FILE",
                  help="Write every request of the first replication: .csv or .parquet."),

@@ -64,22 +64,7 @@ _GPU = "h100"
     help="Also simulate each cap from the loaded fleet through an event of that length and the "
     "recovery after it.",
 )
-@click.option(
-    "--replications",
-    type=click.IntRange(2, 1024),
-    default=5,
-    show_default=True,
-    metavar="N",
-    help="Runs with random numbers of their own.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=42,
-    show_default=True,
-    metavar="N",
-    help="Seed of the simulator.",
-)
+@fleet_options.repeated(5)
 @click.option("--plot", metavar="FILE", help="Draw the depths into a .png or .svg file.")
 @fleet_options.output
 @click.pass_context

@@ -71,22 +71,7 @@ _GPUS = ("h100", "a100", "a10g")
     metavar="N",
     help="Measured requests of a replication; by the longest residence if absent.",
 )
-@click.option(
-    "--replications",
-    type=click.IntRange(2, 1024),
-    default=8,
-    show_default=True,
-    metavar="N",
-    help="Runs with random numbers of their own.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=42,
-    show_default=True,
-    metavar="N",
-    help="Seed of the simulator.",
-)
+@fleet_options.repeated(8)
 @click.option("--plot", metavar="FILE", help="Draw the figures into a .png or .svg file.")
 @fleet_options.output
 @click.pass_context

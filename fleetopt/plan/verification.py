@@ -19,6 +19,11 @@ class Interval:
     high: float | None
     __pydantic_config__ = CLOSED
 
+    def scaled(self, factor: float) -> Interval:
+        """The same in other units; factor: above 0."""
+        ends = (self.estimate, self.low, self.high)
+        return Interval(*(None if end is None else factor * end for end in ends))
+
 
 @dataclass(frozen=True)
 class PoolVerification:

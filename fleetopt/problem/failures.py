@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,9 +10,7 @@ from pydantic import Field, model_validator
 
 from fleetopt.errors import Fault
 from fleetopt.problem.faults import FaultsError, Stated
-
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+from fleetopt.problem.times import UNIT_S, seconds_of
 
 
 def node_availability(r_f_per_node_day: float, mttr_hours: float) -> float:
@@ -71,10 +68,9 @@ class FailureRates(Stated):
         if not isinstance(stated, str):
             return stated
         rate, _, repair = stated.partition(":")
-        time = _TIME.fullmatch(repair.strip())
         try:
-            return {"per_node_day": float(rate), "repair_s": float(time[1]) * _UNIT_S[time[2]]}  # type: ignore[index]
-        except (TypeError, ValueError):
+            return {"per_node_day": float(rate), "repair_s": seconds_of(repair)}
+        except ValueError:
             wanted = "expected failures in a node-day and a time to repair, such as 0.0065:4h"
             raise ValueError(f"{wanted}, got {stated!r:.60}") from None
 
@@ -87,7 +83,7 @@ class FailureRates(Stated):
     def text(self) -> str:
         """The rates as a user writes them, such as '0.0065:48h'."""
         for unit in ("h", "m"):
-            count = self.repair_s / _UNIT_S[unit]
+            count = self.repair_s / UNIT_S[unit]
             if count >= 1 and float(f"{count:g}") == count:
                 return f"{self.per_node_day:g}:{count:g}{unit}"
         return f"{self.per_node_day:g}:{self.repair_s:g}s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def seconds_of(text: str) -> float:
@@ -13,4 +13,4 @@ def seconds_of(text: str) -> float:
     time = _TIME.fullmatch(text.strip())
     if time is None:
         raise ValueError(f"expected a time such as 30s or 4h, got {text!r:.60}")
-    return float(time[1]) * _UNIT_S[time[2]]
+    return float(time[1]) * UNIT_S[time[2]]

@@ -9,7 +9,7 @@ from typing import Any
 from fleetopt.performance.profile import calibrated
 from fleetopt.plan import Verdict
 from fleetopt.problem import AVAILABILITIES
-from fleetopt.questions.advice.answer import Answer
+from fleetopt.questions.advice.answer import Answer, Certainty
 from fleetopt.questions.advice.fleets import MOST_TIMES, Fleets
 from fleetopt.questions.advice.ruling import Ruling
 from fleetopt.questions.advice.side import Side
@@ -64,9 +64,9 @@ def margin(fleets: Fleets, plan: Side) -> Answer:
     burst = in_bursts(fleets, plan)
     failing = designed_with_spares(fleets, plan, rule)
     spread = with_spares(fleets, plan, replace(rule, gpus_per_node=1))
-    sure = "simulated" if weakest.below != "not verified" else "table"
+    sure: Certainty = "simulated" if weakest.below != "not verified" else "table"
     sides = tuple(side for side in (burst, failing, spread) if side is not None)
-    return Answer("margin", plan, burst, (outcome,), sure, sides, figures)  # type: ignore[arg-type]
+    return Answer("margin", plan, burst, (outcome,), sure, sides, figures)
 
 
 def breaks_first(fleets: Fleets, plan: Side) -> Weakest:

@@ -14,7 +14,7 @@ from fleetopt.problem import PhasesApart, ProfileSpec
 from fleetopt.questions.advice.answer import Answer
 from fleetopt.questions.advice.fleets import Fleets
 from fleetopt.questions.advice.machines import FAST, OLD
-from fleetopt.questions.advice.ruling import BUSY_RATE, PHASES_SAVING, Ruling
+from fleetopt.questions.advice.ruling import BUSY_RATE, PHASES_SAVING, Outcome, Ruling
 from fleetopt.questions.advice.side import Side
 from fleetopt.questions.disaggregation import Apart, Question
 from fleetopt.questions.disaggregation.fleets import fewest
@@ -109,9 +109,9 @@ def _ruling(fleets: Fleets, plan: Side, is_cheaper: bool) -> Ruling:
     """A100 for prefill and H100 for decode, for all lengths at the largest context."""
     rate, case = fleets.case.arrival_rate, fleets.case
     if rate < BUSY_RATE:
-        outcome = "wrong" if is_cheaper else "right"
+        outcome: Outcome = "wrong" if is_cheaper else "right"
         why = f"{rate:.4g} requests per second"
-        return Ruling("phases apart", "together", outcome, why)  # type: ignore[arg-type]
+        return Ruling("phases apart", "together", outcome, why)
     if not {OLD, FAST} <= set(fleets.profiles):
         why = f"{OLD} and {FAST} are not both to choose from"
         return Ruling("phases apart", "", "silent", why)
@@ -145,7 +145,7 @@ def _ruling(fleets: Fleets, plan: Side, is_cheaper: bool) -> Ruling:
         )
     why = f"published count {label}, with the prompt's KV {held.n_prefill}P+{held.n_decode}D; "
     outcome = "right" if held.usd_per_year < plan.usd_per_year else "wrong"
-    return Ruling("phases apart", "apart", outcome, why + against, followed)  # type: ignore[arg-type]
+    return Ruling("phases apart", "apart", outcome, why + against, followed)
 
 
 def _p99_prompt(lengths: LengthDistribution) -> int:

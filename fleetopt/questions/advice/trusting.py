@@ -8,7 +8,7 @@ from fleetopt.errors import InputError
 from fleetopt.plan import Plan
 from fleetopt.questions.advice.answer import Answer, certainty
 from fleetopt.questions.advice.fleets import Fleets
-from fleetopt.questions.advice.ruling import Ruling, Traits
+from fleetopt.questions.advice.ruling import Outcome, Ruling, Traits
 from fleetopt.questions.advice.side import Side
 
 
@@ -57,7 +57,7 @@ def _ruling(fleets: Fleets, published: Side, traits: Traits, needed: bool) -> Ru
     said = f"squared coefficient of variation of the work {traits.work_cv2:.2f}"
     if fleets.judge is None:
         return Ruling(rule, advises, "silent", f"{said}; nothing was simulated")
-    outcome = "right" if needed == traits.is_heavy else "wrong"
+    outcome: Outcome = "right" if needed == traits.is_heavy else "wrong"
     why = f"{said}; simulation {'refuses' if needed else 'accepts'} what the formulas choose"
     followed = None if traits.is_heavy else published
-    return Ruling(rule, advises, outcome, why, followed)  # type: ignore[arg-type]
+    return Ruling(rule, advises, outcome, why, followed)

@@ -19,6 +19,7 @@ from fleetopt.questions.two_pools.sweep import sized
 from fleetopt.simulation.published_slots import PUBLISHED_REQUESTS, WARMUP_SHARE, slots_p99_ms
 from fleetopt.simulation.records import Requests
 from fleetopt.verification import Judge
+from fleetopt.workload.lengths import LengthDistribution
 
 SEEDS = 10
 """Runs of a published simulator, which itself takes one."""
@@ -116,10 +117,16 @@ class Bench:
         """Poisson arrivals of the requests that a pool serves by its own length."""
         lengths = self.sizes(layout, "fleetopt").case.lengths
         own = lengths.within(pool.what.gives_up_to, pool.what.hi_tokens)
-        rng = np.random.default_rng(seed)
-        times = np.cumsum(rng.exponential(1.0 / pool.arrival_rate, count))
-        drawn = own.sample(rng, count)
-        return Requests(times, own.prompt_tokens[drawn], own.output_tokens[drawn])
+        return poisson(own, pool.arrival_rate, count, np.random.default_rng(seed))
+
+
+def poisson(
+    lengths: LengthDistribution, rate: float, count: int, rng: np.random.Generator
+) -> Requests:
+    """So many Poisson arrivals with lengths of their own, as the published simulators draw them."""
+    times = np.cumsum(rng.exponential(1.0 / rate, count))
+    drawn = lengths.sample(rng, count)
+    return Requests(times, lengths.prompt_tokens[drawn], lengths.output_tokens[drawn])
 
 
 def middle(values: list[float]) -> tuple[float, tuple[float, float]]:

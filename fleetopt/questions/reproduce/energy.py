@@ -21,6 +21,7 @@ from fleetopt.questions.reproduce.fleets import ALONE
 from fleetopt.questions.reproduce.published import PublishedScenario
 from fleetopt.questions.reproduce.routers import FREES_EARLY
 from fleetopt.simulation.published_dispatch import DispatchPool, dispatched_ttft_s
+from fleetopt.simulation.published_slots import reported_p99_ms
 
 Row = Mapping[str, Any]
 _SEEDS = 3
@@ -85,8 +86,7 @@ def _dispatched_p99_ms(bench: Bench, stated: Row, cap: int, seed: int) -> float:
     assert pool is not None
     requests = bench.drawn(layout, pool, stated["requests"], seed)
     capped = DispatchPool(CalibratedProfile(pool.gpu).iteration, cap, stated["gpus"])
-    ttft_s = np.sort(dispatched_ttft_s(requests, [capped], lambda _: 0))
-    return 1000.0 * float(ttft_s[int(ttft_s.size * 0.99) - 1])
+    return reported_p99_ms(dispatched_ttft_s(requests, [capped], lambda _: 0))
 
 
 def per_watt(bench: Bench, scenario: PublishedScenario) -> Iterator[Figure]:
@@ -168,10 +168,7 @@ def _more(found: SplitEnergy) -> Interval | None:
     two, one = found.split.simulated, found.one_pool.simulated
     if two is None or one is None or two.tokens_per_watt.estimate is None:
         return None
-    less = one.tokens_per_watt_less
-    values = (less.estimate, less.low, less.high)
-    each = two.tokens_per_watt.estimate
-    return Interval(*(None if x is None else 100.0 * x / each for x in values))
+    return one.tokens_per_watt_less.scaled(100.0 / two.tokens_per_watt.estimate)
 
 
 def stated_problem(stated: Row, gpus: list[str], **keys: Any) -> FleetProblem:

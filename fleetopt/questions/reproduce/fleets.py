@@ -26,6 +26,7 @@ SAMPLED = (
 )
 SAMPLED_TWICE = "a small difference of two counts, each from 3,000 sampled lengths"
 ONE_SEED = "the published figure is one seed; see the range of ten"
+_METHODS = ("published", "fleetopt")
 _KINDS: dict[str, Kind] = {
     "alpha": "share", "n_short": "count", "n_long": "count", "gpus": "count",
     "usd_per_year": "usd", "saving_pct": "percent", "p99_short_ms": "ms", "p99_long_ms": "ms",
@@ -51,10 +52,8 @@ class PublishedFleet:
 
 @dataclass(frozen=True)
 class _Computed:
-    """Both tables' fleets, and the published one pool by pool: sizes, counts and verdicts."""
+    """The published fleet pool by pool: sizes, counts and verdicts."""
 
-    method: Split
-    table: Split
     pools: tuple[tuple[str, PoolSize, int], ...]
     said: Mapping[str, PoolVerification]
 
@@ -63,17 +62,14 @@ def fleet_figures(bench: Bench, fleet: PublishedFleet) -> Iterator[Figure]:
     """Every figure of a published fleet, in the order of its row."""
     computed = _computed(bench, fleet)
     for quantity, published in fleet.row.items():
-        if quantity in _KINDS and quantity not in ("n_short", "n_long"):
+        if quantity in _KINDS:
             yield _figure(bench, fleet, computed, quantity, published)
-        elif quantity in ("n_short", "n_long"):
-            yield _count(fleet, computed, quantity, published)
 
 
 def _computed(bench: Bench, fleet: PublishedFleet) -> _Computed:
-    method, table = (bench.split(fleet.layout, name) for name in ("published", "fleetopt"))
-    pools = tuple(_as_published(fleet, method))
+    pools = tuple(_as_published(fleet, bench.split(fleet.layout, "published")))
     said = {name: bench.simulated(fleet.layout, pool, count) for name, pool, count in pools}
-    return _Computed(method, table, pools, said)
+    return _Computed(pools, said)
 
 
 def _as_published(fleet: PublishedFleet, method: Split) -> Iterator[tuple[str, PoolSize, int]]:
@@ -92,13 +88,6 @@ def _as_published(fleet: PublishedFleet, method: Split) -> Iterator[tuple[str, P
         yield name, pool, count
 
 
-def _count(fleet: PublishedFleet, computed: _Computed, quantity: str, published: int) -> Figure:
-    return Figure(
-        fleet.scenario, fleet.label, quantity, "count", published,
-        method=getattr(computed.method, quantity), table=getattr(computed.table, quantity),
-    )  # fmt: skip
-
-
 def _figure(
     bench: Bench, fleet: PublishedFleet, computed: _Computed, quantity: str, published: Any
 ) -> Figure:
@@ -106,7 +95,7 @@ def _figure(
         return _percentile(bench, fleet, computed, quantity, published)
     if quantity == "slo_met":
         return _verdict(bench, fleet, computed, published)
-    method, table = (_value(bench, fleet, split, quantity) for split in _both(computed))
+    method, table = (_value(bench, fleet, name, quantity) for name in _METHODS)
     return Figure(
         fleet.scenario, fleet.label, quantity, _KINDS[quantity], published, method, table,
         leeway=_leeway(bench, fleet, quantity),
@@ -114,18 +103,15 @@ def _figure(
     )  # fmt: skip
 
 
-def _both(computed: _Computed) -> tuple[Split, Split]:
-    return computed.method, computed.table
-
-
-def _value(bench: Bench, fleet: PublishedFleet, split: Split, quantity: str) -> Value:
+def _value(bench: Bench, fleet: PublishedFleet, method: str, quantity: str) -> Value:
     if quantity == "alpha":
         return bench.sizes(fleet.layout, "fleetopt").share(0, fleet.layout.b_short)
+    split = bench.split(fleet.layout, method)
     if quantity == "saving_pct" and fleet.one_pool is not None:
-        name = "published" if split is bench.split(fleet.layout, "published") else "fleetopt"
-        whole = bench.split(fleet.one_pool, name)
+        whole = bench.split(fleet.one_pool, method)
         return 100.0 * (1.0 - split.usd_per_hour / whole.usd_per_hour)
-    return float(getattr(split, quantity))
+    value: float = getattr(split, quantity)
+    return value
 
 
 def _leeway(bench: Bench, fleet: PublishedFleet, quantity: str) -> float:
@@ -145,7 +131,7 @@ def _percentile(
     bench: Bench, fleet: PublishedFleet, computed: _Computed, quantity: str, published: float
 ) -> Figure:
     wanted = "long" if quantity == "p99_long_ms" else "short"
-    name, pool, count = next(p for p in computed.pools if p[0] == wanted or len(p) == 1)
+    name, pool, count = next(p for p in computed.pools if p[0] == wanted)
     if fleet.by_slots:
         method, seeds = middle(bench.slots_p99_ms(fleet.layout, pool, count))
     else:

@@ -15,11 +15,12 @@ from fleetopt.problem import FleetSimulation, validate
 from fleetopt.questions.fleets import RouterComparison, compare_routers
 from fleetopt.questions.fleets.answer import Simulation
 from fleetopt.questions.fleets.comparison import p99_ms
-from fleetopt.questions.reproduce.bench import SEEDS, Bench, middle
+from fleetopt.questions.reproduce.bench import SEEDS, Bench, middle, poisson
 from fleetopt.questions.reproduce.figure import Figure, Kind
 from fleetopt.questions.reproduce.published import PublishedScenario
 from fleetopt.simulation.fleet_model import FleetPool, Traffic
 from fleetopt.simulation.published_dispatch import DispatchPool, dispatched_ttft_s
+from fleetopt.simulation.published_slots import reported_p99_ms
 from fleetopt.simulation.records import Requests
 from fleetopt.simulation.routing import ByLength, CompressAndRoute, RandomPool, Router
 from fleetopt.workload.lengths import LengthDistribution
@@ -40,11 +41,10 @@ class RoutedPools:
     def compared(self, bench: Bench) -> RouterComparison:
         """All three routers on the same arrivals, in fleetopt's simulator."""
         stated = self.stated
-        ends = (("short", stated["b_short"]), ("long", stated["max_ctx"]))
         pools = [
             {"id": name, "gpu": stated[f"gpu_{name}"], "n_gpus": stated[f"n_{name}"],
              "max_ctx": context}
-            for name, context in ends
+            for name, context in self._contexts
         ]  # fmt: skip
         keys = {
             "pools": pools, "cdf": stated["cdf"], "lam": stated["lam"],
@@ -59,10 +59,7 @@ class RoutedPools:
         stated, rng = self.stated, np.random.default_rng(seed)
         lengths, _ = read_lengths(stated["cdf"])
         drawn = LengthDistribution.from_cdf(lengths).clipped(stated["max_ctx"])
-        count = stated["requests"]
-        times = np.cumsum(rng.exponential(1.0 / stated["lam"], count))
-        which = drawn.sample(rng, count)
-        prompt, output = drawn.prompt_tokens[which], drawn.output_tokens[which]
+        times, prompt, output = poisson(drawn, stated["lam"], stated["requests"], rng)
         pools = self._pools()
         routing = router.route(Traffic(times, prompt, output), prompt + output, pools, rng)
         cut = prompt if routing.prompt_tokens is None else routing.prompt_tokens
@@ -70,13 +67,17 @@ class RoutedPools:
         dispatch = [DispatchPool(p.iteration, p.capacity.slots, p.replicas) for p in pools]
         ttft_s = dispatched_ttft_s(Requests(times, cut, output), dispatch, to.__getitem__)
         within = 100.0 * float(np.mean(1000.0 * ttft_s <= stated["slo_ms"]))
-        return 1000.0 * float(np.sort(ttft_s)[int(count * 0.99) - 1]), within
+        return reported_p99_ms(ttft_s), within
+
+    @property
+    def _contexts(self) -> tuple[tuple[str, int], ...]:
+        """Each pool with its context window."""
+        return ("short", self.stated["b_short"]), ("long", self.stated["max_ctx"])
 
     def _pools(self) -> list[FleetPool]:
         stated, gpus = self.stated, read_profiles()
-        ends = (("short", stated["b_short"]), ("long", stated["max_ctx"]))
         pools = []
-        for name, context in ends:
+        for name, context in self._contexts:
             profile = CalibratedProfile(gpus[stated[f"gpu_{name}"]])
             capacity, count = profile.reserved(context), stated[f"n_{name}"]
             pools.append(FleetPool(name, profile.iteration, capacity, count))
@@ -104,10 +105,11 @@ def _figures(
 ) -> Iterator[Figure]:
     said: dict[str, tuple[Kind, list[float], Interval | str]] = {
         "p99_ms": ("ms", slow, p99_ms(simulation)),
-        "slo_pct": ("percent", within, _percent(simulation.fleet.attained[0])),
+        "slo_pct": ("percent", within, simulation.fleet.attained[0].scaled(100.0)),
     }
-    for quantity in said.keys() & row.keys():
-        kind, runs, simulated = said[quantity]
+    for quantity, (kind, runs, simulated) in said.items():
+        if quantity not in row:
+            continue
         method, seeds = middle(runs)
         yield Figure(
             scenario.key, row["router"], quantity, kind, row[quantity], method,
@@ -119,11 +121,6 @@ def _figures(
             middle(slow)[0] <= scenario.stated["slo_ms"],
             simulated=simulation.standing, why=_reason(simulation),
         )  # fmt: skip
-
-
-def _percent(share: Interval) -> Interval:
-    values = (share.estimate, share.low, share.high)
-    return Interval(*(None if x is None else 100.0 * x for x in values))
 
 
 def _reason(simulation: Simulation) -> str:
