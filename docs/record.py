@@ -2,7 +2,8 @@
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
                       [trace] [routers] [profile] [profile_accuracy] [disaggregation] [examples]
-                      [energy] [explain] [two_pools] [model] [estimated] [advice] [reproduction]
+                      [energy] [explain] [two_pools] [model] [estimated]
+                      [splitwise] [advice] [reproduction]
 """
 
 from __future__ import annotations
@@ -119,6 +120,22 @@ def profile() -> None:
     figure = str(ROOT / "docs" / "figures" / "profile.png")
     said = _said(*PROFILE, "--plot", figure)
     (MEASURED / "profile_show.txt").write_text(said.split("\n\nSources")[0] + "\n")
+
+
+def splitwise() -> None:
+    """Profiles fitted to the measurements of Splitwise, of the file that `SPLITWISE` names.
+
+    Without it what was recorded stays: the measurements are not part of the project.
+    """
+    if not os.environ.get("SPLITWISE"):
+        print("splitwise: set SPLITWISE to the file perf_model.csv", file=sys.stderr)
+        return
+    import measured_profiles
+
+    content = measured_profiles.fitted(os.environ["SPLITWISE"])
+    (ROOT / "data" / "measured_profiles.json").write_text(json.dumps(content, indent=2) + "\n")
+    table = measured_profiles.accuracy(os.environ["SPLITWISE"])
+    (MEASURED / "splitwise.md").write_text(table + "\n")
 
 
 def estimated() -> None:
@@ -306,6 +323,7 @@ if __name__ == "__main__":
         "routers": routers,
         "profile": profile,
         "estimated": estimated,
+        "splitwise": splitwise,
         "model": model,
         "profile_accuracy": profile_accuracy,
         "two_pools": two_pools,
