@@ -15,6 +15,7 @@ from fleetopt.problem import (
     AnyProfileSpec,
     CoefficientSpec,
     FleetProblem,
+    FleetSimulation,
     LengthCdf,
     ProfileSpec,
     Workload,
@@ -72,23 +73,27 @@ def read_inputs(problem: FleetProblem, beside: Path | None = None) -> Inputs:
     return Inputs(lengths, profiles, max_context, rate, sources)
 
 
-def profiles_of(problem: FleetProblem) -> dict[str, AnyProfileSpec]:
-    """The bundled profiles by name, extended or replaced by the problem's own."""
-    own = {spec.name: spec for spec in problem.profiles}
-    return {**read_profiles(), **read_measured_profiles(), **own}
+def profiles_of(stated: FleetProblem | FleetSimulation) -> dict[str, AnyProfileSpec]:
+    """The bundled profiles by name, extended or replaced by the statement's own."""
+    return {**bundled_profiles(), **{spec.name: spec for spec in stated.profiles}}
+
+
+def bundled_profiles() -> dict[str, AnyProfileSpec]:
+    """Every bundled profile by name, calibrated or fitted."""
+    return {**read_profiles(), **read_measured_profiles()}
 
 
 def read_profiles() -> dict[str, ProfileSpec]:
     """The bundled calibrated profiles by name."""
-    return _bundled_profiles("profiles.json", ProfileSpec)
+    return _read_profiles("profiles.json", ProfileSpec)
 
 
 def read_measured_profiles() -> dict[str, CoefficientSpec]:
     """The bundled profiles that were fitted to published measurements, by name."""
-    return _bundled_profiles("measured_profiles.json", CoefficientSpec)
+    return _read_profiles("measured_profiles.json", CoefficientSpec)
 
 
-def _bundled_profiles(file: str, kind: type[Spec]) -> dict[str, Spec]:
+def _read_profiles(file: str, kind: type[Spec]) -> dict[str, Spec]:
     path = data_folder() / file
     data, _ = read_json(path)
     specs = [

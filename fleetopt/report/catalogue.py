@@ -109,11 +109,7 @@ def bundled() -> Bundled:
         data_folder=str(catalog.data_folder()),
         models_folder=str(catalog.models_folder()),
         workloads=tuple(_workload(name) for name in catalog.workload_names()),
-        profiles=tuple(
-            _profile(spec)
-            for specs in (catalog.read_profiles(), catalog.read_measured_profiles())
-            for spec in specs.values()
-        ),
+        profiles=tuple(_profile(spec) for spec in catalog.bundled_profiles().values()),
         gpus=tuple(_gpu(gpu) for gpu in machines.gpus.values()),
         links=tuple(BundledLink(**link.model_dump()) for link in machines.links.values()),
         llms=tuple(_llm(llm) for llm in machines.llms.values()),

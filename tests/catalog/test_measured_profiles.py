@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fleetopt.catalog import read_machines, read_measured_profiles
+from fleetopt.catalog import read_inputs, read_machines, read_measured_profiles
 from fleetopt.performance.coefficient import profile_of
 from fleetopt.performance.memory import GIB
 from fleetopt.performance.power import projected_power
+from fleetopt.problem import FleetProblem
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / "hooks"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workload"))
@@ -53,6 +54,11 @@ def test_price_power_and_memory_are_those_of_the_catalogue(name: str) -> None:
     kv_bytes = spec.kv_tokens * 2.0 * layers * heads * 128 * 2
     used = weights + kv_bytes + 8 * 2 * GIB
     assert used == pytest.approx(0.9 * 8 * gpu.spec.memory_gib * GIB, rel=1e-3)
+
+
+def test_a_problem_may_name_them() -> None:
+    problem = FleetProblem(cdf="azure", gpus=("h100", *BUNDLED))
+    assert [spec.name for spec in read_inputs(problem).profiles] == ["h100", *BUNDLED]
 
 
 def test_the_measurements_give_them_again() -> None:
