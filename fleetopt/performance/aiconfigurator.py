@@ -186,10 +186,12 @@ def _handle(deployment: Deployment, software: str) -> tuple[Handle, str]:
 
 
 def _formats(deployment: Deployment) -> dict[str, str | None]:
-    """Its names of the number formats; the release of gpt-oss says its own."""
+    """Its names of the number formats; the release of gpt-oss says its own.
+
+    Attention is in BF16, as in a roofline.
+    """
     llm, engine = deployment.llm, deployment.engine
-    attention = "bfloat16" if engine.kv == "bf16" else None
-    kv = {"kvcache_quant_mode": _FORMATS[engine.kv], "fmha_quant_mode": attention}
+    kv = {"kvcache_quant_mode": _FORMATS[engine.kv], "fmha_quant_mode": "bfloat16"}
     if llm.name.startswith("gpt-oss") and engine.weights == "fp4":
         return {**kv, "gemm_quant_mode": None, "moe_quant_mode": None}
     dense = (_EXPERT_FORMATS if llm.experts else _FORMATS)[engine.weights]

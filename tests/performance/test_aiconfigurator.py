@@ -80,7 +80,8 @@ def test_the_profile_says_where_it_comes_from(llama: Estimate) -> None:
 
 @needed
 def test_groups_share_the_batch_and_experts_are_spread() -> None:
-    found = of("deepseek-v3", "b200", "sglang", dp=8, ep=8, weights="fp8", max_num_seqs=64)
+    ways = {"dp": 8, "ep": 8, "weights": "fp8", "kv": "fp8"}
+    found = of("deepseek-v3", "b200", "sglang", **ways, max_num_seqs=64)
     assert [batch for batch, _ in found.fitted.decodes] == [8, 16, 32, 64]
     assert [tokens for tokens, _ in found.fitted.prefills] == [2048, 4096, 6144, 8192]
     seconds = [seconds for _, seconds in found.fitted.decodes]
