@@ -30,6 +30,7 @@ def test_recorded_errors_keep_their_bounds() -> None:
         assert found["overall"][kind]["tpot_median_abs_error"] <= tpot
         assert found["overall"][kind]["ttft_median_abs_error"] <= ttft
     assert found["flagged"]["unsaturated"] <= 0.10
+    assert found["flagged"]["saturated"] >= 0.90
     (rows,) = re.findall(r"Over ([\d,]+) runs", TEXT)
     assert int(rows.replace(",", "")) == found["rows"]
 

@@ -10,8 +10,8 @@ WAITING = 0.05
 FULL = 0.8
 """Share of the KV that a replica surely has, if all clients are served at once."""
 SLOW_S = 4.0
-"""Seconds of predicted TTFT: two fifths of LONG_S, because a quarter of the measured TTFTs above 1 s
-is predicted at less than two fifths of its length."""
+"""Seconds of predicted TTFT. A measured one above 10 s is saturated, and a quarter of the
+unsaturated ones above 1 s is predicted at less than 0.4 of its length."""
 
 
 def is_flagged(case: Case, run: Played, ttft_s: float) -> bool:

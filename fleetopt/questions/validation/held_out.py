@@ -11,8 +11,9 @@ from fleetopt.catalog.measurements import Measurement
 from fleetopt.performance.calibration import NONE, Constants, first_token
 from fleetopt.performance.calibration.constants import FirstToken
 from fleetopt.performance.calibration.regression import Mask
-from fleetopt.questions.validation.cases import Case, regression_rows, saturated
+from fleetopt.questions.validation.cases import Case, regression_rows
 from fleetopt.questions.validation.flags import is_flagged
+from fleetopt.questions.validation.ladders import saturated
 from fleetopt.questions.validation.loop import Played
 
 _REFINEMENTS = 5
