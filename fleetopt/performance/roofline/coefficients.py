@@ -13,6 +13,10 @@ from fleetopt.performance.roofline.steps import Load, iteration_seconds
 
 Point = tuple[float, float]
 _BUDGET_SHARES = (0.25, 0.5, 0.75, 1.0)
+_LIGHTEST = 16
+"""Batches of less than this share of the largest are not fitted. The more experts a batch touches
+the longer it takes, until it touches all of them: a line through light loads is too fast by a
+quarter for replicas at work, this one by an eighth at most, and too slow for light loads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,9 @@ class Coefficients:
 def coefficients(deployment: Deployment, batch: int, reached: Efficiency) -> Coefficients:
     """Fit the four coefficients by least squares of relative errors.
 
-    W and h over batches of 1, 2, 4, ... and `batch` sequences of the engine's mean context, so
-    that h also holds what a sequence adds to products and transfers; F0 and F1 over a quarter
+    W and h over batches from a sixteenth of `batch` up to `batch`, each twice the last, of
+    sequences of the engine's mean context, so that h also holds what a sequence adds to products
+    and transfers; F0 and F1 over a quarter
     to the whole of the token budget, prompts attending to half the mean context. F0 is at most
     W: an iteration without prompts takes W + h C.
     """
@@ -101,8 +106,8 @@ def _squares(points: Sequence[Point], base: float, slope: float) -> float:
 
 
 def _batches(most: int) -> list[int]:
-    powers = [1 << k for k in range(most.bit_length()) if 1 << k < most]
-    return [*powers, most]
+    least = max(1, most // _LIGHTEST)
+    return [*(least << k for k in range(_LIGHTEST.bit_length()) if least << k < most), most]
 
 
 def _departure(points: Sequence[Point], base: float, slope: float) -> float:
