@@ -35,6 +35,13 @@ def test_recorded_errors_keep_their_bounds() -> None:
     assert int(rows.replace(",", "")) == found["rows"]
 
 
+def test_the_page_says_what_is_flagged() -> None:
+    flagged = validations.recorded()["flagged"]
+    (found,) = re.findall(r"TTFT is predicted above 4 s \| ([\d.]+) % \| ([\d.]+) %", TEXT)
+    told = [round(100 * flagged[kind], 1) for kind in ("saturated", "unsaturated")]
+    assert [float(share) for share in found] == told
+
+
 def test_tables_have_every_group() -> None:
     found = validations.recorded()
     text = validations.tables()
