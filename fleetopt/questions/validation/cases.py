@@ -24,8 +24,8 @@ from fleetopt.performance.profile import Capacity, IterationTime
 from fleetopt.questions.validation.loop import RESERVING, Habit, Played, habit, play
 
 MEMORY_MARGIN = 0.1
-"""Share of a GPU's memory that an engine may leave unused: measured ones were given 0.8 to 0.95 of
-it, and 0.9 is assumed."""
+"""Share of a GPU's memory that an engine may leave unused: 0.9 of it is assumed, and configurations
+of InferenceMAX give 0.75 to 0.95 of it, or of what weights leave."""
 
 
 @dataclass(frozen=True, eq=False)
