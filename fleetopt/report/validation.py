@@ -72,6 +72,12 @@ def validation_to_dict(found: Validation) -> dict[str, Any]:
             f"by_{key.lower()}": {name: _entry(e) for name, e in found.by(KEYS[key]).items()}
             for key in ("GPU", "engine", "model", "regime")
         },
+        **{
+            f"saturated_by_{key.lower()}": {
+                name: _entry(e) for name, e in found.by(KEYS[key], saturated=True).items()
+            }
+            for key in ("GPU", "engine", "model")
+        },
         "refines_bundled": found.prior,
         "extrapolated": sum(each.outside > _OUTSIDE for each in found.rows),
         "left_out": [str(fault) for fault in found.left_out],
@@ -91,7 +97,7 @@ def _row(each: Compared) -> dict[str, Any]:
         "output_tokens": row.output_tokens, "clients": row.concurrency,
         "measured_ttft_ms": 1e3 * row.ttft_s, "simulated_ttft_ms": 1e3 * each.ttft_s,
         "measured_tpot_ms": 1e3 * row.tpot_s, "simulated_tpot_ms": 1e3 * each.tpot_s,
-        "saturated": each.saturated, "flagged": each.flagged,
+        "kv_fullness": each.fullness, "saturated": each.saturated, "flagged": each.flagged,
         "outside": each.outside if each.outside < float("inf") else None,
     }  # fmt: skip
 
