@@ -179,7 +179,7 @@ class Environment:
         for level in range(1, len(rests)):
             stay[:] = rests[level]
             fall[:] = longs[level, 1:]
-            step: Floats = np.linalg.solve(inside, down)
+            step = np.asarray(np.linalg.solve(inside, down), dtype=np.float64)
             back.append(step)
             np.matmul(arrive, step, out=inside)
             np.negative(inside, out=inside)

@@ -10,7 +10,7 @@ Nothing here takes a mean for a percentile.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -228,7 +228,7 @@ class _NarrowingTtft:
         states, cells = mix.states, mix.load.cells
         waits = states.wait_rate > 0
         rare = float(states.probabilities[waits].sum()) < _RARE * allowed
-        self._waits = [] if rare else [_Waiting(mix, j) for j in np.flatnonzero(waits)]
+        self._waits = [] if rare else [_Waiting(mix, int(j)) for j in np.flatnonzero(waits)]
         ends = states.where(~waits)
         tau = mix.prefill_iteration_s[:, ~waits]
         start = ends.wait_s + cells.prefill_iterations[:, None] * tau
