@@ -201,7 +201,7 @@ class LoadTable:
         if node not in self._taken:
             outputs, weights = self._lengths.compressed(*node)
             values = _per_request(node[0] - outputs, outputs, self._iteration)
-            self._taken[node] = _prefix_sums(values, weights)[:, -1]
+            self._taken[node] = np.array([column.sum() for column in _summed(values, weights)])
         return self._taken[node]
 
     def _cells_of(self, what: Served) -> Cells:
@@ -260,10 +260,15 @@ class LoadTable:
 
 def _prefix_sums(per_request: dict[str, Floats], weights: Floats) -> Floats:
     """Sums of 1, v, v^2, v L, v L^2 and v L^3 before each request, the total at the end."""
+    return prefix_sums(*_summed(per_request, weights))
+
+
+def _summed(per_request: dict[str, Floats], weights: Floats) -> tuple[Floats, ...]:
+    """What is summed of each request: 1, v, v^2, v L, v L^2 and v L^3, by weight."""
     work = weights * per_request["work"]
     names = ("context_work", "context2_work", "context3_work")
     contexts = (weights * per_request[name] for name in names)
-    return prefix_sums(weights, work, work * per_request["work"], *contexts)
+    return (weights, work, work * per_request["work"], *contexts)
 
 
 def prefix_sums(*columns: Floats) -> Floats:
@@ -295,14 +300,16 @@ def _per_request(
     total = prompt + output
     work = prefill + output
     if iteration.context == "total":
+        once = work * total
+        twice = once * total
         return {
             "prefill": prefill.astype(np.float64),
             "work": work,
             "prefill_context": total,
             "decode_context": total,
-            "context_work": work * total,
-            "context2_work": work * total**2,
-            "context3_work": work * total**3,
+            "context_work": once,
+            "context2_work": twice,
+            "context3_work": twice * total,
         }
     return {
         "prefill": prefill.astype(np.float64),

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.questions.validation import Compared, Errors, Validation
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout, Table
 
 SCHEMA = "fleetopt.validation/1"
 _SHOWN_FAULTS = 5
@@ -28,7 +26,7 @@ _WORDS = {"dense": "dense models", "moe": "models with experts", "saturated": "s
 def validation_report(found: Validation, width: int) -> Group:
     """Errors overall, by group, and what was left out."""
     prior = "refining the bundled constants" if found.prior else "from these measurements alone"
-    parts: list[RenderableType] = [
+    parts: list[Layout] = [
         line(f"{len(found.rows):,} measured runs, each group predicted from the others, {prior}",
              width, "bold"),
         section("Median absolute errors", _table("rows", {
