@@ -40,6 +40,8 @@ class PowerModel(Protocol):
         """Draw of one GPU with `batch` active sequences."""
         ...
 
+    def __hash__(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class LogisticPower:

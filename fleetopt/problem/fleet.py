@@ -30,6 +30,9 @@ NODE_GPUS = 8
 TARGET_SHARE_UP = 0.999
 """Least share of the time that enough replicas are up, where the SLO asks for no more."""
 
+DRAW_LIMITS = ("mean_power_kw", "energy_mwh_per_year", "carbon_tonnes_per_year")
+"""Keys of limits on what the GPUs draw on average, and what follows from it."""
+
 _BOUND = "expected a percentile, a metric and a limit in ms, such as 'p99 ttft 500', got {!r}"
 
 
@@ -145,6 +148,12 @@ class FleetProblem(Stated):
     """Most power that the fleet draws with every slot busy, in kilowatts."""
     budget_usd_per_year: float | None = Field(default=None, gt=0)
     """Most that the fleet may cost in a year of 8760 hours."""
+    mean_power_kw: float | None = Field(default=None, gt=0)
+    """Most that the GPUs may draw on average, at the batches they really have, in kilowatts."""
+    energy_mwh_per_year: float | None = Field(default=None, gt=0)
+    """Most energy of a year, in megawatt-hours, `pue` included."""
+    carbon_tonnes_per_year: float | None = Field(default=None, gt=0)
+    """Most CO2 of a year, in tonnes, at `carbon_g_per_kwh`."""
     node_size: int = Field(default=1, ge=1)
     """GPUs of a node; the GPUs of each type are bought and paid for in whole nodes."""
     min_replicas: int = Field(default=1, ge=1, le=1_000_000)
@@ -178,6 +187,12 @@ class FleetProblem(Stated):
     """How the plan is simulated."""
     solver: SolverOptions = SolverOptions()
     """Which solver, and when it may stop."""
+
+    @property
+    def draw_keys(self) -> tuple[str, ...]:
+        """The keys for which the mean draw of pools has to be known."""
+        limits = [key for key in DRAW_LIMITS if getattr(self, key) is not None]
+        return (*limits, *(["objective"] if self.objective != "cost" else []))
 
     @property
     def design_rate(self) -> float:
@@ -293,9 +308,12 @@ class FleetProblem(Stated):
         faults = []
         if key is not None and getattr(self, key) is None:
             faults.append(Fault("objective", f"{self.objective} needs {key}", f"state {key}"))
-        if self.objective != "cost" and self.method == "published":
+        if self.carbon_tonnes_per_year is not None and self.carbon_g_per_kwh is None:
+            text = "a limit on CO2 needs carbon_g_per_kwh"
+            faults.append(Fault("carbon_tonnes_per_year", text, "state carbon_g_per_kwh"))
+        if self.method == "published":
             text = "the published method knows no occupancy, and so no energy of a fleet"
-            faults.append(Fault("objective", text, "use method 'fleetopt'"))
+            faults += [Fault(key, text, "use method 'fleetopt'") for key in self.draw_keys]
         if faults:
             raise FaultsError(faults)
         return self

@@ -11,12 +11,16 @@ from itertools import islice
 import pytest
 from enumeration import Pools, Problem, fleets
 from side_constraints import (
+    DRAW_KEYS,
     NAMES,
     gpus_of,
     hourly,
     kilowatts,
+    mean_kilowatts,
+    megawatt_hours,
     random_hardware,
     random_side,
+    tonnes,
     within,
 )
 
@@ -134,7 +138,7 @@ def test_the_limits_that_are_named_exclude_each_other(number: int) -> None:
     stated = {"max_pools", *(f"inventory.{gpu}" for gpu in side.inventory)}
     stated |= {
         key
-        for key in ("max_gpus", "power_kw", "budget_usd_per_year", "min_replicas")
+        for key in ("max_gpus", "power_kw", "budget_usd_per_year", "min_replicas", *DRAW_KEYS)
         if getattr(side, key) is not None
     }
     without = dict.fromkeys(stated - named)
@@ -177,6 +181,12 @@ def excess(problem: Problem, side: SideConstraints, pools: Pools) -> float:
         uses.append((kilowatts(pools), side.power_kw))
     if side.budget_usd_per_year is not None:
         uses.append((8760.0 * hourly(pools, side.node_size), side.budget_usd_per_year))
+    if side.mean_power_kw is not None:
+        uses.append((mean_kilowatts(pools), side.mean_power_kw))
+    if side.energy_mwh_per_year is not None:
+        uses.append((megawatt_hours(pools), side.energy_mwh_per_year))
+    if side.carbon_tonnes_per_year is not None:
+        uses.append((tonnes(pools), side.carbon_tonnes_per_year))
     over = sum(max(0.0, used - stated) / (stated or 1.0) for used, stated in uses)
     fewest = min(row.replicas for _, row in pools)
     return over + max(0.0, side.min_replicas - fewest) / side.min_replicas
