@@ -81,7 +81,7 @@ COST = Goal()
 def attach_draw(model: pyo.ConcreteModel, site: Site) -> None:
     """Put the mean draw of the fleet into the model, and its energy and carbon, if it is known."""
     drawn = [row.drawn_kw for row in model.row.values() if row.drawn_kw is not None]
-    if not drawn or len(drawn) < len(model.row):
+    if len(drawn) < len(model.row):
         return
     built = list(model.z.values())
 
@@ -98,8 +98,6 @@ def attach_goal(model: pyo.ConcreteModel, goal: Goal) -> None:
     """Put a goal in the place of the cost."""
     if not goal.is_of_energy:
         return
-    if not model.row:
-        model.mean_power = pyo.Expression(expr=0.0)
     energy: Any = HOURS_PER_YEAR * goal.per_kwh * model.mean_power
     cost = HOURS_PER_YEAR * model.cost if goal.name == "cost+energy" else 0.0
     model.least_cost.deactivate()

@@ -37,8 +37,9 @@ OBJECTIVES: tuple[Objective, ...] = ("cost", "ttft", "tpot", "gpus", "power", *D
 
 LATENCY_RESOLUTION = 2e-5
 """Relative distance below which latencies are the same: twice the width of a percentile."""
-SUM_RESOLUTION = 1e-6
-"""Relative distance below which sums are the same."""
+SUM_RESOLUTION = 5e-6
+"""Relative distance below which sums are the same: several times what a solver, to which 1 - 1e-6
+is a whole number, may be off."""
 _LEAST_STEP: dict[Objective, float] = {
     "cost": 0.1, "gpus": 0.5, "power": 1e-5, "mean-power": 1e-5, "energy": 1e-4, "carbon": 1e-5,
 }  # fmt: skip

@@ -22,9 +22,6 @@ NAMES = (
     "max_gpus",
     "power_kw",
     "budget_usd_per_year",
-    "mean_power_kw",
-    "energy_mwh_per_year",
-    "carbon_tonnes_per_year",
     "node_size",
     "min_replicas",
     "spares",
@@ -50,10 +47,9 @@ def random_hardware(seed: int) -> Problem:
 
 
 def _drawing(seed: int, candidate: Candidate) -> Candidate:
-    """The candidate with a mean draw of each row: some share of that with every slot busy."""
+    """The candidate with any mean draw of each row, which replicas may raise or not."""
     rng = random.Random(f"draws {seed} {candidate.index}")
-    most = (candidate.watts or 0.0) / 1000.0
-    rows = (replace(r, drawn_kw=rng.uniform(0.3, 1.0) * most * r.bought) for r in candidate.rows)
+    rows = (replace(row, drawn_kw=rng.uniform(0.1, 20.0)) for row in candidate.rows)
     return replace(candidate, rows=tuple(rows))
 
 

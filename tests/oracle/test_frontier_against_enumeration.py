@@ -29,16 +29,15 @@ from test_fleet_scope_against_enumeration import attains, random_fleet
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.epsilon import LimitedProgram
 from fleetopt.optimization.limits import NONE, SideConstraints
-from fleetopt.optimization.objectives import OBJECTIVES, WORST, Objective, Worst
+from fleetopt.optimization.objectives import DRAWN, OBJECTIVES, WORST, Objective, Worst
 from fleetopt.optimization.pareto import Point, non_dominated
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver
 
-PAIRS = tuple(
-    pair
-    for pair in itertools.combinations(OBJECTIVES, 2)
-    if "mean-power" not in pair and pair != ("energy", "carbon")
-) + (("cost", "mean-power"),)
+PAIRS = tuple(itertools.combinations((name for name in OBJECTIVES if name not in DRAWN), 2))
+OF_DRAW: tuple[tuple[Objective, Objective], ...] = (
+    ("cost", "mean-power"), ("energy", "cost"), ("carbon", "power"), ("energy", "ttft"),
+)  # fmt: skip
 """Energy, carbon and the mean power are proportional to each other."""
 WITH_A_SUM = [
     (a, b) if a not in WORST else (b, a) for a, b in PAIRS if a not in WORST or b not in WORST
@@ -132,7 +131,7 @@ def assert_same(points: Iterable[Point], expected: list[Values]) -> None:
 def test_the_frontier_is_the_enumerated_one_in_both_orders(
     pair: tuple[Objective, Objective],
 ) -> None:
-    """Eight problems for each pair, most with limits, and one without a fleet."""
+    """Eight problems for each of ten pairs, most with limits, and one without a fleet."""
     sizes = []
     for instance in (*instances(PAIRS.index(pair), 8), without_fleet()):
         for first, second in filter(lambda names: ordered(*names), (pair, pair[::-1])):
@@ -141,6 +140,18 @@ def test_the_frontier_is_the_enumerated_one_in_both_orders(
             sizes.append(len(points))
     assert max(sizes) > (1 if set(pair) & set(WORST) else 0)
     assert sizes[-1] == 0
+
+
+@pytest.mark.parametrize("pair", OF_DRAW, ids="-".join)
+def test_frontiers_of_the_mean_draw(pair: tuple[Objective, Objective]) -> None:
+    """Six problems of a few fleets each; the draw of a row may fall with its replicas."""
+    some = (i for i in instances(OF_DRAW.index(pair), 40) if len(i.every) < 2000)
+    sizes = []
+    for instance in itertools.islice(some, 6):
+        points = instance.frontier(*pair)
+        assert_same(points, enumerated(instance, *pair))
+        sizes.append(len(points))
+    assert max(sizes) > 1
 
 
 @pytest.mark.parametrize("pair", [("cost", "ttft"), ("gpus", "power"), ("ttft", "tpot")])

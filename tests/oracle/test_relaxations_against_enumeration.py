@@ -34,13 +34,18 @@ SLIGHTLY = 1e-4
 WHOLE = ("max_pools", "max_gpus", "inventory", "min_replicas")
 
 
-def infeasible_problems() -> Iterator[tuple[Problem, SideConstraints, list[Pools]]]:
-    """Problems with fleets, none of which keeps every limit; half have all of the limits."""
+def infeasible_problems(
+    more: tuple[str, ...] = (),
+) -> Iterator[tuple[Problem, SideConstraints, list[Pools]]]:
+    """Problems with fleets, none of which keeps every limit; half have all of the limits.
+
+    more: names of limits of which each problem has one too.
+    """
     for seed in range(400):
         problem = random_hardware(seed)
         every = fleets(replace(problem, max_pools=64))
         rng = random.Random(f"names {seed}")
-        names = NAMES if seed % 2 else rng.sample(NAMES, 3)
+        names = (*(NAMES if seed % 2 else rng.sample(NAMES, 3)), *more[seed % 3 :][:1])
         side = random_side(names, fleets(problem), seed)
         fact = SideConstraints(spares=side.spares)  # no limit that could give
         every = [pools for pools in every if within(pools, fact)]
@@ -94,7 +99,7 @@ def eased(key: str, value: float, by: float) -> float:
     return value * (1.0 + by * SLIGHTLY)
 
 
-CASES = list(islice(infeasible_problems(), 70))
+CASES = [*islice(infeasible_problems(), 70), *islice(infeasible_problems(DRAW_KEYS), 12)]
 
 
 def test_there_are_enough_infeasible_problems() -> None:
