@@ -189,6 +189,9 @@ side = together(
     problem_option("--max-gpus", key="max_gpus", metavar="N", help="Most GPUs of all types."),
     problem_option("--power-kw", key="power_kw", metavar="KW",
                    help="Most power of the fleet, every slot busy."),
+    problem_option("--power-caps", key="power_caps", kind="share", many=True, metavar="SHARES",
+                   help="Caps on a GPU's draw that pools may run under, as shares of its nominal "
+                        "power, such as 0.7,0.85; a cap limits the batch."),
     problem_option("--budget", key="budget_usd_per_year", metavar="USD",
                    help="Most cost of the fleet in a year."),
     problem_option("--mean-power-kw", key="mean_power_kw", metavar="KW",

@@ -193,7 +193,8 @@ class _Floors:
 
     def _values(self, profile: ReplicaProfile) -> Floats:
         replicas = np.maximum(self._rows.least(profile), self._case.problem.min_replicas)
-        possible = np.isfinite(replicas)
+        offered = {t: self._case.offers(profile, t) for t in self._case.breakpoints[1:]}
+        possible = np.isfinite(replicas) & [offered[what.hi_tokens] for what in self._pools]
         replicas[~possible] = 1.0
         drawn = self._rows.kilowatts(profile, replicas) if self._goal.is_of_energy else 0.0
         paid = self._goal.hourly(profile.usd_per_hour, 0.0) * replicas

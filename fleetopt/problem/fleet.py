@@ -148,6 +148,8 @@ class FleetProblem(Stated):
     """Most power that the fleet draws with every slot busy, in kilowatts."""
     budget_usd_per_year: float | None = Field(default=None, gt=0)
     """Most that the fleet may cost in a year of 8760 hours."""
+    power_caps: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """Caps on the draw of a GPU, as shares of its nominal power, that pools may run under."""
     mean_power_kw: float | None = Field(default=None, gt=0)
     """Most that the GPUs may draw on average, at the batches they really have, in kilowatts."""
     energy_mwh_per_year: float | None = Field(default=None, gt=0)
@@ -274,6 +276,12 @@ class FleetProblem(Stated):
     def _bounds_once(cls, slo: tuple[LatencyBound, ...]) -> tuple[LatencyBound, ...]:
         raise_repeated([(b.metric, b.percentile) for b in slo], [b.label for b in slo])
         return slo
+
+    @field_validator("power_caps")
+    @classmethod
+    def _caps_once(cls, caps: tuple[float, ...]) -> tuple[float, ...]:
+        raise_repeated(caps, [f"{cap:g}" for cap in caps])
+        return tuple(sorted(caps))
 
     @field_validator("gammas")
     @classmethod
