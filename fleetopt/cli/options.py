@@ -201,8 +201,9 @@ side = together(
     problem_option("--carbon-tonnes", key="carbon_tonnes_per_year", metavar="T",
                    help="Most CO2 in a year; --carbon says what a kilowatt-hour stands for."),
     problem_option("--objective", key="objective", kind="text",
-                   metavar="cost|energy|carbon|cost+energy",
-                   help="What the fleet has least of."),
+                   metavar="cost|energy|carbon|cost+energy|rate",
+                   help="What the fleet has least of; or rate, the most requests per second "
+                        "within the limits."),
     problem_option("--electricity", key="electricity_usd_per_kwh", metavar="USD",
                    help="Price of a kilowatt-hour."),
     problem_option("--carbon", key="carbon_g_per_kwh", metavar="GRAMS",

@@ -52,11 +52,13 @@ class Goal:
         """The goal that a problem states."""
         of_kwh = {
             "cost": 0.0,
+            "rate": 0.0,
             "energy": 1.0,
             "carbon": (problem.carbon_g_per_kwh or 0.0) / 1e6,
             "cost+energy": problem.electricity_usd_per_kwh or 0.0,
         }
-        return cls(problem.objective, of_kwh[problem.objective] * problem.pue)
+        name = "cost" if problem.objective == "rate" else problem.objective
+        return cls(name, of_kwh[problem.objective] * problem.pue)
 
     @property
     def is_of_energy(self) -> bool:

@@ -22,7 +22,7 @@ Admission = Literal["reserved", "paged"]
 Method = Literal["fleetopt", "published"]
 Overlong = Literal["clip", "reject"]
 Scope = Literal["pool", "fleet"]
-Goal = Literal["cost", "energy", "carbon", "cost+energy"]
+Goal = Literal["cost", "energy", "carbon", "cost+energy", "rate"]
 AvailabilityRule = Literal["probability", "mean"]
 
 NODE_GPUS = 8
@@ -176,7 +176,8 @@ class FleetProblem(Stated):
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
     objective: Goal = "cost"
-    """What the fleet has least of: cost, energy, carbon, or cost with the electricity."""
+    """What the fleet has least of: cost, energy, carbon, or cost with the electricity. Or rate:
+    the most requests per second that the limits allow; arrival_rate is where its search begins."""
     electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
     """Price of electricity, for what a year of the plan costs beside its GPUs."""
     carbon_g_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
@@ -194,7 +195,7 @@ class FleetProblem(Stated):
     def draw_keys(self) -> tuple[str, ...]:
         """The keys for which the mean draw of pools has to be known."""
         limits = [key for key in DRAW_LIMITS if getattr(self, key) is not None]
-        return (*limits, *(["objective"] if self.objective != "cost" else []))
+        return (*limits, *(["objective"] if self.objective not in ("cost", "rate") else []))
 
     @property
     def design_rate(self) -> float:
@@ -322,9 +323,25 @@ class FleetProblem(Stated):
         if self.method == "published":
             text = "the published method knows no occupancy, and so no energy of a fleet"
             faults += [Fault(key, text, "use method 'fleetopt'") for key in self.draw_keys]
+        faults += self._rate_faults() if self.objective == "rate" else []
         if faults:
             raise FaultsError(faults)
         return self
+
+    def _rate_faults(self) -> list[Fault]:
+        """Why the most requests per second cannot be asked for."""
+        limits = ("power_kw", "budget_usd_per_year", "max_gpus", "inventory", *DRAW_LIMITS)
+        faults = []
+        if not any(getattr(self, key) for key in limits):
+            hint = "state power_kw, budget_usd_per_year, max_gpus or another limit"
+            faults.append(Fault("objective", "rate needs a limit on the fleet", hint))
+        if self.trace is not None:
+            hint = "leave one of the two out"
+            faults.append(Fault("objective", "rate is what a trace states", hint))
+        if self.extension is not None:
+            hint = "leave one of the two out"
+            faults.append(Fault("objective", "rate is found without extensions", hint))
+        return faults
 
     @model_validator(mode="after")
     def _model_behind_engine(self) -> FleetProblem:
