@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
 from fleetopt.errors import Fault, InputError
 from fleetopt.extension import Extension
+from fleetopt.performance.capped import is_felt, with_caps
 from fleetopt.performance.coefficient import profile_of
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LengthCdf, TraceSource
@@ -53,19 +54,21 @@ class Case:
         """Read what the problem names but its extension; raises InputError with every fault."""
         problem, inputs = inputs_of(problem, beside)
         lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
+        specs = with_caps(inputs.profiles, problem.power_caps)
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
         points = merged_breakpoints(lengths, wanted, inputs.max_context)
         return cls(
             problem=problem.model_copy(
                 update={
                     "cdf": inputs.lengths,
-                    "profiles": inputs.profiles,
-                    "gpus": tuple(spec.name for spec in inputs.profiles),
+                    "profiles": specs,
+                    "gpus": tuple(spec.name for spec in specs),
+                    "power_caps": (),
                 }
             ),
             lengths=lengths.split_at(points),
             breakpoints=points,
-            profiles=tuple(profile_of(spec) for spec in inputs.profiles),
+            profiles=tuple(profile_of(spec) for spec in specs),
             arrival_rate=problem.design_rate * share,
             sources=(*inputs.sources, *([extension.source] if extension else [])),
             notes=(*notes, *_trace_notes(problem), *inputs.notes),
@@ -78,6 +81,15 @@ class Case:
             most = profile.max_num_seqs or self.problem.max_num_seqs
             return profile.paged(max_context, most)
         return profile.reserved(max_context)
+
+    def offers(self, profile: ReplicaProfile, max_context: int) -> bool:
+        """Whether a pool may run on a profile: it has a slot, and its cap is felt if it has one.
+
+        One that the cap does not touch is the pool of the profile without a cap.
+        """
+        slots = self.capacity(profile, max_context).slots
+        free = profile.name.rpartition("@")[0]
+        return slots >= 1 and (free not in self._profiles or is_felt(profile, slots))
 
     def profile(self, name: str) -> ReplicaProfile:
         """A profile of the problem by its name."""

@@ -170,6 +170,9 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
             ("gpus", "profiles"),
             ("inventory", "profiles"),
             ("power_kw", "gpus", "profiles"),
+            ("mean_power_kw", "gpus", "profiles"),
+            ("energy_mwh_per_year", "gpus", "profiles"),
+            ("carbon_tonnes_per_year", "carbon_g_per_kwh", "gpus", "profiles"),
         )
     for names in named:
         if names[0] not in keys:

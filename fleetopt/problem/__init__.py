@@ -19,6 +19,7 @@ from fleetopt.problem.failures import node_availability as node_availability
 from fleetopt.problem.faults import Stated as Stated
 from fleetopt.problem.faults import structure as structure
 from fleetopt.problem.faults import validate as validate
+from fleetopt.problem.fleet import DRAW_LIMITS as DRAW_LIMITS
 from fleetopt.problem.fleet import FleetProblem as FleetProblem
 from fleetopt.problem.fleet import LatencyBound as LatencyBound
 from fleetopt.problem.fleet import bound_keys as bound_keys

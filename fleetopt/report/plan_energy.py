@@ -35,4 +35,4 @@ def energy_lines(plan: Plan) -> Iterator[str]:
 
 def _asks(problem: FleetProblem) -> bool:
     stated = (problem.electricity_usd_per_kwh, problem.carbon_g_per_kwh)
-    return problem.objective != "cost" or problem.pue > 1.0 or any(x is not None for x in stated)
+    return bool(problem.draw_keys) or problem.pue > 1.0 or any(x is not None for x in stated)

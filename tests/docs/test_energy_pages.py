@@ -33,14 +33,15 @@ def tables(report: str) -> list[str]:
     return [part for part in parts if not part.startswith("Simulated")]
 
 
-@pytest.mark.parametrize("page", ["energy.md", "grid.md"])
+@pytest.mark.parametrize("page", ["energy.md", "grid.md", "power.md"])
 def test_examples_print_what_the_pages_show(page: str) -> None:
     blocks = BLOCK.findall((ROOT / "docs" / page).read_text())
     assert blocks
+    names: dict[str, object] = {}
     for code, shown in blocks:
         printed = StringIO()
         with redirect_stdout(printed):
-            exec(code, {})
+            exec(code, names)
         assert printed.getvalue() == shown
 
 
@@ -83,3 +84,12 @@ def test_figures_that_the_pages_quote() -> None:
     assert "22,501 requests wait" in page
     assert "Without a cap 13 of them keep the SLO" in recorded
     assert "13 H100 keep the SLO" in page
+
+
+def test_the_recorded_frontier_and_rate_are_still_the_answers() -> None:
+    assert said(*record.COST_CARBON) == (record.MEASURED / "cost_carbon.txt").read_text()
+    recorded = (record.MEASURED / "most_rate.txt").read_text()
+    by_the_tables = said(*record.RATE, "--no-verify")
+    objective = next(line for line in by_the_tables.splitlines() if line.startswith("Objective"))
+    assert objective in recorded
+    assert "power_kw = 10 binds" in recorded
