@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -205,7 +206,26 @@ def _part(
     )
 
 
-def batches(out: Trajectory, end_s: float) -> tuple[Floats, Floats, Ints]:
+class Batched(Protocol):
+    """Requests that ran: first admission and end in seconds, NaN where there was none."""
+
+    @property
+    def admitted_s(self) -> Floats:
+        """First admission."""
+        ...
+
+    @property
+    def end_s(self) -> Floats:
+        """End of the last token."""
+        ...
+
+    @property
+    def replica(self) -> Ints:
+        """Where it ran."""
+        ...
+
+
+def batches(out: Batched, end_s: float) -> tuple[Floats, Floats, Ints]:
     """Stretches over which a replica's batch stays the same: their begin, end and sequences.
 
     Stretches of an empty batch may be missing. end_s: when the last ones end.

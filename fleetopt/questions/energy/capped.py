@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.performance.profile import ReplicaProfile
@@ -12,15 +15,19 @@ from fleetopt.plan import Interval
 from fleetopt.problem import PoolStatement
 from fleetopt.questions.energy.pools import keeps_slo, power_of, table_of
 from fleetopt.questions.energy.runs import Runs
-from fleetopt.questions.energy.simulated import kilowatts, p99_ttft_ms
+from fleetopt.questions.energy.simulated import kilowatts, on_one_horizon, p99_ttft_ms
 from fleetopt.questions.energy.simulated import scenario as scenario_on
 from fleetopt.questions.energy.tokens_per_watt import everything
 from fleetopt.questions.fleets.answer import Standing, answer_of
-from fleetopt.questions.fleets.simulating import runs_of, workers
+from fleetopt.questions.fleets.scenario import Scenario
+from fleetopt.questions.fleets.simulating import seeds, workers
 from fleetopt.queueing.energy import mean_watts
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.published import PublishedTable
 from fleetopt.queueing.table import Row
+from fleetopt.simulation.event import batches
+from fleetopt.simulation.fleet_results import outcome_of
+from fleetopt.simulation.fleet_run import FleetRun, measure
 from fleetopt.simulation.pool import PoolModel
 from fleetopt.verification.verdicts import SHORTEST_RESIDENCES
 from fleetopt.workload.arrivals import Poisson
@@ -151,25 +158,49 @@ def simulated_levels(
     runs: Runs,
     progress: Callable[[str], None] | None = None,
 ) -> dict[int, SimulatedLevel]:
-    """The pool under each cap, each watched at least as long as its longest requests need.
+    """The pool under each cap, all on the same arrivals, watched as the longest requests need.
 
-    Raises InputError.
+    A cap that no batch would have exceeded is the same run. Raises InputError.
     """
-    found = {}
-    with workers(None, progress) as running:
-        for cap in caps:
-            if progress is not None:
-                progress(f"simulating batches of at most {cap}")
-            watched = replace(runs, requests=pool.requests_at_least(cap, runs.requests))
-            scenario = scenario_on(pool.case, [pool.statement(cap)], watched)
-            seen = runs_of(scenario, running, runs.replications)
-            answer = answer_of(scenario, seen)
-            found[cap] = SimulatedLevel(
-                p99_ttft_ms=p99_ttft_ms(answer.fleet.latency_ms),
-                attained=answer.fleet.attained[0],
-                kilowatts=kilowatts(seen),
-                backlog_per_s=answer.backlog_per_s,
-                standing=answer.standing,
-                too_short=scenario.too_short,
+    scenarios = on_one_horizon(
+        [
+            scenario_on(
+                pool.case,
+                [pool.statement(cap)],
+                replace(runs, requests=pool.requests_at_least(cap, runs.requests)),
             )
+            for cap in caps
+        ]
+    )
+    found = dict[int, SimulatedLevel]()
+    seen, peak = list[FleetRun](), math.inf
+    with workers(None, progress) as running:
+        for cap, scenario in sorted(zip(caps, scenarios, strict=True), key=lambda pair: -pair[0]):
+            if peak > cap:
+                if progress is not None:
+                    progress(f"simulating batches of at most {cap}")
+                drawn = seeds(scenario, runs.replications)
+                watched = list(running.map(partial(_watched, scenario), drawn))
+                seen = [run for run, _ in watched]
+                peak = max(batch for _, batch in watched)
+            found[cap] = _level(scenario, seen)
     return found
+
+
+def _watched(scenario: Scenario, seed: np.random.SeedSequence) -> tuple[FleetRun, int]:
+    """One run, and the largest batch of all of it."""
+    outcome = outcome_of(scenario.fleet, scenario.source, scenario.horizon, seed)
+    *_, batch = batches(outcome.trajectory, math.inf)
+    return measure(outcome, scenario.stated.slo), int(batch.max(initial=0))
+
+
+def _level(scenario: Scenario, seen: Sequence[FleetRun]) -> SimulatedLevel:
+    answer = answer_of(scenario, seen)
+    return SimulatedLevel(
+        p99_ttft_ms=p99_ttft_ms(answer.fleet.latency_ms),
+        attained=answer.fleet.attained[0],
+        kilowatts=kilowatts(seen),
+        backlog_per_s=answer.backlog_per_s,
+        standing=answer.standing,
+        too_short=scenario.too_short,
+    )
