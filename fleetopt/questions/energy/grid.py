@@ -27,6 +27,7 @@ from fleetopt.questions.energy.event import SimulatedEvent, simulated_events
 from fleetopt.questions.energy.pools import least_replicas, power_of
 from fleetopt.questions.energy.runs import Runs
 from fleetopt.questions.energy.tokens_per_watt import PUBLISHED_CONTEXT
+from fleetopt.simulation.event import Levers
 
 DEPTHS = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)
 """Depths that are asked for if none are stated, in percent of the nominal draw."""
@@ -163,7 +164,11 @@ def grid_flex(
         simulated = simulated_levels(pool, sorted({*caps}, reverse=True), runs, progress)
     events: dict[int, SimulatedEvent] = {}
     if event_minutes is not None:
-        events = simulated_events(pool, {*caps}, event_minutes, event_runs or EVENT_RUNS, progress)
+        levers = {cap: Levers(cap, pool.replicas) for cap in caps}
+        seen = simulated_events(
+            pool, {*levers.values()}, event_minutes, event_runs or EVENT_RUNS, progress
+        )
+        events = {cap: seen[each] for cap, each in levers.items()}
     levels = tuple(
         replace(_level(pool, power, depth, cap, simulated.get(cap)), event=events.get(cap))
         for depth, cap in zip(depths, caps, strict=True)
