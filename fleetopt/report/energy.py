@@ -75,11 +75,14 @@ def pool_figures(pool: PoolEnergy) -> dict[str, Any]:
 def power_notes(pools: Sequence[PoolEnergy]) -> Iterator[str]:
     """How well the power of each GPU type is known, and whether they serve one model."""
     seen = {pool.gpu: pool for pool in pools}
+    alike: dict[tuple[str, str], list[str]] = {}
     for gpu, pool in seen.items():
-        if pool.power_quality != "HIGH":
-            caveat = ", so its figures may be off by much" if pool.power_quality == "LOW" else ""
-            source = f" ({pool.power_source})" if pool.power_source else ""
-            yield f"the power of {gpu} is of {pool.power_quality} quality{source}{caveat}"
+        alike.setdefault((pool.power_quality, pool.power_source), []).append(gpu)
+    for (quality, origin), gpus in alike.items():
+        if quality != "HIGH":
+            caveat = ", so its figures may be off by much" if quality == "LOW" else ""
+            source = f" ({origin})" if origin else ""
+            yield f"the power of {', '.join(gpus)} is of {quality} quality{source}{caveat}"
     if len({pool.serves for pool in seen.values()}) > 1:
         models = "; ".join(f"{gpu}: {pool.serves}" for gpu, pool in seen.items())
         yield f"the profiles serve different models ({models}), whose tokens are not the same good"
@@ -120,7 +123,7 @@ def _by(method: str) -> str:
 
 
 def _table(found: TokensPerWatt) -> Any:
-    beside = found.method == "fleetopt"
+    beside = found.method == "fleetopt" and any(gpu.published for gpu in found.gpus)
     extra = ["published\ntok/W", "GPUs"] if beside else []
     table = columns(
         "GPU", "GPUs", "utili-\nzation", "batch", "W/GPU", "tok/W", "$/Mtok", "P99 TTFT\nms", "SLO",
@@ -134,7 +137,7 @@ def _table(found: TokensPerWatt) -> Any:
             wording.milliseconds(pool.p99_ttft_ms), "kept" if pool.meets else "missed",
             pool.power_quality,
         ]  # fmt: skip
-        if beside:
+        if beside and gpu.published is not None:
             cells += [_tokens(gpu.published), f"{gpu.published.gpus:,}"]
         table.add_row(*cells, style="bold" if gpu is found.best else "")
     return table
@@ -173,15 +176,18 @@ def _notes(found: TokensPerWatt) -> Iterator[str]:
             found.context_tokens, found.published_context_tokens,
             found.cut_requests, found.cut_tokens,
         )  # fmt: skip
-    theirs = max(found.gpus, key=lambda gpu: gpu.published.tokens_per_watt)
-    if theirs.gpu != max(found.gpus, key=lambda gpu: gpu.fleet.tokens_per_watt).gpu:
-        yield (
-            f"the published formulas put {theirs.gpu} first, "
-            f"{_tokens(theirs.published)} tokens per joule"
-        )
+    published = [gpu.published for gpu in found.gpus if gpu.published is not None]
+    if published:
+        theirs = max(published, key=lambda fleet: fleet.tokens_per_watt)
+        if theirs.label != max(found.gpus, key=lambda gpu: gpu.fleet.tokens_per_watt).gpu:
+            yield (
+                f"the published formulas put {theirs.label} first, "
+                f"{_tokens(theirs)} tokens per joule"
+            )
     late = [gpu.gpu for gpu in found.gpus if not gpu.fleet.meets]
     if late:
         yield f"these fleets miss the SLO: {', '.join(late)}"
+    yield from found.notes
 
 
 def _tokens(fleet: FleetEnergy) -> str:
@@ -204,5 +210,5 @@ def _row(gpu: GpuEnergy) -> dict[str, Any]:
     if gpu.sweep:
         row["sweep"] = {f"{p.utilization:.2f}": p.fleet.tokens_per_watt for p in gpu.sweep}
     row["cut"] = None if gpu.cut is None else _figures(gpu.cut)
-    row["published"] = _figures(gpu.published)
+    row["published"] = None if gpu.published is None else _figures(gpu.published)
     return row

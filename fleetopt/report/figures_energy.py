@@ -52,7 +52,8 @@ def _draw_tokens(axes: Axes, found: TokensPerWatt) -> None:
     for i, gpu in enumerate(found.gpus):
         _draw_gpu(axes, gpu, _COLORS[i % len(_COLORS)])
     axes.plot([], [], "o", color=_MID, label="fewest GPUs within the SLO")
-    axes.plot([], [], "x", color=_MID, label="published formulas")
+    if any(gpu.published for gpu in found.gpus):
+        axes.plot([], [], "x", color=_MID, label="published formulas")
     axes.set_xlabel("utilization")
     axes.set_ylabel("output tokens per joule")
     axes.set_xlim(0.0, 1.0)
@@ -68,8 +69,9 @@ def _draw_gpu(axes: Axes, gpu: GpuEnergy, color: str) -> None:
     quality = f"{gpu.gpu} (power {own.power_quality})"
     axes.plot([x for x, _ in points], [y for _, y in points], color=color, label=quality)
     axes.plot([own.utilization], [gpu.fleet.tokens_per_watt], "o", color=color)
-    theirs = gpu.published.pools[0].utilization
-    axes.plot([theirs], [gpu.published.tokens_per_watt], "x", color=color, markersize=7)
+    if gpu.published is not None:
+        theirs = gpu.published.pools[0].utilization
+        axes.plot([theirs], [gpu.published.tokens_per_watt], "x", color=color, markersize=7)
 
 
 def _draw_grid(figure: Figure, found: GridFlex) -> None:
