@@ -17,7 +17,7 @@ from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import ExtensionError, Fault, InputError
 from fleetopt.extension import Extension, read_extension
 from fleetopt.performance import models
-from fleetopt.problem import FleetProblem, bound_keys, validate
+from fleetopt.problem import SERIES, FleetProblem, bound_keys, validate
 from fleetopt.report.export import check_writable
 
 Given = Mapping[ProblemOption, Any]
@@ -163,6 +163,7 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
     named: tuple[tuple[str, ...], ...] = (
         ("cdf",),
         ("trace",),
+        *((key,) for key in SERIES if isinstance(keys.get(key), str)),
     )
     if "model" in keys:
         faults += _faults_of_model(keys, place, beside)

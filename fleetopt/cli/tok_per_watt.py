@@ -63,6 +63,7 @@ _GPUS = ("h100", "a100", "a10g")
 @click.option("--gpu-long", metavar="NAME", help="Profile of the pool above it.")
 @options.engines
 @options.tables
+@options.prices
 @click.option(
     "--simulate", is_flag=True, help="With --b-short: simulate the fleets on the same arrivals."
 )

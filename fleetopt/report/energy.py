@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -15,6 +16,7 @@ from fleetopt.questions.energy.tokens_per_watt import (
 )
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.plan_energy import asks
 
 SCHEMA = "fleetopt.tokens_per_watt/1"
 
@@ -48,6 +50,8 @@ def energy_rows(found: TokensPerWatt) -> list[dict[str, Any]]:
         for place, fleet in (("cut", gpu.cut), ("published", gpu.published)):
             for name in ("gpus", "tok_per_w", "w_per_gpu"):
                 row[f"{place}_{name}"] = None if fleet is None else _figures(fleet)[name]
+        for name in ("kwh_per_year", "electricity_usd_per_year", "co2_kg_per_year"):
+            row[name] = getattr(gpu.year, name)
         row |= {f"tok_per_w_at_{p.utilization:.2f}": p.fleet.tokens_per_watt for p in gpu.sweep}
         rows.append(row)
     return rows
@@ -113,9 +117,25 @@ def _sections(found: TokensPerWatt, width: int) -> Iterator[RenderableType]:
         yield section(title, _cut_table(found))
     if any(gpu.sweep for gpu in found.gpus):
         yield section("Tokens per joule by utilization, with the GPUs", _sweep(found))
+    if asks(found.problem):
+        yield section("A year of each", _years(found))
     notes = list(_notes(found))
     if notes:
         yield section("Notes", *(line(note, width) for note in notes))
+
+
+def _years(found: TokensPerWatt) -> Any:
+    table = columns("GPU", "MWh", "J/token", "electricity\nUSD", "CO2\nt", "$/Mtok\nin all")
+    for gpu in found.gpus:
+        year = gpu.year
+        paid, co2 = year.electricity_usd_per_year, year.co2_kg_per_year
+        table.add_row(
+            gpu.gpu, f"{year.kwh_per_year / 1000.0:,.1f}", f"{year.joules_per_output_token:.3g}",
+            wording.NOTHING if paid is None else f"{paid:,.0f}",
+            wording.NOTHING if co2 is None else f"{co2 / 1000.0:,.2f}",
+            f"{year.usd_per_million_output_tokens:.2f}",
+        )  # fmt: skip
+    return table
 
 
 def _by(method: str) -> str:
@@ -209,6 +229,7 @@ def _row(gpu: GpuEnergy) -> dict[str, Any]:
     row = _figures(gpu.fleet)
     if gpu.sweep:
         row["sweep"] = {f"{p.utilization:.2f}": p.fleet.tokens_per_watt for p in gpu.sweep}
+    row["year"] = asdict(gpu.year)
     row["cut"] = None if gpu.cut is None else _figures(gpu.cut)
     row["published"] = None if gpu.published is None else _figures(gpu.published)
     return row

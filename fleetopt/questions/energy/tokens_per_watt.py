@@ -9,6 +9,7 @@ from pathlib import Path
 from fleetopt.case import Case, inputs_of
 from fleetopt.errors import Fault, InputError
 from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.plan import EnergyPrediction
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.energy.pools import (
     FleetEnergy,
@@ -44,13 +45,14 @@ class GpuEnergy:
     cut: the same with lengths cut to the published context; None where that is the same.
     published: by the published formulas, with lengths cut to the published context; None where
     they say nothing, as of TPOT or of derived profiles.
-    sweep: by utilization; empty unless it was asked for.
+    sweep: by utilization; empty unless it was asked for. year: of `fleet`, at the problem's prices.
     """
 
     fleet: FleetEnergy
     cut: FleetEnergy | None
     published: FleetEnergy | None
     sweep: tuple[SweepPoint, ...]
+    year: EnergyPrediction
 
     @property
     def gpu(self) -> str:
@@ -191,7 +193,15 @@ def _gpu(contexts: Contexts, gpu: str, count: int | None, sweep: Sequence[float]
     if published is None and contexts.published is not None:
         published = one_pool(contexts.published, gpu, count)
     cut = None if contexts.cut is None else one_pool(contexts.cut, gpu, count)
-    return GpuEnergy(fleet, cut, published, tuple(points))
+    return GpuEnergy(fleet, cut, published, tuple(points), _year(case.problem, fleet))
+
+
+def _year(problem: FleetProblem, fleet: FleetEnergy) -> EnergyPrediction:
+    (pool,) = fleet.pools
+    per_hour = pool.usd_per_hour
+    return EnergyPrediction.of(
+        problem, fleet.kilowatts, pool.tokens_per_s, per_hour, pool.power_quality
+    )
 
 
 def _at(problem: FleetProblem, method: str, context_tokens: int) -> FleetProblem:
