@@ -125,8 +125,11 @@ def command(
                 terms=Terms(defer_most / 100.0, defer_usd, switch_usd), progress=show,
             )  # fmt: skip
         except InputError as error:
-            own = {"flex_pcts": "--flex-pcts", "n_gpus": "--n-gpus",
-                   "event_minutes": "--event-minutes"}  # fmt: skip
+            own = {
+                "flex_pcts": "--flex-pcts", "n_gpus": "--n-gpus",
+                "event_minutes": "--event-minutes", "most_deferred": "--defer-most",
+                "usd_per_deferred": "--defer-usd", "usd_per_switch": "--switch-usd",
+            }  # fmt: skip
             faults = named(error.faults, stated.place, {**own, **stated.origins})
             raise InputError(faults) from None
     if plot is not None:

@@ -149,7 +149,7 @@ def _why(shed: Shedding, pct: Callable[[LeverDepth], float | None]) -> str:
     elif cap < _SAFE_PCT:
         said.append("A cap sheds nothing while the fleet keeps up, so that replicas go off")
     else:
-        said.append(f"A cap alone goes down to {_pct(cap)}; deeper, replicas go off as well")
+        said.append(f"A cap alone sheds up to {_pct(cap)}; beyond, replicas go off as well")
     if both is not None and all_pct > both:
-        said.append(f"from {_pct(both)} on requests have to be deferred, down to {_pct(all_pct)}")
+        said.append(f"beyond {_pct(both)} requests have to be deferred, up to {_pct(all_pct)}")
     return "; ".join(said) + "."
