@@ -82,16 +82,20 @@ def _draw_grid(figure: Figure, found: GridFlex) -> None:
                label="with every batch at its cap, as published")  # fmt: skip
     above.plot(depths, [level.drawn_kw for level in levels], "o-", color=_COLORS[0],
                label="really drawn")  # fmt: skip
+    mixes = [(level.flex_pct, level.mix.drawn_kw) for level in levels if level.mix]
+    if mixes:
+        above.plot([x for x, _ in mixes], [y for _, y in mixes], "^--", color=_COLORS[2],
+                   label="really drawn with the cheapest mix of levers")  # fmt: skip
     above.set_ylabel("draw of the fleet, kW")
     above.set_ylim(bottom=0.0)
     above.legend(frameon=False, loc="lower left")
     title = f"{found.gpus:,} {found.gpu} at {found.arrival_rate:g} req/s under power caps"
     above.set_title(title, loc="left")
     _draw_latency(below, found, levels)
-    for axes, label in ((above, "cannot keep up"), (below, "")):
+    for axes, label in ((above, "cannot keep up under the cap"), (below, "")):
         _shade(axes, levels, label)
         _plain(axes)
-    below.set_xlabel("depth, % of the nominal draw")
+    below.set_xlabel("depth, %: of the nominal draw, for mixes of the real one")
 
 
 def _draw_latency(axes: Axes, found: GridFlex, levels: list[Any]) -> None:
@@ -110,7 +114,7 @@ def _draw_latency(axes: Axes, found: GridFlex, levels: list[Any]) -> None:
                          label=f"SLO, {bound.limit_ms:g} ms")  # fmt: skip
     axes.set_ylim(bottom=0.0)
     axes.set_ylabel("P99 TTFT, ms")
-    axes.legend(frameon=False, loc="center left")
+    axes.legend(frameon=False, loc="best")
 
 
 def _shade(axes: Axes, levels: list[Any], label: str = "") -> None:
