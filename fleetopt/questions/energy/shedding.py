@@ -16,7 +16,8 @@ COUNTS: tuple[Count, Count] = ("at the cap", "really")
 NO_EVENT_MINUTES = 60.0
 """How long levers are pulled if no event is stated."""
 _MOST_ROUNDS = 6
-"""How often mixes that fail in an event are replaced by the next in price."""
+"""How often mixes are simulated: those that fail are replaced by the next in price, the last ones
+stand with their verdict."""
 
 Events = Mapping[Levers, SimulatedEvent]
 
@@ -57,13 +58,13 @@ def shedding(
     mixes = {each: mixing.cheapest(*each) for each in wanted}
     events = dict(known or {})
     if minutes is not None:
-        for _ in range(_MOST_ROUNDS):
+        for rounds_left in reversed(range(_MOST_ROUNDS)):
             new = {mix.levers for mix in mixes.values() if mix} - events.keys()
             events.update(simulated_events(pool, new, minutes, runs or Runs(), progress))
             failed = {
                 mix.levers for mix in mixes.values() if mix and not events[mix.levers].slo_met
             }
-            if not failed:
+            if not failed or not rounds_left:
                 break
             for levers in failed:
                 mixing.refuse(levers)
