@@ -181,6 +181,18 @@ spares = together(
                    help="GPUs that fail together; those of --node-size, else 8, if absent."),
 )  # fmt: skip
 
+prices = together(
+    problem_option("--electricity", "--electricity-price", key="electricity_usd_per_kwh",
+                   metavar="USD|FILE",
+                   help="Price of a kilowatt-hour, or a CSV file hour,value whose mean it is."),
+    problem_option("--carbon", "--carbon-intensity", key="carbon_g_per_kwh",
+                   metavar="GRAMS|FILE",
+                   help="Grams of CO2 of a kilowatt-hour, or a CSV file hour,value whose mean it "
+                        "is."),
+    problem_option("--pue", key="pue", metavar="FACTOR",
+                   help="What the site draws for each watt of its GPUs."),
+)  # fmt: skip
+
 side = together(
     problem_option("--inventory", key="inventory", kind="counts", multiple=True,
                    callback=lambda _ctx, _option, given: ",".join(given) or None,
@@ -204,12 +216,7 @@ side = together(
                    metavar="cost|energy|carbon|cost+energy|rate",
                    help="What the fleet has least of; or rate, the most requests per second "
                         "within the limits."),
-    problem_option("--electricity", key="electricity_usd_per_kwh", metavar="USD",
-                   help="Price of a kilowatt-hour."),
-    problem_option("--carbon", key="carbon_g_per_kwh", metavar="GRAMS",
-                   help="Grams of CO2 of a kilowatt-hour."),
-    problem_option("--pue", key="pue", metavar="FACTOR",
-                   help="What the site draws for each watt of its GPUs."),
+    prices,
     problem_option("--node-size", key="node_size", metavar="N",
                    help="Buy the GPUs of each type in whole nodes of N."),
     problem_option("--min-replicas", key="min_replicas", metavar="N",

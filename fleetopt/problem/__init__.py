@@ -30,6 +30,8 @@ from fleetopt.problem.options import SolverOptions as SolverOptions
 from fleetopt.problem.options import VerificationOptions as VerificationOptions
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
+from fleetopt.problem.series import SERIES as SERIES
+from fleetopt.problem.series import HourlySeries as HourlySeries
 from fleetopt.problem.trace import TraceSource as TraceSource
 from fleetopt.problem.workload import WORKLOAD_SCHEMA as WORKLOAD_SCHEMA
 from fleetopt.problem.workload import ArrivalFigures as ArrivalFigures

@@ -15,6 +15,7 @@ from fleetopt.problem.failures import FailureRates, availability_of
 from fleetopt.problem.faults import FaultsError, Stated, raise_repeated
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.options import SolverOptions, VerificationOptions
+from fleetopt.problem.series import SERIES, HourlySeries, files_for_numbers
 from fleetopt.problem.trace import TraceSource
 
 Metric = Literal["ttft", "tpot", "e2e"]
@@ -179,9 +180,15 @@ class FleetProblem(Stated):
     """What the fleet has least of: cost, energy, carbon, or cost with the electricity. Or rate:
     the most requests per second that the limits allow; arrival_rate is where its search begins."""
     electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
-    """Price of electricity, for what a year of the plan costs beside its GPUs."""
+    """Price of electricity, for what a year of the plan costs beside its GPUs; or a CSV file of
+    prices by the hour, such as "prices.csv", whose mean it is."""
+    electricity_series: HourlySeries | None = None
+    """The file of prices by the hour behind `electricity_usd_per_kwh`."""
     carbon_g_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
-    """Grams of CO2 that a kilowatt-hour of electricity stands for."""
+    """Grams of CO2 that a kilowatt-hour of electricity stands for; or a CSV file of them by the
+    hour, such as "grid.csv", whose mean it is."""
+    carbon_series: HourlySeries | None = None
+    """The file of intensities by the hour behind `carbon_g_per_kwh`."""
     pue: float = Field(default=1.0, ge=1, le=100)
     """Power usage effectiveness: what the site draws for each watt of its GPUs."""
     extension: str | None = None
@@ -220,6 +227,11 @@ class FleetProblem(Stated):
         if self.gpus_per_node is not None:
             return self.gpus_per_node
         return self.node_size if self.node_size > 1 else NODE_GPUS
+
+    @model_validator(mode="before")
+    @classmethod
+    def _files_for_numbers(cls, stated: Any) -> Any:
+        return files_for_numbers(stated)
 
     @field_validator("cdf", mode="before")
     @classmethod
@@ -315,7 +327,7 @@ class FleetProblem(Stated):
         needs = {"carbon": "carbon_g_per_kwh", "cost+energy": "electricity_usd_per_kwh"}
         key = needs.get(self.objective)
         faults = []
-        if key is not None and getattr(self, key) is None:
+        if key is not None and getattr(self, key) is None and not getattr(self, SERIES[key]):
             faults.append(Fault("objective", f"{self.objective} needs {key}", f"state {key}"))
         if self.carbon_tonnes_per_year is not None and self.carbon_g_per_kwh is None:
             text = "a limit on CO2 needs carbon_g_per_kwh"
