@@ -18,6 +18,7 @@ from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
 from fleetopt.optimization.design import Design, maker, pool_tables
 from fleetopt.optimization.solver import Solution
+from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.floor import RowFloors
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
@@ -44,6 +45,8 @@ def design_of(
     return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 
 
+_TIED = 1e-8
+"""Relative difference of costs that count as equal."""
 _WIDER = 1.1
 """Fleets up to this multiple of the next cost are added where more are asked for."""
 
@@ -55,15 +58,22 @@ class LazyDesign(Design):
         self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
     ) -> None:
         super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
+        self._grey = grey
         self._served = case.arcs()
         self._bounds = _path_bounds(case, self._served)
         self._knows_all = False
+        self._begun: dict[int, PoolTable] = {}
         self._admits(-math.inf)
 
     @property
     def evaluated(self) -> int:
         """Tables that were made so far."""
-        return len(self._pools.known)
+        return len(self._begun)
+
+    @property
+    def rows_computed(self) -> int:
+        """Rows of these tables that were computed."""
+        return sum(t.rows_computed for t in self._begun.values() if isinstance(t, OccupancyTable))
 
     @property
     def tables(self) -> Sequence[PoolTable]:
@@ -74,8 +84,12 @@ class LazyDesign(Design):
         return self._pools.known
 
     def optimum(self) -> Solution:
-        """The cheapest fleet that is left."""
-        return self._proved(super().optimum)
+        """The cheapest fleet that is left; of several, one that has the fewest pools."""
+        found = self._proved(super().optimum)
+        for fewer in range(1, len(found.chosen)):
+            if self._admits(found.usd_per_hour * (1.0 + _TIED), pools=fewer):
+                found = self._proved(super().optimum)
+        return found
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""
@@ -142,11 +156,33 @@ class LazyDesign(Design):
         self._solver = self._load(self._built())
         return True
 
-    def _price(self, arc: int) -> float:
-        """USD per hour of the least row of an arc, which becomes a candidate if it has one."""
+    def _price(self, arc: int) -> tuple[float, bool]:
+        """USD per hour of the least row of an arc, and whether it is known already.
+
+        First the least by utilization is told, then every call computes a row, until the least
+        one is known; the arc becomes a candidate if it has one.
+        """
+        is_new = arc not in self._begun
+        table = self._begun[arc] if not is_new else self._table(arc)
+        if isinstance(table, OccupancyTable) and not self._pools.is_fleet_wide:
+            search = table.least(self._grey)
+            if not (is_new or search.is_over):
+                search.look()
+            if not search.is_over:
+                replicas = max(search.at_least, self.case.problem.min_replicas)
+                return table.profile.usd_per_hour * replicas, False
+        return self._kept(table), True
+
+    def _table(self, arc: int) -> PoolTable:
+        """A new table of an arc."""
         which, pool = divmod(arc, len(self._served))
-        what, profile = self._served[pool], self.case.profiles[which]
-        table = maker(self.case, profile)(what, self.case.pool_rate(what))
+        what = self._served[pool]
+        table = maker(self.case, self.case.profiles[which])(what, self.case.pool_rate(what))
+        self._begun[arc] = table
+        return table
+
+    def _kept(self, table: PoolTable) -> float:
+        """Make a table's candidate, if it has one; the cost of its least row."""
         self._pools.keep([table])
         found = self._pools.enumerated([table], self._rows, self.case.problem.min_replicas)
         for candidate in found:

@@ -12,7 +12,7 @@ of decodes and token budget binds; utilization is the share of that rate.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,11 +21,12 @@ from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.queueing.backlog import Backlog, backlog, saturated
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
+from fleetopt.queueing.idle import idle_s
 from fleetopt.queueing.latency import StateMix, states_of
-from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.load import Load
 from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.queueing.pace import Pace
-from fleetopt.queueing.prefill_latency import PrefillMix
+from fleetopt.queueing.prefill_latency import PrefillMix, like_mean
 from fleetopt.queueing.prefilling import Prefilling
 from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import Floats
@@ -141,7 +142,9 @@ class PrefillTable(OccupancyTable):
         rate = self._rate(replicas)
         outputs = self.prefilling.mean_output
         stay = [c.residence_s(rate, replicas) + outputs * c.mean_s for c in chains]
-        idle = float(self.load.cells.weights @ self._alone.alone_s) + outputs * chains[0].mean_s
+        cells = self.load.cells
+        prefill_s = float(cells.weights @ idle_s("ttft", cells, self.profile.iteration))
+        idle = prefill_s + outputs * chains[0].mean_s
         active = np.array([0.0, *(c.active for c in chains)])
         return active, np.array([idle, *stay])
 
@@ -165,25 +168,14 @@ class PrefillTable(OccupancyTable):
 
     def _latencies(self, states: StateMix, replicas: int) -> PrefillMix:
         """Latencies over states, by chains between the likely ones."""
-        mix = replace(self._alone, states=states, replicas=replicas)
-        beside, chances = mix.beside, states.probabilities
+        beside, chances = like_mean(states, self.load, replicas), states.probabilities
         likely = beside[chances >= min(_UNLIKELY, float(chances.max()))]
         nodes = np.unique(np.linspace(likely.min(), likely.max(), _PACES))
         chains = [self._chain(float(x), replicas) for x in nodes]
         pace = Pace.of(chains, self._rate(replicas), replicas, self.prefilling.outputs)
-        return replace(mix, pace=pace)
-
-    @cached_property
-    def _alone(self) -> PrefillMix:
-        nothing, one = np.zeros(1), np.ones(1)
-        moments = Moments(*(np.full(1, m) for m in self.load.context))
-        states = StateMix(nothing, one, moments, nothing, nothing)
-        rate = 1e-9 * self.saturation_rate
-        chain = backlog(self.prefilling, 0.0, rate, 1)
-        pace = Pace.of([chain], rate, 1, self.prefilling.outputs)
         time = self.profile.iteration
         coefficients = (time.base_s, time.per_context_token_s)
-        return PrefillMix(self.load, states, 1, *coefficients, self.prefilling, pace)
+        return PrefillMix(self.load, states, replicas, *coefficients, self.prefilling, pace)
 
     def _compute(self, replicas: int) -> OccupancyRow:
         occ = self.occupancy(replicas)
