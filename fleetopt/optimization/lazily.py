@@ -18,6 +18,7 @@ from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
 from fleetopt.optimization.design import Design, maker, pool_tables
 from fleetopt.optimization.solver import Solution
+from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.floor import RowFloors
 from fleetopt.queueing.table import PoolTable
@@ -150,7 +151,8 @@ class LazyDesign(Design):
     ) -> bool:
         """Evaluate what a fleet of at most this cost may have; whether anything was new."""
         before = len(self.candidates)
-        self._bounds.settle(self._price, usd_per_hour, among, pools)
+        with one_blas_thread():
+            self._bounds.settle(self._price, usd_per_hour, among, pools)
         if len(self.candidates) == before:
             return False
         self._solver = self._load(self._built())

@@ -140,6 +140,7 @@ class OccupancyTable(PoolRange):
         self.lo_tokens = lo_tokens
         self.limits = limits
         self._rows: dict[int, OccupancyRow] = {}
+        self.rows_computed = 0
         self._searches: dict[bool, LeastReplicas] = {}
         time = profile.iteration
         self._base_s, self._per_token_s = time.base_s, time.per_context_token_s
@@ -158,6 +159,7 @@ class OccupancyTable(PoolRange):
     def row(self, replicas: int) -> OccupancyRow:
         """The row of a number of replicas, computed once."""
         if replicas not in self._rows:
+            self.rows_computed += 1
             self._rows[replicas] = self._compute(replicas)
         return self._rows[replicas]
 
@@ -192,14 +194,15 @@ class OccupancyTable(PoolRange):
             start = float(self.least_by_utilization()) if self._is_possible(grey) else math.inf
             if not grey and True in self._searches:  # what is not even grey is not admissible
                 start = max(start, self._searches[True].at_least)
-            look = partial(self.is_admissible, grey=grey)
-            self._searches[grey] = LeastReplicas(look, start)
+            self._searches[grey] = LeastReplicas(partial(self._keeps, grey=grey), start)
         return self._searches[grey]
 
-    @property
-    def rows_computed(self) -> int:
-        """Rows that were asked for so far."""
-        return len(self._rows)
+    def _keeps(self, replicas: int, grey: bool) -> bool:
+        """Whether a row is admissible; one that is not takes no more memory."""
+        if self.is_admissible(replicas, grey):
+            return True
+        self._rows.pop(replicas, None)
+        return False
 
     def max_arrival_rate(self, replicas: int) -> float:
         """Lambda(n), requests per second, to 1e-6; 0 if no rate is feasible."""

@@ -149,9 +149,10 @@ class PrefillTable(OccupancyTable):
         return active, np.array([idle, *stay])
 
     def _chains(self, replicas: int) -> list[Backlog]:
-        """The chain from one sequence to a full batch."""
+        """The chain from one sequence to a full batch; those of one row are kept."""
         if replicas not in self._solved:
             nodes = np.unique(np.geomspace(1.0, max(self.slots, 1), _NODES))
+            self._solved.clear()
             self._solved[replicas] = [self._chain(float(x), replicas) for x in nodes]
         return self._solved[replicas]
 
@@ -172,16 +173,16 @@ class PrefillTable(OccupancyTable):
         likely = beside[chances >= min(_UNLIKELY, float(chances.max()))]
         nodes = np.unique(np.linspace(likely.min(), likely.max(), _PACES))
         chains = [self._chain(float(x), replicas) for x in nodes]
-        pace = Pace.of(chains, self._rate(replicas), replicas, self.prefilling.outputs)
+        pace = Pace(chains, self._rate(replicas), replicas)
         time = self.profile.iteration
         coefficients = (time.base_s, time.per_context_token_s)
         return PrefillMix(self.load, states, replicas, *coefficients, self.prefilling, pace)
 
     def _compute(self, replicas: int) -> OccupancyRow:
-        occ = self.occupancy(replicas)
         with one_blas_thread():
+            occ = self.occupancy(replicas)
             mix = self._latencies(states_of(occ, self.load), replicas)
-        environment = self._environment(occ)
+            environment = self._environment(occ)
         return PrefillRow(replicas, occ if environment else occ.stateless(), mix, environment)
 
     def _line(self, occ: Occupancy) -> tuple[float, float]:
