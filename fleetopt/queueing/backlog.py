@@ -314,8 +314,10 @@ def _compound(prefilling: Prefilling, arrivals: Floats, step: float) -> Floats:
 
 def _shifted(added: Floats, left: np.ndarray) -> Floats:
     """Rows moved up by what is left over; what leaves the chain stays at its last state."""
-    place = np.arange(STATES)[None, :] - left[:, None]
-    rows = np.where(place >= 0, np.take_along_axis(added, np.maximum(place, 0), axis=1), 0.0)
+    rows = added.copy()
+    for state in np.flatnonzero(left):
+        rows[state, left[state] :] = added[state, : -left[state]]
+        rows[state, : left[state]] = 0.0
     rows[:, -1] += np.maximum(0.0, 1.0 - rows.sum(axis=1))
     moves: Floats = rows / rows.sum(axis=1, keepdims=True)
     return moves
