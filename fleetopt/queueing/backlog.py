@@ -136,10 +136,13 @@ class Backlog:
         return float(self.prefilling.weights @ self.arrival_s(rate, replicas))
 
 
-def backlog(prefilling: Prefilling, active: float, rate: float, replicas: int) -> Backlog:
+def backlog(
+    prefilling: Prefilling, active: float, rate: float, replicas: int, near: Backlog | None = None
+) -> Backlog:
     """The chain of one replica in a pool with `rate` arrivals per second in all.
 
-    The prompts must fit: fewer per second than the budget takes.
+    The prompts must fit: fewer per second than the budget takes. near: the chain of the same
+    pool at another number of sequences, to begin from.
     """
     own_rate = rate / replicas
     guess = _mean_field_s(prefilling, active, own_rate)
@@ -158,7 +161,11 @@ def backlog(prefilling: Prefilling, active: float, rate: float, replicas: int) -
         return chain
 
     with one_blas_thread():
-        return solved(guess) if replicas == 1 else _even(solved, guess)
+        if replicas == 1:
+            return solved(guess)
+        if near is not None:
+            guess *= near.mean_s / _mean_field_s(prefilling, near.active, own_rate)
+        return _even(solved, guess)
 
 
 def saturated(prefilling: Prefilling, slots: int) -> float:
@@ -235,7 +242,9 @@ def _mean_field_s(prefilling: Prefilling, active: float, rate: float) -> float:
 def _even(solved: Callable[[float], Backlog], guess: float) -> Backlog:
     """The chain whose mean iteration time is the one its arrivals were taken from (secant)."""
     before, chain = guess, solved(guess)
-    was, now = chain.mean_s, chain.mean_s
+    was = now = chain.mean_s
+    if abs(now - before) < _EVEN * before:
+        return chain
     for _ in range(_ROUNDS):
         chain = solved(now)
         if abs(chain.mean_s - now) < _EVEN * now:

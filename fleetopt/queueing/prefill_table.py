@@ -156,15 +156,20 @@ class PrefillTable(OccupancyTable):
         if replicas not in self._solved:
             nodes = np.unique(np.geomspace(1.0, max(self.slots, 1), _NODES))
             self._solved.clear()
-            self._solved[replicas] = [self._chain(float(x), replicas) for x in nodes]
+            self._solved[replicas] = self._chains_at(nodes, replicas)
         return self._solved[replicas]
 
     @cached_property
     def _solved(self) -> dict[int, list[Backlog]]:
         return {}
 
-    def _chain(self, active: float, replicas: int) -> Backlog:
-        return backlog(self.prefilling, active, self._rate(replicas), replicas)
+    def _chains_at(self, nodes: Floats, replicas: int) -> list[Backlog]:
+        """The chains at ascending numbers of sequences, each begun from the one before."""
+        chains: list[Backlog] = []
+        for active in nodes.tolist():
+            near = chains[-1] if chains else None
+            chains.append(backlog(self.prefilling, active, self._rate(replicas), replicas, near))
+        return chains
 
     def _rate(self, replicas: int) -> float:
         """Arrivals per second, fewer where the pool is overloaded."""
@@ -175,7 +180,7 @@ class PrefillTable(OccupancyTable):
         beside, chances = like_mean(states, self.load, replicas), states.probabilities
         likely = beside[chances >= min(_UNLIKELY, float(chances.max()))]
         nodes = np.unique(np.linspace(likely.min(), likely.max(), _PACES))
-        chains = [self._chain(float(x), replicas) for x in nodes]
+        chains = self._chains_at(nodes, replicas)
         pace = Pace(chains, self._rate(replicas), replicas)
         time = self.profile.iteration
         coefficients = (time.base_s, time.per_context_token_s)
