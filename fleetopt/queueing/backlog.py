@@ -55,7 +55,7 @@ class Backlog:
     moves: Floats
     alpha: float
 
-    @property
+    @cached_property
     def mean_s(self) -> float:
         """Mean iteration time."""
         return float(self.probabilities @ self.seconds)
@@ -126,13 +126,13 @@ class Backlog:
         return float(spread @ self.seconds / 2.0 + soon @ left)
 
     def arrival_s(self, rate: float, replicas: int) -> Floats:
-        """The same by cell."""
+        """Mean time from arrival to the end of prefill, without a wait for a slot, by cell."""
         spread, soon = self.found()
         mean_s: Floats = self.prefill_s @ ((spread + soon) @ self.moves)
         return self.residual_s(rate, replicas) + mean_s
 
     def residence_s(self, rate: float, replicas: int) -> float:
-        """Mean time from arrival to the end of prefill, without a wait for a slot."""
+        """The same over all cells."""
         return float(self.prefilling.weights @ self.arrival_s(rate, replicas))
 
 

@@ -309,8 +309,10 @@ class OccupancyTable(PoolRange):
         rest, long = self.load.classes
         if not occ.is_stable or rest.share == 0 or not 0 < long.share <= _RARE:
             return None
+        if occ.replicas * occ.slots > MAX_SLOTS:
+            return None
         chain = Environment(self.load, *self._line(occ), occ.replicas, occ.slots)
-        if chain.full > MAX_SLOTS or chain.full * chain.phases**2 > MAX_CELLS:
+        if chain.full * chain.phases**2 > MAX_CELLS:
             return None
         blocks = chain.overload_probability() > _CHAIN_SHARE * self.limits.allowed_miss
         slows = chain.slowdown(occ.mean()) > _FELT

@@ -12,6 +12,7 @@ of decodes and token budget binds; utilization is the share of that rate.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -112,21 +113,12 @@ class PrefillTable(OccupancyTable):
 
     def _weights(self, replicas: int, rho: float) -> tuple[int, Floats]:
         """pi(n) from the first state that counts on; at c the states beyond are added."""
-        active, residence_s = self._residences(replicas)
-        full = replicas * self.slots
-        mean = self.load.arrival_rate * residence_s / replicas
-        crossing = np.flatnonzero(mean <= active)
-        mode = replicas * float(active[crossing[0]] if crossing.size else self.slots)
-        if crossing.size and crossing[0] > 0:
-            i = int(crossing[0])
-            gap = mean[i - 1] - active[i - 1]
-            part = gap / (gap + active[i] - mean[i])
-            mode = replicas * float(active[i - 1] + part * (active[i] - active[i - 1]))
+        full, mode = replicas * self.slots, self._mode(replicas)
         width = 10.0 * math.sqrt(max(mode, 1.0)) + 20.0
         while True:
             first, last = max(0, math.floor(mode - width)), min(full, math.ceil(mode + width))
             states = np.arange(first + 1.0, last + 1.0)
-            stay = np.interp(states / replicas, active, residence_s)
+            stay = np.interp(states / replicas, *self._residences(replicas, last / replicas))
             steps = np.log(self.load.arrival_rate * stay / states)
             logs = np.concatenate(([0.0], np.cumsum(steps)))
             logs -= logs.max()
@@ -139,9 +131,20 @@ class PrefillTable(OccupancyTable):
             weights[-1] /= 1.0 - rho
         return first, weights / weights.sum()
 
-    def _residences(self, replicas: int) -> tuple[Floats, Floats]:
-        """Sequences on a replica, and how long they stay there."""
-        chains = self._chains(replicas)
+    def _mode(self, replicas: int) -> float:
+        """Sequences in the pool at which as many leave as arrive; all slots if more arrive."""
+        rate = self.load.arrival_rate / replicas
+        for node in self._nodes.tolist():
+            active, residence_s = self._residences(replicas, node)
+            left = active - rate * residence_s
+            if left[-1] >= 0.0:
+                part = left[-2] / (left[-2] - left[-1])
+                return replicas * float(active[-2] + part * (active[-1] - active[-2]))
+        return float(replicas * self.slots)
+
+    def _residences(self, replicas: int, until: float) -> tuple[Floats, Floats]:
+        """Sequences on a replica, up to a number of them at least, and how long they stay there."""
+        chains = self._chains(replicas, until)
         rate = self._rate(replicas)
         outputs = self.prefilling.mean_output
         stay = [c.residence_s(rate, replicas) + outputs * c.mean_s for c in chains]
@@ -151,25 +154,30 @@ class PrefillTable(OccupancyTable):
         active = np.array([0.0, *(c.active for c in chains)])
         return active, np.array([idle, *stay])
 
-    def _chains(self, replicas: int) -> list[Backlog]:
-        """The chain from one sequence to a full batch; those of one row are kept."""
+    @cached_property
+    def _nodes(self) -> Floats:
+        """Numbers of sequences on a replica, from one to a full batch."""
+        return np.unique(np.geomspace(1.0, max(self.slots, 1), _NODES))
+
+    def _chains(self, replicas: int, until: float = math.inf) -> list[Backlog]:
+        """The chains of the nodes up to a number of sequences; those of one row are kept."""
         if replicas not in self._solved:
-            nodes = np.unique(np.geomspace(1.0, max(self.slots, 1), _NODES))
             self._solved.clear()
-            self._solved[replicas] = self._chains_at(nodes, replicas)
-        return self._solved[replicas]
+            self._solved[replicas] = []
+        solved = self._solved[replicas]
+        count = min(int(np.searchsorted(self._nodes, until)) + 1, self._nodes.size)
+        for active in self._nodes[len(solved) : count].tolist():
+            solved.append(self._chain(active, replicas, solved))
+        return solved
 
     @cached_property
     def _solved(self) -> dict[int, list[Backlog]]:
         return {}
 
-    def _chains_at(self, nodes: Floats, replicas: int) -> list[Backlog]:
-        """The chains at ascending numbers of sequences, each begun from the one before."""
-        chains: list[Backlog] = []
-        for active in nodes.tolist():
-            near = chains[-1] if chains else None
-            chains.append(backlog(self.prefilling, active, self._rate(replicas), replicas, near))
-        return chains
+    def _chain(self, active: float, replicas: int, below: Sequence[Backlog]) -> Backlog:
+        """A chain, begun from the last of those at fewer sequences."""
+        near = below[-1] if below else None
+        return backlog(self.prefilling, active, self._rate(replicas), replicas, near)
 
     def _rate(self, replicas: int) -> float:
         """Arrivals per second, fewer where the pool is overloaded."""
@@ -180,7 +188,9 @@ class PrefillTable(OccupancyTable):
         beside, chances = like_mean(states, self.load, replicas), states.probabilities
         likely = beside[chances >= min(_UNLIKELY, float(chances.max()))]
         nodes = np.unique(np.linspace(likely.min(), likely.max(), _PACES))
-        chains = self._chains_at(nodes, replicas)
+        chains: list[Backlog] = []
+        for active in nodes.tolist():
+            chains.append(self._chain(active, replicas, chains))
         pace = Pace(chains, self._rate(replicas), replicas)
         time = self.profile.iteration
         coefficients = (time.base_s, time.per_context_token_s)
