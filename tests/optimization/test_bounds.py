@@ -64,13 +64,13 @@ def test_nothing_that_a_fleet_of_this_cost_has_is_left_out(
     every = paths(arcs, last, most)
     least = min((cost(arcs, path) for path in every), default=math.inf)
     bounds, priced = bounds_of(arcs, last, most), []
-    told = dict[int, float]()
+    told = set[int]()
 
     def price(arc: int) -> tuple[float, bool]:
-        before, true = told.get(arc, arcs[arc][2]), arcs[arc][3]
-        told[arc] = min(before + 1.0, true)
-        if arc not in priced and told[arc] < true:
-            return told[arc], False
+        _, _, bound, true = arcs[arc]
+        if arc not in told and bound < true:
+            told.add(arc)
+            return min(bound + 1.0, true), False
         priced.append(arc)
         return true, True
 
