@@ -23,6 +23,8 @@ from fleetopt.optimization.goals import Goal
 from fleetopt.optimization.solver import Solution
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.plan import HOURS_PER_YEAR
+from fleetopt.queueing.blas import one_blas_thread
+from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.floor import RowFloors
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
@@ -49,6 +51,8 @@ def design_of(
     return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 
 
+_TIED = 1e-8
+"""Relative difference of costs that count as equal."""
 _WIDER = 1.1
 """Fleets up to this multiple of the next cost are added where more are asked for."""
 
@@ -60,16 +64,23 @@ class LazyDesign(Design):
         self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
     ) -> None:
         super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
+        self._grey = grey
         self._served = case.arcs()
         self._floors = _Floors(case, self._served, self._pools.goal)
         self._bounds = self._floors.paths()
         self._knows_all = False
+        self._begun: dict[int, PoolTable] = {}
         self._admits(-math.inf)
 
     @property
     def evaluated(self) -> int:
         """Tables that were made so far."""
-        return len(self._pools.known)
+        return len(self._begun)
+
+    @property
+    def rows_computed(self) -> int:
+        """Rows of these tables that were computed."""
+        return sum(t.rows_computed for t in self._begun.values() if isinstance(t, OccupancyTable))
 
     @property
     def tables(self) -> Sequence[PoolTable]:
@@ -80,8 +91,12 @@ class LazyDesign(Design):
         return self._pools.known
 
     def optimum(self) -> Solution:
-        """The cheapest fleet that is left."""
-        return self._proved(super().optimum)
+        """The cheapest fleet that is left; of several, one that has the fewest pools."""
+        found = self._proved(super().optimum)
+        for fewer in range(1, len(found.chosen)):
+            if self._admits(self._hourly(found) * (1.0 + _TIED), pools=fewer):
+                found = self._proved(super().optimum)
+        return found
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""
@@ -146,17 +161,40 @@ class LazyDesign(Design):
     def _admits(self, hourly: float, among: Mask | None = None, pools: int | None = None) -> bool:
         """Evaluate what a fleet of at most this cost may have; whether anything was new."""
         before = len(self.candidates)
-        self._bounds.settle(self._price, hourly, among, pools)
+        with one_blas_thread():
+            self._bounds.settle(self._price, hourly, among, pools)
         if len(self.candidates) == before:
             return False
         self._solver = self._load(self._built())
         return True
 
-    def _price(self, arc: int) -> float:
-        """The least of an arc's rows in an hour; it becomes a candidate if it has any."""
+    def _price(self, arc: int) -> tuple[float, bool]:
+        """The least of an arc's rows in an hour, and whether it is known already.
+
+        First the least by utilization is told, then every call computes a row, until the least
+        one is known; the arc becomes a candidate if it has one.
+        """
+        is_new = arc not in self._begun
+        table = self._begun[arc] if not is_new else self._table(arc)
+        if isinstance(table, OccupancyTable) and not self._pools.is_fleet_wide:
+            search = table.least(self._grey)
+            if not (is_new or search.is_over):
+                search.look()
+            if not search.is_over:
+                replicas = max(search.at_least, self.case.problem.min_replicas)
+                return self._floors.bound(arc, replicas), False
+        return self._kept(table, arc), True
+
+    def _table(self, arc: int) -> PoolTable:
+        """A new table of an arc."""
         which, pool = divmod(arc, len(self._served))
-        what, profile = self._served[pool], self.case.profiles[which]
-        table = maker(self.case, profile)(what, self.case.pool_rate(what))
+        what = self._served[pool]
+        table = maker(self.case, self.case.profiles[which])(what, self.case.pool_rate(what))
+        self._begun[arc] = table
+        return table
+
+    def _kept(self, table: PoolTable, arc: int) -> float:
+        """Make a table's candidate, if it has one; the least of its rows in an hour."""
         self._pools.keep([table])
         found = self._pools.enumerated([table], self._rows, self.case.problem.min_replicas)
         for candidate in found:
@@ -186,10 +224,17 @@ class _Floors:
         least = min(goal.hourly(candidate.cost(row), row.drawn_kw or 0.0) for row in rows)
         if not goal.is_of_energy:
             return least
+        return min(least, self.bound(arc, rows[-1].bought + 1))
+
+    def bound(self, arc: int, replicas: float) -> float:
+        """A bound below what an arc with at least so many replicas has of the goal in an hour."""
         which, pool = divmod(arc, len(self._pools))
-        beyond = np.full(len(self._pools), float(rows[-1].bought + 1))
-        more = self._rows.kilowatts(self._case.profiles[which], beyond)[pool]
-        return min(least, goal.hourly(candidate.cost(rows[-1]), float(more)))
+        profile = self._case.profiles[which]
+        paid = profile.usd_per_hour * replicas
+        if not self._goal.is_of_energy:
+            return self._goal.hourly(paid, 0.0)
+        drawn = self._rows.kilowatts(profile, np.full(len(self._pools), float(replicas)))
+        return self._goal.hourly(paid, float(drawn[pool]))
 
     def _values(self, profile: ReplicaProfile) -> Floats:
         replicas = np.maximum(self._rows.least(profile), self._case.problem.min_replicas)

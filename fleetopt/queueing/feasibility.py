@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -17,10 +17,13 @@ from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.crossing import last_below
 from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
+from fleetopt.queueing.idle import idle_s, percentile_of, share_beyond
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
-from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.least import LeastReplicas
+from fleetopt.queueing.load import Load
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
 from fleetopt.queueing.table import Limits, PoolRange
+from fleetopt.workload.lengths import Floats
 
 GREY_MARGIN = 0.10
 """How far above a bound a percentile may lie for its row to be grey."""
@@ -30,7 +33,6 @@ _FELT = 0.08
 """It is also used where long requests swing the iteration time by more than this."""
 _RARE = 0.25
 """Most requests that may be long; where more are, they are no environment but the traffic."""
-_MOST_REPLICAS = 2**40
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +140,8 @@ class OccupancyTable(PoolRange):
         self.lo_tokens = lo_tokens
         self.limits = limits
         self._rows: dict[int, OccupancyRow] = {}
+        self.rows_computed = 0
+        self._searches: dict[bool, LeastReplicas] = {}
         time = profile.iteration
         self._base_s, self._per_token_s = time.base_s, time.per_context_token_s
         self._slope_s = time.per_context_token_s * load.context.mean
@@ -155,6 +159,7 @@ class OccupancyTable(PoolRange):
     def row(self, replicas: int) -> OccupancyRow:
         """The row of a number of replicas, computed once."""
         if replicas not in self._rows:
+            self.rows_computed += 1
             self._rows[replicas] = self._compute(replicas)
         return self._rows[replicas]
 
@@ -181,30 +186,27 @@ class OccupancyTable(PoolRange):
 
     def min_replicas(self, grey: bool = False) -> int | None:
         """Least admissible number of replicas, by galloping and bisection; None if none is."""
-        if self._is_faster_than_idle(1.0 + GREY_MARGIN if grey else 1.0):
-            return None
-        low = self.least_by_utilization() - 1
-        step, high = 1, low + 1
-        if self.is_admissible(high, grey):
-            return high
-        if not self._is_possible(1.0 + GREY_MARGIN if grey else 1.0):
-            return None
-        while not self.is_admissible(high, grey):
-            low, step = high, 2 * step
-            high = low + step
-            if high > _MOST_REPLICAS:
-                return None
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.is_admissible(middle, grey):
-                high = middle
-            else:
-                low = middle
-        return high
+        return self.least(grey).found()
+
+    def least(self, grey: bool = False) -> LeastReplicas:
+        """The search for the least admissible number of replicas, as far as it has come."""
+        if grey not in self._searches:
+            start = float(self.least_by_utilization()) if self._is_possible(grey) else math.inf
+            if not grey and True in self._searches:  # what is not even grey is not admissible
+                start = max(start, self._searches[True].at_least)
+            self._searches[grey] = LeastReplicas(partial(self._keeps, grey=grey), start)
+        return self._searches[grey]
+
+    def _keeps(self, replicas: int, grey: bool) -> bool:
+        """Whether a row is admissible; one that is not takes no more memory."""
+        if self.is_admissible(replicas, grey):
+            return True
+        self._rows.pop(replicas, None)
+        return False
 
     def max_arrival_rate(self, replicas: int) -> float:
         """Lambda(n), requests per second, to 1e-6; 0 if no rate is feasible."""
-        if not self._is_possible(1.0):
+        if not self._is_possible():
             return 0.0
         top = self.full_rate(replicas)
         high = self.limits.max_utilization * top / self.load.mean_work
@@ -253,29 +255,20 @@ class OccupancyTable(PoolRange):
 
     def fastest_s(self, bound: LatencyBound) -> float:
         """The bound's percentile on replicas that serve one request at a time, in seconds."""
-        return self._alone.percentile_s(bound.metric, bound.percentile)
+        return percentile_of(self.load.cells, self._idle_s(bound.metric), bound.percentile)
 
     def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(latency > stretch * limit) on replicas that serve one request at a time."""
-        return self._alone.exceedance(bound.metric, stretch * bound.limit_s)
+        return share_beyond(self.load.cells, self._idle_s(bound.metric), stretch * bound.limit_s)
 
-    @cached_property
-    def _alone(self) -> LatencyMix:
-        nothing, one = np.zeros(1), np.ones(1)
-        moments = Moments(*(np.full(1, m) for m in self.load.context))
-        states = StateMix(nothing, one, moments, nothing, nothing)
-        return LatencyMix(self.load, states, 1, self._base_s, self._per_token_s)
+    def _idle_s(self, metric: Metric) -> Floats:
+        """Seconds of a request alone on its replica, by cell."""
+        return idle_s(metric, self.load.cells, self.profile.iteration)
 
-    def _is_faster_than_idle(self, stretch: float) -> bool:
-        """Whether a bound on TPOT is below W: no iteration, and so no mean of them, is shorter."""
-        base_s = self.profile.iteration.base_s
-        return any(b.metric == "tpot" and stretch * b.limit_s < base_s for b in self.limits.slo)
-
-    def _is_possible(self, stretch: float) -> bool:
-        return all(
-            self._alone.exceedance(b.metric, stretch * b.limit_s) <= b.allowed_miss
-            for b in self.limits.slo
-        )
+    def _is_possible(self, grey: bool = False) -> bool:
+        """Whether idle replicas would keep every bound; if not, no number of them does."""
+        stretch = 1.0 + GREY_MARGIN if grey else 1.0
+        return all(self.least_miss(b, stretch) <= b.allowed_miss for b in self.limits.slo)
 
     def least_by_utilization(self) -> int:
         """The fewest replicas within the utilization cap."""
@@ -316,8 +309,10 @@ class OccupancyTable(PoolRange):
         rest, long = self.load.classes
         if not occ.is_stable or rest.share == 0 or not 0 < long.share <= _RARE:
             return None
+        if occ.replicas * occ.slots > MAX_SLOTS:
+            return None
         chain = Environment(self.load, *self._line(occ), occ.replicas, occ.slots)
-        if chain.full > MAX_SLOTS or chain.full * chain.phases**2 > MAX_CELLS:
+        if chain.full * chain.phases**2 > MAX_CELLS:
             return None
         blocks = chain.overload_probability() > _CHAIN_SHARE * self.limits.allowed_miss
         slows = chain.slowdown(occ.mean()) > _FELT
