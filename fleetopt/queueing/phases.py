@@ -20,10 +20,12 @@ from fleetopt.problem import LatencyBound
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.decode_latency import DecodeMix
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
+from fleetopt.queueing.grid import LateCurve
 from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.latency import Metric, StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
-from fleetopt.queueing.prefill_replica import LateCurve, PrefillReplica, Prompts, replica_of
+from fleetopt.queueing.prefill_replica import PrefillReplica, replica_of
+from fleetopt.queueing.prompts import Prompts
 from fleetopt.queueing.search import SearchedTable
 from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import Floats

@@ -10,9 +10,11 @@ within 1 % and lambda_1 within 8 % of the exact chain of all replicas.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from fleetopt.workload.lengths import Floats
+from fleetopt.workload.lengths import Floats, Ints
 
 _MOST_REPLICAS = 48
 """More replicas count as so many: then hardly any arrival finds all of them busy."""
@@ -31,15 +33,17 @@ def shortest_queue_rates(replicas: int, rate: float, leaving: Floats) -> Floats:
     total = rate * (others + 1)
     levels = np.arange(_highest(others, rate, leaving) + 1)
     joins = _joins(others, last, levels.size) * total
-    inverses, below = [], np.zeros((last + 1, last + 1))
+    inverses: list[Floats] = []
+    below: Any = np.zeros((last + 1, last + 1))
     departs = _departs(others, leaving, levels)
     for m in levels:
         local = np.diag(joins[m, :-1], 1) + np.diag(leaving[1:], -1)
         passed = (total - joins[m]) * (m < levels[-1])
         local -= np.diag(local.sum(axis=1) + passed + departs[m])
-        inverses.append(np.linalg.inv(-(local + below)))
+        inverse: Floats = np.linalg.inv(-(local + below))
+        inverses.append(inverse)
         if m < levels[-1]:
-            below = departs[m + 1] * inverses[-1] * passed
+            below = departs[m + 1] * inverse * passed
     rates = np.clip(_joined(inverses, joins, departs), 0.0, total)
     rates[-1] = rates[-2]
     falling: Floats = np.minimum.accumulate(rates)
@@ -62,7 +66,7 @@ def _joins(others: int, last: int, levels: int) -> Floats:
     return chance
 
 
-def _departs(others: int, leaving: Floats, levels: Floats) -> Floats:
+def _departs(others: int, leaving: Floats, levels: Ints) -> Floats:
     """Departures per second from the other replicas together."""
     low, more = np.divmod(levels, others)
     top = leaving.size - 1
