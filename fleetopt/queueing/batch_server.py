@@ -69,9 +69,8 @@ def batches(service: Floats, rates: Floats, slots: int, step_s: float) -> Batche
 
 def _longest(service: Floats) -> int:
     """Grid points of the longest service that counts."""
-    later = 1.0 - np.cumsum(service[1:], axis=1)
-    last = int(np.flatnonzero((later > _FAINT).any(axis=0))[-1])
-    return min(service.shape[1] - 1, last + 1)
+    later = 1.0 - np.cumsum(service[1:, :-1], axis=1)
+    return int(np.flatnonzero((later > _FAINT).any(axis=0)).max(initial=0)) + 1
 
 
 def _stationary(moves: Floats) -> Floats:

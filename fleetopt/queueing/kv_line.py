@@ -44,13 +44,12 @@ def at_stages(replicas: int, rate: float, ends: Floats, sent_s: float) -> tuple[
 
 
 def _leaving(ends: Floats, sent_s: float) -> Floats:
-    """Departures per second with n on the replica: prefill, then a line (mean values)."""
-    leaving, waiting = np.zeros(ends.size), 0.0
-    for n in range(1, ends.size):
-        line_s = sent_s * (1.0 + waiting)
-        leaving[n] = n / (n / ends[n] + line_s)
-        waiting = leaving[n] * line_s
-    return leaving
+    """Departures per second with n on the replica, in prefill and in a line behind it (Buzen)."""
+    unit = ends[1]
+    prefill = np.concatenate(([1.0], np.cumprod(unit / ends[1:])))
+    line = (sent_s * unit) ** np.arange(ends.size)
+    constant = np.convolve(prefill, line)[: ends.size]
+    return np.append(0.0, unit * constant[:-1] / constant[1:])
 
 
 def line_wait(prompts: Prompts, rates: Floats, together: float, step_s: float, size: int) -> Floats:
