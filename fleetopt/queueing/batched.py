@@ -57,7 +57,7 @@ class Batched:
         ends = np.array([n / self._mean_s(max(n, 1)) for n in numbers])
         shared = self.prompts.link.shared
         sent_s = self.prompts.mean_transfer_s
-        to_prefill, to_line = at_stages(replicas, rate, ends, 0.0 if shared else sent_s)
+        to_prefill, to_line = at_stages(replicas, rate, ends, self.prompts)
         found = batches(grid.service[numbers], to_prefill, self.taken, grid.step_s)
         in_one_line = not shared and sent_s > 1.0 / float(ends[1])
         if in_one_line:

@@ -30,6 +30,13 @@ class Chunked:
         return float(self.prompts.weights @ self.prompts.iterations)
 
     @cached_property
+    def _evenness(self) -> float:
+        """Wait for a slot over that of geometric prompts of the same mean: (1 + cv2) of both."""
+        mean = self._mean_iterations
+        square = float(self.prompts.weights @ self.prompts.iterations**2) / mean**2
+        return square / (2.0 - 1.0 / mean)
+
+    @cached_property
     def _context(self) -> tuple[float, float]:
         """Mean and variance of what a prompt of the batch holds, in tokens."""
         held = self.prompts.tokens * (1.0 if self.prompts.time.context == "total" else 0.5)
@@ -72,7 +79,7 @@ class Chunked:
         sent_s = prompts.mean_transfer_s
         stay_s = (self._mean_iterations + 0.5) * tau
         ends = np.minimum(numbers, prompts.slots) / stay_s
-        to_prefill, to_line = at_stages(replicas, rate, ends, sent_s)
+        to_prefill, to_line = at_stages(replicas, rate, ends, prompts)
         tau_s = float(np.interp(rate, ends, tau))
         slots = max(1, round(prompts.slots - rate * self._held_s(tau_s)))
         server = ChunkServer(to_prefill, tau, slots, 1.0 / self._mean_iterations)
@@ -92,6 +99,7 @@ class Chunked:
         rest_s, ahead, idle = server.arrivals
         means, variances = server.served(int(prompts.iterations.max()))
         wait_mean, wait_variance = server.waited
+        wait_mean, wait_variance = wait_mean * self._evenness, wait_variance * self._evenness**2
         v = prompts.iterations.astype(np.int64) - 1
         held = prompts.tokens * (1.0 if prompts.time.context == "total" else 0.5)
         h = prompts.time.per_context_token_s
