@@ -80,6 +80,8 @@ class Chunked:
         stay_s = (self._mean_iterations + 0.5) * tau
         ends = np.minimum(numbers, prompts.slots) / stay_s
         to_prefill, to_line = at_stages(replicas, rate, ends, prompts)
+        present = max(1.0, float(np.interp(rate, ends, numbers)))
+        together = tau[1] * float(np.interp(present, numbers, to_prefill))
         tau_s = float(np.interp(rate, ends, tau))
         slots = max(1, round(prompts.slots - rate * self._held_s(tau_s)))
         server = ChunkServer(to_prefill, tau, slots, 1.0 / self._mean_iterations)
@@ -90,7 +92,7 @@ class Chunked:
         if prompts.link.shared:
             line = shared_wait(prompts, rate * replicas, step_s, size)
         else:
-            line = line_wait(prompts, to_line, rate * tau_s, step_s, size)
+            line = line_wait(prompts, to_line, together, step_s, size)
         return LateCurve.of(convolved(total, line), step_s)
 
     def _prefilled(self, server: ChunkServer, step_s: float, size: int) -> Floats:
