@@ -63,13 +63,13 @@ def _leaving(ends: Floats, sent_s: float) -> Floats:
 def line_wait(prompts: Prompts, rates: Floats, together: float, step_s: float, size: int) -> Floats:
     """The wait for the line, on the grid.
 
-    rates: arrivals at the line while k are there. together: prefills that end at once, of which
-    half are sent before.
+    rates: arrivals at the line while k are there. together: prefills that end at once. Half of
+    them are sent before; half of those would be there too if they ended one by one.
     """
     sent = on_grid(prompts.transfer_s, prompts.weights, step_s, size)
     found = batches(np.tile(sent, (rates.size, 1)), rates, 1, step_s)
     wave = np.fft.rfft(sent, 2 * size)
-    before = np.fft.irfft(np.exp(0.5 * together * (wave - 1.0)), 2 * size)[:size]
+    before = np.fft.irfft(np.exp(0.25 * together * (wave - 1.0)), 2 * size)[:size]
     return convolved(found.waits.sum(axis=0), np.maximum(before, 0.0))
 
 
