@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from fleetopt.performance.power import provisioned_w
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Node, path_nodes
@@ -214,4 +215,4 @@ def _watts(table: PoolTable) -> float | None:
     profile = table.profile
     if profile.power is None:
         return None
-    return profile.power.watts(table.slots) * profile.gpus_per_replica
+    return provisioned_w(profile.power, table.slots) * profile.gpus_per_replica
