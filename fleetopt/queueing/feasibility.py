@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.crossing import last_below
 from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.idle import idle_s, percentile_of, share_beyond
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
-from fleetopt.queueing.least import LeastReplicas
 from fleetopt.queueing.load import Load
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
-from fleetopt.queueing.table import Limits, PoolRange
+from fleetopt.queueing.search import GREY_MARGIN as GREY_MARGIN
+from fleetopt.queueing.search import SearchedTable
+from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import Floats
 
-GREY_MARGIN = 0.10
-"""How far above a bound a percentile may lie for its row to be grey."""
 _CHAIN_SHARE = 0.03
 """The two-class chain is used where overload is likelier than this share of the allowed misses."""
 _FELT = 0.08
@@ -116,7 +114,7 @@ class OccupancyRow:
         return replace(self.mix, states=self.environment.states(self.occupancy))
 
 
-class OccupancyTable(PoolRange):
+class OccupancyTable(SearchedTable[OccupancyRow]):
     """The table of one range of lengths on one profile.
 
     load: the pool's requests at their arrival rate.
@@ -139,33 +137,15 @@ class OccupancyTable(PoolRange):
         self.capacity = capacity
         self.lo_tokens = lo_tokens
         self.limits = limits
-        self._rows: dict[int, OccupancyRow] = {}
-        self.rows_computed = 0
-        self._searches: dict[bool, LeastReplicas] = {}
+        self._rows = {}
         time = profile.iteration
         self._base_s, self._per_token_s = time.base_s, time.per_context_token_s
         self._slope_s = time.per_context_token_s * load.context.mean
-
-    @property
-    def arrival_rate(self) -> float:
-        """Requests per second."""
-        return self.load.arrival_rate
 
     @cached_property
     def slots(self) -> int:
         """Sequences in a replica's batch; under paged admission, as the mean context allows."""
         return int(self.capacity.batch(self.load.context.mean))
-
-    def row(self, replicas: int) -> OccupancyRow:
-        """The row of a number of replicas, computed once."""
-        if replicas not in self._rows:
-            self.rows_computed += 1
-            self._rows[replicas] = self._compute(replicas)
-        return self._rows[replicas]
-
-    def utilization(self, replicas: int) -> float:
-        """rho, without the rest of the row."""
-        return self.load.offered_work / self.full_rate(replicas)
 
     def full_rate(self, replicas: int) -> float:
         """Iterations per second with every slot busy."""
@@ -175,50 +155,6 @@ class OccupancyTable(PoolRange):
         """The distribution of the sequences in the pool, at the mean context."""
         work = self.load.offered_work
         return occupancy(work, self._base_s, self._slope_s, replicas, self.slots)
-
-    def is_admissible(self, replicas: int, grey: bool = False) -> bool:
-        """Whether n replicas keep every limit; with `grey`, also if simulation has to tell."""
-        if self.utilization(replicas) > self.limits.max_utilization:
-            return False
-        row = self.row(replicas)
-        stretch = 1.0 + GREY_MARGIN if grey else 1.0
-        return all(row.is_within(bound, stretch) for bound in self.limits.slo)
-
-    def min_replicas(self, grey: bool = False) -> int | None:
-        """Least admissible number of replicas, by galloping and bisection; None if none is."""
-        return self.least(grey).found()
-
-    def least(self, grey: bool = False) -> LeastReplicas:
-        """The search for the least admissible number of replicas, as far as it has come."""
-        if grey not in self._searches:
-            start = float(self.least_by_utilization()) if self._is_possible(grey) else math.inf
-            if not grey and True in self._searches:  # what is not even grey is not admissible
-                start = max(start, self._searches[True].at_least)
-            self._searches[grey] = LeastReplicas(partial(self._keeps, grey=grey), start)
-        return self._searches[grey]
-
-    def _keeps(self, replicas: int, grey: bool) -> bool:
-        """Whether a row is admissible; one that is not takes no more memory."""
-        if self.is_admissible(replicas, grey):
-            return True
-        self._rows.pop(replicas, None)
-        return False
-
-    def max_arrival_rate(self, replicas: int) -> float:
-        """Lambda(n), requests per second, to 1e-6; 0 if no rate is feasible."""
-        if not self._is_possible():
-            return 0.0
-        top = self.full_rate(replicas)
-        high = self.limits.max_utilization * top / self.load.mean_work
-        if self.at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
-            return high
-        return last_below(lambda rate: self.at_rate(rate).excess(replicas), high, 1e-6)
-
-    def excess(self, replicas: int) -> float:
-        """Logarithm of the worst miss over what is allowed; above 0 where a bound is broken."""
-        row = self.row(replicas)
-        worst = max(row.miss(bound) / bound.allowed_miss for bound in self.limits.slo)
-        return math.log(worst) if worst > 0.0 else -math.inf
 
     def binding(self, replicas: int) -> str:
         """Why one replica fewer would not do, in words and numbers."""
@@ -264,17 +200,6 @@ class OccupancyTable(PoolRange):
     def _idle_s(self, metric: Metric) -> Floats:
         """Seconds of a request alone on its replica, by cell."""
         return idle_s(metric, self.load.cells, self.profile.iteration)
-
-    def _is_possible(self, grey: bool = False) -> bool:
-        """Whether idle replicas would keep every bound; if not, no number of them does."""
-        stretch = 1.0 + GREY_MARGIN if grey else 1.0
-        return all(self.least_miss(b, stretch) <= b.allowed_miss for b in self.limits.slo)
-
-    def least_by_utilization(self) -> int:
-        """The fewest replicas within the utilization cap."""
-        one = self.full_rate(1)
-        least = self.load.offered_work / (one * self.limits.max_utilization)
-        return max(1, math.ceil(least * (1.0 - 1e-12)))
 
     def at_rate(self, arrival_rate: float) -> OccupancyTable:
         """The same pool at another arrival rate."""

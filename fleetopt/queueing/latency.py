@@ -209,7 +209,7 @@ class LatencyMix:
         uniform = _uniform_and_wait_exceeds(left, tau, rate)
         return running * uniform + (1.0 - running) * _wait_exceeds(left, rate)
 
-    def _tpot_exceeds(self, limit_s: float) -> Floats:
+    def _tpot_exceeds(self, limit_s: float | Floats) -> Floats:
         """The neighbours' contexts add up to a Pearson III variable of their three moments.
 
         Its lower end may lie below W + h C of a request alone; there every request is late.
@@ -221,8 +221,7 @@ class LatencyMix:
         late = 1.0 - _normal_cdf(_pearson_to_normal(x, moments.third / sd**3))
         late = np.where(varies, late, (x < 0).astype(np.float64))
         alone = self.base_s + self.per_token_s * self.load.cells.decode_context_tokens
-        late[limit_s < alone] = 1.0
-        return late
+        return np.where(limit_s < alone[:, None], 1.0, late)
 
 
 class _NarrowingTtft:
