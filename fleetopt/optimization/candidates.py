@@ -2,7 +2,8 @@
 
 A candidate is an arc (t_i, t_j] of total lengths, with what is compressed at either end, a
 replica profile and an admission rule; its rows are the numbers of replicas it may be built
-with. Nothing here depends on how the rows were computed, so the program can be used with
+with. It does both phases of its requests, or one of them beside a partner that a link joins to
+it. Nothing here depends on how the rows were computed, so the program can be used with
 data from any source.
 """
 
@@ -12,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from fleetopt.problem import Phase
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Node, path_nodes
@@ -68,6 +70,8 @@ class Candidate:
     watts: draw of one replica with every slot busy; None if the profile does not tell.
     gamma_lo: own lengths up to this multiple of lo_tokens are compressed into the pool below.
     gamma_hi: lengths up to this multiple of hi_tokens are compressed into this pool.
+    phase: the one that it does; None for both.
+    link: name of the link to its partner, which does the other phase; empty for both phases.
     """
 
     index: int
@@ -85,6 +89,13 @@ class Candidate:
     watts: float | None = None
     gamma_lo: float = 1.0
     gamma_hi: float = 1.0
+    phase: Phase | None = None
+    link: str = ""
+
+    @property
+    def is_decode(self) -> bool:
+        """Whether it decodes only: the second half of a pool that its partner begins."""
+        return self.phase == "decode"
 
     def cost(self, row: Row) -> float:
         """USD per hour of the pool built with `row`."""
@@ -170,6 +181,11 @@ def rows_up_to(
     rows, gpus = candidate.rows, candidate.gpus_per_replica
     above = reversed(_spread(range(replicas, rows[-1].replicas, -1), most))
     return (*rows, *(Row.available(n, spares, gpus) for n in above))
+
+
+def count_pools(candidates: Iterable[Candidate]) -> int:
+    """How many pools these are, two phases that are apart counted as one."""
+    return sum(not candidate.is_decode for candidate in candidates)
 
 
 def with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:
