@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from fleetopt.optimization.tables import Offer
 from fleetopt.problem import Phase
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
@@ -111,7 +112,7 @@ class Candidate:
 
 
 def enumerate_candidates(
-    tables: Iterable[PoolTable],
+    tables: Iterable[PoolTable | Offer],
     breakpoints: Sequence[int],
     *,
     grey: bool = False,
@@ -134,7 +135,8 @@ def enumerate_candidates(
     """
     position = {node: i for i, node in enumerate(path_nodes(breakpoints, gammas))}
     candidates: list[Candidate] = []
-    for table in tables:
+    for offer in (t if isinstance(t, Offer) else Offer(t) for t in tables):
+        table = offer.table
         rows = (
             rows_of(table)
             if rows_of is not None
@@ -144,7 +146,7 @@ def enumerate_candidates(
             )
         )
         if rows:
-            candidates.append(_candidate(len(candidates), table, position, rows))
+            candidates.append(_candidate(len(candidates), offer, position, rows))
     return tuple(candidates)
 
 
@@ -202,8 +204,9 @@ def _spread(numbers: range, most: int) -> range:
 
 
 def _candidate(
-    index: int, table: PoolTable, position: dict[Node, int], rows: tuple[Row, ...]
+    index: int, offer: Offer, position: dict[Node, int], rows: tuple[Row, ...]
 ) -> Candidate:
+    table = offer.table
     profile = table.profile
     gamma_lo, gamma_hi = table.gammas
     return Candidate(
@@ -222,6 +225,8 @@ def _candidate(
         watts=_watts(table),
         gamma_lo=gamma_lo,
         gamma_hi=gamma_hi,
+        phase=offer.phase,
+        link=offer.link,
     )
 
 
