@@ -202,7 +202,7 @@ def _least_stretch(design: Design, limits_ms: Sequence[float]) -> float:
 def _covers(design: Design) -> bool:
     """Whether some profile has a slot for the whole of the lengths."""
     last = design.case.breakpoints[-1]
-    return any(table.hi_tokens == last for table in design.tables)
+    return any(offer.table.hi_tokens == last for offer in design.offered)
 
 
 def _fastest(bound: LatencyBound) -> Callable[[PoolTable], float]:
