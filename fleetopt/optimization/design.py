@@ -41,9 +41,9 @@ from fleetopt.optimization.pools import PoolCandidates
 from fleetopt.optimization.program import build, remeasure
 from fleetopt.optimization.solution import solve_options as solve_options
 from fleetopt.optimization.solver import Holding, ProgramSolver, Solution, checked
+from fleetopt.optimization.tables import Offer as Offer
 from fleetopt.optimization.tables import arcs_on as arcs_on
 from fleetopt.optimization.tables import maker as maker
-from fleetopt.optimization.tables import Offer as Offer
 from fleetopt.optimization.tables import offers as offers
 from fleetopt.optimization.tables import pool_tables as pool_tables
 from fleetopt.optimization.tables import table_maker as table_maker

@@ -50,8 +50,11 @@ _DATA = (
     Part("leaving", "data", "i", "", "those that begin at position i and do not decode only"),
     Part("entering", "data", "i", "", "those that end at position i and do not decode only"),
     Part(
-        "paired", "data", "i, j, link", "", "candidates of an arc on a link: those that prefill, "
-        "those that decode",
+        "paired",
+        "data",
+        "i, j, link",
+        "",
+        "candidates of an arc on a link: those that prefill, those that decode",
     ),
     Part("node_size", "data", "", "GPUs", "GPUs of a node"),
     Part(
@@ -86,9 +89,7 @@ _EXPRESSIONS = (
 _CONSTRAINTS = (
     Part("flow_conservation", "constraint", "i", "", "the pools serve every length once"),
     Part("pool_limit", "constraint", "", "pools", "at most `max_pools` pools"),
-    Part(
-        "phase_pairing", "constraint", "i, j, link", "", "what is prefilled is decoded", _APART
-    ),
+    Part("phase_pairing", "constraint", "i, j, link", "", "what is prefilled is decoded", _APART),
     Part("inventory", "constraint", "type", "GPUs", "GPUs in stock", "`inventory` is stated"),
     Part("gpu_limit", "constraint", "", "GPUs", "most GPUs", "`max_gpus` is stated"),
     Part("power_limit", "constraint", "", "kW", "most power", "`power_kw` is stated"),

@@ -38,7 +38,6 @@ from fleetopt.optimization.goals import COST, Goal, attach_goal
 from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.plan import HOURS_PER_YEAR
 
-
 _ArcOnLink = tuple[int, int, str]
 """Positions of an arc's ends, and the name of a link."""
 

@@ -70,9 +70,7 @@ def _cost(pools: _Pools) -> float:
     return sum(candidate.cost(row) for candidate, row in pools)
 
 
-def _layered_graph(
-    best: dict[tuple[int, int], _Pools], last: int, max_pools: int
-) -> nx.DiGraph:
+def _layered_graph(best: dict[tuple[int, int], _Pools], last: int, max_pools: int) -> nx.DiGraph:
     graph = nx.DiGraph()
     graph.add_nodes_from([(0, 0), "end"])
     for used in range(max_pools):

@@ -50,7 +50,8 @@ def resolved_links(
 
     Of several stated links that fit a pair the last one counts. Without any, a pair has the
     slower of the networks of its two GPUs, by the catalogue. Profiles that serve different
-    models, or whose KV nobody states, are no pair. Raises InputError with every fault, and where no pair is left.
+    models, or whose KV nobody states, are no pair. Raises InputError with every fault, and where
+    no pair is left.
     """
     if problem.phases == "together":
         return ()
@@ -164,9 +165,7 @@ class _Links:
             return None
         return PhaseLink(name=min(networks, key=lambda network: network.gb_per_s).name)
 
-    def _in_full(
-        self, link: PhaseLink, first: AnyProfileSpec, second: AnyProfileSpec
-    ) -> PhaseLink:
+    def _in_full(self, link: PhaseLink, first: AnyProfileSpec, second: AnyProfileSpec) -> PhaseLink:
         named = self.machines.links[link.name] if self._is_open(link) else None
         speed, latency_ms = link.gb_per_s, link.latency_ms
         if named is not None:

@@ -85,10 +85,10 @@ def phase_faults(problem: FleetProblem) -> Iterator[Fault]:
         text = f"{rest}, and no bound on E2E latency binds one of them by itself"
         yield Fault(place, text, "bound TTFT and TPOT, or say phases = 'together'")
     if problem.method == "published":
-        yield Fault(place, f"{rest}, which the published method has no table for",
-                    "use method 'fleetopt'; `fleetopt disagg` counts by the published rule")  # fmt: skip
+        text = f"{rest}, which the published method has no table for"
+        yield Fault(place, text, "use method 'fleetopt', or `fleetopt disagg --method published`")
     if problem.slo_scope == "fleet":
-        text = f"{rest}, each held to its own bounds; slo_scope 'fleet' is for pools of both phases"
+        text = f"{rest}, each held to its own bounds, not to those of the fleet"
         yield Fault(place, text, "say slo_scope = 'pool'")
     if problem.objective != "cost":
         text = f"{rest}, whose tables know no mean draw, so the objective must be cost"

@@ -128,6 +128,10 @@ class PrefillPhaseTable(SearchedTable):
         """The bounds on TTFT."""
         return tuple(b for b in self.limits.slo if b.metric == "ttft")
 
+    def fastest_s(self, bound: LatencyBound) -> float:
+        """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
+        return super().fastest_s(bound) if bound.metric == "ttft" else 0.0
+
     @cached_property
     def prompts(self) -> Floats:
         """Prompt tokens by cell."""
@@ -231,6 +235,10 @@ class DecodePhaseTable(OccupancyTable):
     def bounds(self) -> tuple[LatencyBound, ...]:
         """The bounds on TPOT."""
         return tuple(b for b in self.limits.slo if b.metric == "tpot")
+
+    def fastest_s(self, bound: LatencyBound) -> float:
+        """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
+        return super().fastest_s(bound) if bound.metric == "tpot" else 0.0
 
     @cached_property
     def slots(self) -> int:

@@ -11,12 +11,12 @@ import numpy as np
 
 from fleetopt.problem import LatencyBound
 from fleetopt.simulation.fleet import Fleet, FleetOutcome
-from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_model import FleetPool, KvLink
 from fleetopt.simulation.fleet_records import REJECTED, Limits, Status
 from fleetopt.simulation.fleet_results import DrawnTraffic, outcome_of
 from fleetopt.simulation.fleet_run import latencies_s
 from fleetopt.simulation.pool import METRICS, Horizon, PoolModel, Replication
+from fleetopt.simulation.records import Floats
 from fleetopt.simulation.routing import ByLength
 from fleetopt.simulation.statistics import PROBABILITIES
 from fleetopt.workload.arrivals import ArrivalProcess
@@ -107,14 +107,8 @@ def _summary(outcome: FleetOutcome, bounds: tuple[LatencyBound, ...], p: int) ->
     )
 
 
-def _quantiles(values: np.ndarray) -> np.ndarray:
+def _quantiles(values: Floats) -> Floats:
     if not values.size:
         return np.full(PROBABILITIES.size, np.nan)
-    return np.quantile(values, PROBABILITIES)
-
-
-def phase_pool(pool: FleetPool, role: Role) -> FleetPool:
-    """A pool in one of the two roles, by its name."""
-    from dataclasses import replace
-
-    return replace(pool, name=role.name.lower(), role=role)
+    quantiles: Floats = np.quantile(values, PROBABILITIES)
+    return quantiles
