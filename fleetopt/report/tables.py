@@ -165,6 +165,20 @@ def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
         elif done.trace is not None and verified.reason:
             yield f"{pool.name}: {verified.reason}.", "yellow"
     yield from ((text, "") for text in (*_burst_lines(plan), *scope_lines(plan)))
+    yield from ((text, "") for text in _link_lines(plan))
+
+
+def _link_lines(plan: Plan) -> Iterator[str]:
+    """How KV goes where phases are apart, and the decode replicas for one that prefills."""
+    pools = {pool.name: pool for pool in plan.fleet.pools}
+    for pool in plan.fleet.pools:
+        if pool.phase == "prefill":
+            decode = pools[pool.partner]
+            ratio = decode.replicas / pool.replicas
+            yield (
+                f"{pool.name} to {decode.name}: {ratio:.3g} decode replicas for one that prefills; "
+                f"KV goes by {pool.link}."
+            )
 
 
 def _recorded(trace: RecordedTraffic) -> str:
@@ -232,18 +246,20 @@ def _trouble(pool: PoolVerification) -> str:
 
 def _refused_table(rows: Sequence[RefusedRow]) -> Table:
     needs = ["trace\nneeds"] if any(row.needs for row in rows) else []
+    phased = any(row.phase for row in rows)
     table = columns(
-        "lengths\ntokens", "profile", "verdict", "replicas", *needs, "P99 TTFT\ntable, ms",
-        "simulated\nms", "SLO\nattainment", left=3, close=True,
+        "lengths\ntokens", *(["phase"] if phased else []), "profile", "verdict", "replicas", *needs,
+        "P99 TTFT\ntable, ms", "simulated\nms", "SLO\nattainment", left=3 + phased, close=True,
     )  # fmt: skip
     for row in rows:
         table.add_row(
             wording.lengths(row.lo_tokens, row.hi_tokens),
+            *([row.phase or "both"] if phased else []),
             row.profile,
             row.verdict,
             f"{row.replicas:,}",
             *(f"{row.needs:,}" if row.needs else wording.NOTHING for _ in needs),
-            wording.milliseconds(row.predicted_ms),
+            wording.milliseconds(None if row.phase == "decode" else row.predicted_ms),
             _interval_unless_troubled(row),
             wording.share(row.slo_attainment.estimate, 2),
         )

@@ -20,7 +20,9 @@ SEEDS = range(100)
 
 def solver_of(seed: int, side: SideConstraints = NONE) -> ProgramSolver:
     problem = phased_problem(seed)
-    return ProgramSolver(build(problem.candidates, problem.num_breakpoints, problem.max_pools, side))
+    return ProgramSolver(
+        build(problem.candidates, problem.num_breakpoints, problem.max_pools, side)
+    )
 
 
 def ratios(pools: Pools) -> list[tuple[int, int]]:
@@ -78,7 +80,9 @@ def test_limits_count_both_phases(seed: int) -> None:
         gpus = sum(c.gpus_per_replica * row.replicas for c, row in pools)
         ours = sum(c.gpus_per_replica * row.replicas for c, row in pools if c.gpu == "a")
         watts = sum((c.watts or 0.0) * row.replicas for c, row in pools)
-        return gpus <= side.max_gpus and ours <= side.inventory["a"] and watts <= 1e3 * side.power_kw
+        return (
+            gpus <= side.max_gpus and ours <= side.inventory["a"] and watts <= 1e3 * side.power_kw
+        )
 
     model = build(problem.candidates, problem.num_breakpoints, problem.max_pools, side)
     assert_best(ProgramSolver(model).solve(), [pools for pools in every if keeps(pools)])
