@@ -17,46 +17,18 @@ import numpy as np
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
+from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.decode_latency import DecodeMix
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
+from fleetopt.queueing.grid import LateCurve
 from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.latency import Metric, StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.prefill_replica import PrefillReplica, replica_of
+from fleetopt.queueing.prompts import Prompts
 from fleetopt.queueing.search import SearchedTable
-from fleetopt.queueing.shortest_queue import shortest_queue_rates
-from fleetopt.queueing.single_server import found_queue, on_grid
 from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import Floats
-
-_GRID = 4096
-_STEPS = 24.0
-"""Grid points in the mean service time of a prompt."""
-
-
-@dataclass(frozen=True, eq=False)
-class TtftCurve:
-    """P(TTFT > t) at the points of a grid."""
-
-    step_s: float
-    late: Floats
-
-    def exceedance(self, metric: Metric, limit_s: float) -> float:
-        """P(TTFT > limit)."""
-        if limit_s < 0.0:
-            return 1.0
-        place = limit_s / self.step_s
-        return float(np.interp(place, np.arange(self.late.size), self.late, right=0.0))
-
-    def percentile_s(self, metric: Metric, percentile: float) -> float:
-        """The percentile of TTFT, in seconds."""
-        allowed = 1.0 - percentile / 100.0
-        after = int(np.argmax(self.late <= allowed))
-        if self.late[after] > allowed:
-            return math.inf
-        before = max(after - 1, 0)
-        fall = float(self.late[before] - self.late[after])
-        part = (float(self.late[before]) - allowed) / fall if fall > 0.0 else 1.0
-        return self.step_s * (before + part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +37,7 @@ class PrefillPhaseRow:
 
     replicas: int
     utilization: float
-    curve: TtftCurve | None
+    curve: LateCurve | None
 
     @property
     def method(self) -> str:
@@ -143,46 +115,35 @@ class PrefillPhaseTable(SearchedTable):
         """Prompts in a replica's batch."""
         return int(self.capacity.batch(float(self.load.cells.weights @ self.prompts)))
 
+    @cached_property
+    def replica(self) -> PrefillReplica:
+        """One replica of the pool."""
+        iteration, cells = self.profile.iteration, self.load.cells
+        return replica_of(Prompts(iteration, self.slots, self.prompts, cells.weights, self.link))
+
     def full_rate(self, replicas: int) -> float:
         """Iterations of prompts per second with every slot busy."""
-        return replicas * self.load.mean_work / self._mean_s
-
-    @cached_property
-    def _service_s(self) -> Floats:
-        """Seconds of a prompt on an idle replica, by cell."""
-        time, prompts = self.profile.iteration, self.prompts
-        most = min(time.chunk_tokens, time.token_budget or time.chunk_tokens)
-        iterations = np.ceil(prompts / most)
-        each = time.base_s + time.per_context_token_s * self.load.cells.prefill_context_tokens
-        compute = time.prefill_base_s + time.prefill_per_token_s * prompts / iterations
-        seconds: Floats = iterations * np.maximum(each, compute) + self.link.seconds(prompts)
-        return seconds
-
-    @cached_property
-    def _mean_s(self) -> float:
-        return float(self.load.cells.weights @ self._service_s)
+        lines = 1 if self.link.shared else replicas
+        sent_s = float(self.load.cells.weights @ self.link.seconds(self.prompts))
+        most = min(replicas * self.replica.full_rate, lines / sent_s if sent_s > 0.0 else math.inf)
+        return self.load.mean_work * most
 
     def row(self, replicas: int) -> PrefillPhaseRow:
         """The row of a number of replicas, computed once."""
         if replicas not in self._rows:
             rho = self.utilization(replicas)
-            curve = self._curve(replicas, rho) if rho < 1.0 else None
+            curve = self._curve(replicas) if rho < 1.0 else None
             self._rows[replicas] = PrefillPhaseRow(replicas, rho, curve)
         return self._rows[replicas]
 
-    def _curve(self, replicas: int, rho: float) -> TtftCurve:
-        step_s = self._mean_s / _STEPS
-        service = on_grid(self._service_s, self.load.cells.weights, step_s, _GRID)
-        rates = shortest_queue_rates(replicas, rho) / self._mean_s
-        found = found_queue(service, rates, step_s)
-        waves = np.fft.rfft(found.wait, 2 * _GRID) * np.fft.rfft(service, 2 * _GRID)
-        ttft = np.fft.irfft(waves, 2 * _GRID)[:_GRID]
-        late = 1.0 - np.cumsum(ttft)
-        return TtftCurve(step_s, np.maximum.accumulate(late[::-1])[::-1])
+    def _curve(self, replicas: int) -> LateCurve:
+        with one_blas_thread():
+            return self.replica.ttft(replicas, self.load.arrival_rate / replicas)
 
     @cached_property
-    def _alone(self) -> TtftCurve:
-        return self._curve(1, 1e-9)
+    def _alone(self) -> LateCurve:
+        with one_blas_thread():
+            return self.replica.ttft(1, 1e-6 * self.replica.full_rate)
 
     def at_rate(self, arrival_rate: float) -> PrefillPhaseTable:
         """The same pool at another arrival rate."""
