@@ -43,7 +43,7 @@ class PhasesApart(Stated):
     """Links between the GPUs, such as ["ndr400"]; the slower of their networks if absent."""
     max_pools: int = Field(default=3, ge=1, le=64)
     """Most pools of the fleets that the program may split by length; a pair counts as one."""
-    verification: VerificationOptions = VerificationOptions()
+    verification: VerificationOptions = VerificationOptions(replications=4)
     """How the program's fleets are simulated."""
     max_ctx: int = Field(default=8192, ge=2, le=MAX_TOKENS)
     """Context window of every replica, in tokens."""
