@@ -77,7 +77,7 @@ def worth_figure(worth: Worth, form: str) -> bytes:
         colors = LinearSegmentedColormap.from_list("sides", [_TOGETHER, "#ffffff", _APART])
         colors.set_bad("#d5dadd")
         drawn = axes.pcolormesh(
-            _edges(worth.rates), _edges(worth.ttft_ms), np.ma.masked_invalid(saving),
+            _edges(worth.rates), _edges(worth.ttft_ms), np.ma.masked_where(np.isnan(saving), np.clip(saving, -1.0, 1.0)),
             cmap=colors, vmin=-0.6, vmax=0.6,
         )  # fmt: skip
         for i, bound in enumerate(worth.ttft_ms):
@@ -102,7 +102,7 @@ def worth_figure(worth: Worth, form: str) -> bytes:
 def _cell(saving: float) -> str:
     if np.isnan(saving):
         return "none"
-    if abs(saving) == 1.0:
+    if np.isinf(saving):
         return "only\napart" if saving > 0 else "only\ntogether"
     return f"{100 * saving:+.0f}"
 

@@ -14,6 +14,7 @@ from fleetopt.questions.disaggregation.asked import Question
 from fleetopt.questions.disaggregation.designed import problem_of
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
+from fleetopt.workload.lengths import Floats
 
 SPAN = 10.0
 """Factor between the rate that was asked for and the ends of the range."""
@@ -36,16 +37,17 @@ class Worth:
     apart: tuple[tuple[float, ...], ...]
     asked: tuple[float, float]
 
-    def saving(self) -> np.ndarray:
-        """Share that phases apart save: 1 where only they have a fleet, -1 where only the others
-        have, NaN where neither does.
+    def saving(self) -> Floats:
+        """Share that phases apart save: infinite where only they have a fleet, minus infinite
+        where only the others have, NaN where neither does.
         """
         together, apart = np.array(self.together), np.array(self.apart)
         with np.errstate(invalid="ignore"):
             found = 1.0 - apart / together
-        found = np.where(np.isinf(apart) & np.isfinite(together), -1.0, found)
-        found = np.where(np.isfinite(apart) & np.isinf(together), 1.0, found)
-        return np.where(np.isinf(apart) & np.isinf(together), np.nan, found)
+        found = np.where(np.isinf(together), np.inf, found)
+        found = np.where(np.isinf(apart), -np.inf, found)
+        neither: Floats = np.where(np.isinf(apart) & np.isinf(together), np.nan, found)
+        return neither
 
 
 def worth(question: Question) -> Worth:
