@@ -73,7 +73,7 @@ def _verdict(found: DesignedPhases) -> str:
     if together is None or together.usd_per_year is None:
         return f"Only apart: {_fleet(apart)} at {wording.money(apart.usd_per_year)} a year."
     change = apart.usd_per_year / together.usd_per_year - 1.0
-    word = "saves" if change < 0 else "costs"
+    word = "save" if change < 0 else "cost"
     more = "" if change < 0 else " more"
     return (
         f"Prefill and decode apart {word} {wording.share(abs(change))}{more}: {_fleet(apart)} at "

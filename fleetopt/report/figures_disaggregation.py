@@ -75,10 +75,10 @@ def worth_figure(worth: Worth, form: str) -> bytes:
         axes = figure.subplots()
         saving = worth.saving()
         colors = LinearSegmentedColormap.from_list("sides", [_TOGETHER, "#ffffff", _APART])
-        colors.set_bad("#d5dadd")
+        shown = np.ma.masked_where(np.isnan(saving), np.clip(saving, -1.0, 1.0))
         drawn = axes.pcolormesh(
-            _edges(worth.rates), _edges(worth.ttft_ms), np.ma.masked_where(np.isnan(saving), np.clip(saving, -1.0, 1.0)),
-            cmap=colors, vmin=-0.6, vmax=0.6,
+            _edges(worth.rates), _edges(worth.ttft_ms), shown,
+            cmap=colors.with_extremes(bad="#d5dadd"), vmin=-0.6, vmax=0.6,
         )  # fmt: skip
         for i, bound in enumerate(worth.ttft_ms):
             for j, rate in enumerate(worth.rates):

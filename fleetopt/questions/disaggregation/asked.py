@@ -38,6 +38,8 @@ class Question:
         self._raise_unfit_means()
         self._cases = {method: self._case(lengths, method) for method in METHODS}
         self.case = self._cases["fleetopt"]
+        if stated.links:
+            _ = self.paths  # its faults are the statement's
 
     @property
     def gpus(self) -> tuple[str, ...]:
