@@ -17,6 +17,9 @@ from fleetopt.queueing.births import birth_powers
 from fleetopt.workload.lengths import Floats
 
 _FAINT = 1e-8
+_ROUNDS = 3
+_EVEN = 3e-3
+"""Relative distance of the rate of arrivals at which the rates of the router are kept."""
 _SEEN = 1e-7
 """Share of the batches below which a size is left out."""
 
@@ -27,13 +30,25 @@ class Batches:
 
     sizes: probability of batches of n prompts, n = 0, 1, ...; idle: chance to find nobody.
     waits: P(wait until the batch begins = grid point, others in it), rows by others.
-    ends_idle: share of the batches that leave nobody.
+    ends_idle: share of the batches that leave nobody. rate: arrivals per second.
     """
 
     sizes: Floats
     idle: float
     waits: Floats
     ends_idle: float
+    rate: float
+
+
+def balanced(service: Floats, rates: Floats, slots: int, step_s: float, rate: float) -> Batches:
+    """The same with all lambda_n multiplied so that `rate` prompts per second arrive."""
+    found = batches(service, rates, slots, step_s)
+    for _ in range(_ROUNDS):
+        if abs(found.rate - rate) < _EVEN * rate:
+            break
+        rates = rates * (rate / found.rate) ** 1.5
+        found = batches(service, rates, slots, step_s)
+    return found
 
 
 def batches(service: Floats, rates: Floats, slots: int, step_s: float) -> Batches:
@@ -64,14 +79,16 @@ def batches(service: Floats, rates: Floats, slots: int, step_s: float) -> Batche
     whole = float(waits.sum())
     sizes = np.zeros(min(slots, last) + 1)
     np.add.at(sizes, served, begins)
-    return Batches(sizes, ends_idle / whole, waits / whole, ends_idle)
+    served_s = step_s * float(begins @ (service[1:] @ np.arange(size)))
+    rate = whole / (served_s + ends_idle / rates[0])
+    return Batches(sizes, ends_idle / whole, waits / whole, ends_idle, rate)
 
 
 def _longest(service: Floats) -> int:
     """Grid points of the longest service that counts."""
-    later = 1.0 - np.cumsum(service[1:], axis=1)
-    last = int(np.flatnonzero((later > _FAINT).any(axis=0))[-1])
-    return min(service.shape[1] - 1, last + 1)
+    later = 1.0 - np.cumsum(service[1:, :-1], axis=1)
+    there = np.flatnonzero((later > _FAINT).any(axis=0))
+    return int(there[-1]) + 1 if there.size else 1
 
 
 def _stationary(moves: Floats) -> Floats:

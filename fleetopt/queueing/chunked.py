@@ -30,6 +30,13 @@ class Chunked:
         return float(self.prompts.weights @ self.prompts.iterations)
 
     @cached_property
+    def _evenness(self) -> float:
+        """Wait for a slot over that of geometric prompts of the same mean: (1 + cv2) of both."""
+        mean = self._mean_iterations
+        square = float(self.prompts.weights @ self.prompts.iterations**2) / mean**2
+        return square / (2.0 - 1.0 / mean)
+
+    @cached_property
     def _context(self) -> tuple[float, float]:
         """Mean and variance of what a prompt of the batch holds, in tokens."""
         held = self.prompts.tokens * (1.0 if self.prompts.time.context == "total" else 0.5)
@@ -72,7 +79,9 @@ class Chunked:
         sent_s = prompts.mean_transfer_s
         stay_s = (self._mean_iterations + 0.5) * tau
         ends = np.minimum(numbers, prompts.slots) / stay_s
-        to_prefill, to_line = at_stages(replicas, rate, ends, sent_s)
+        to_prefill, to_line = at_stages(replicas, rate, ends, prompts)
+        present = max(1.0, float(np.interp(rate, ends, numbers)))
+        together = tau[1] * float(np.interp(present, numbers, to_prefill))
         tau_s = float(np.interp(rate, ends, tau))
         slots = max(1, round(prompts.slots - rate * self._held_s(tau_s)))
         server = ChunkServer(to_prefill, tau, slots, 1.0 / self._mean_iterations)
@@ -83,7 +92,7 @@ class Chunked:
         if prompts.link.shared:
             line = shared_wait(prompts, rate * replicas, step_s, size)
         else:
-            line = line_wait(prompts, to_line, rate * tau_s, step_s, size)
+            line = line_wait(prompts, to_line, together, step_s, size)
         return LateCurve.of(convolved(total, line), step_s)
 
     def _prefilled(self, server: ChunkServer, step_s: float, size: int) -> Floats:
@@ -92,6 +101,7 @@ class Chunked:
         rest_s, ahead, idle = server.arrivals
         means, variances = server.served(int(prompts.iterations.max()))
         wait_mean, wait_variance = server.waited
+        wait_mean, wait_variance = wait_mean * self._evenness, wait_variance * self._evenness**2
         v = prompts.iterations.astype(np.int64) - 1
         held = prompts.tokens * (1.0 if prompts.time.context == "total" else 0.5)
         h = prompts.time.per_context_token_s

@@ -18,14 +18,17 @@ _SETTLED = 40
 _TURNS = 4
 
 
-def at_stages(replicas: int, rate: float, ends: Floats, sent_s: float) -> tuple[Floats, Floats]:
+def at_stages(replicas: int, rate: float, ends: Floats, prompts: Prompts) -> tuple[Floats, Floats]:
     """Arrivals per second at a replica's prefill while m are there, and at its line while k are.
 
     rate: arrivals of one replica on average. ends: prefills per second of m prompts, m = 0, 1, ...
-    sent_s: mean transfer. The router sees n = m + k and sends lambda_n. Prefill and line in tandem
-    then have the weights lambda_0 .. lambda_(n - 1) sent_s^k / (ends_1 .. ends_m).
+    The router sees n = m + k and sends lambda_n. Prefill and line in tandem
+    then have the weights lambda_0 .. lambda_(n - 1) D^k / (ends_1 .. ends_m), D the mean transfer.
+    That is for exponential times. The more equal transfers are, the more the router sees of the
+    line alone; half the squared coefficient of variation as the weight was found by simulation.
     """
-    if sent_s <= 0.0:
+    sent_s = prompts.mean_transfer_s
+    if sent_s <= 0.0 or prompts.link.shared:
         return shortest_queue_rates(replicas, rate, ends), np.full(IN_LINE, rate)
     rates = shortest_queue_rates(replicas, rate, _leaving(ends, sent_s))
     last = rates.size - 1
@@ -40,29 +43,33 @@ def at_stages(replicas: int, rate: float, ends: Floats, sent_s: float) -> tuple[
     to_prefill[-2:] = to_prefill[-3]
     to_line = (weights * ends[:, None]).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-250)
     known = np.maximum(to_line[: last // 2], 1e-9)
-    return to_prefill, np.append(known, np.full(IN_LINE, known[-1]))
+    apart = np.append(known, np.full(IN_LINE, known[-1]))
+    at_line = np.append(0.0, np.full(apart.size - 1, 1.0 / sent_s))
+    square = float(prompts.weights @ prompts.transfer_s**2) / sent_s**2
+    varies = min(1.0, 0.5 * (square - 1.0))
+    alone = shortest_queue_rates(replicas, rate, at_line)
+    return to_prefill, varies * apart + (1.0 - varies) * alone
 
 
 def _leaving(ends: Floats, sent_s: float) -> Floats:
-    """Departures per second with n on the replica: prefill, then a line (mean values)."""
-    leaving, waiting = np.zeros(ends.size), 0.0
-    for n in range(1, ends.size):
-        line_s = sent_s * (1.0 + waiting)
-        leaving[n] = n / (n / ends[n] + line_s)
-        waiting = leaving[n] * line_s
-    return leaving
+    """Departures per second with n on the replica, in prefill and in a line behind it (Buzen)."""
+    unit = ends[1]
+    prefill = np.concatenate(([1.0], np.cumprod(unit / ends[1:])))
+    line = (sent_s * unit) ** np.arange(ends.size)
+    constant = np.convolve(prefill, line)[: ends.size]
+    return np.append(0.0, unit * constant[:-1] / constant[1:])
 
 
 def line_wait(prompts: Prompts, rates: Floats, together: float, step_s: float, size: int) -> Floats:
     """The wait for the line, on the grid.
 
-    rates: arrivals at the line while k are there. together: prefills that end at once, of which
-    half are sent before.
+    rates: arrivals at the line while k are there. together: prefills that end at once. Half of
+    them are sent before; half of those would be there too if they ended one by one.
     """
     sent = on_grid(prompts.transfer_s, prompts.weights, step_s, size)
     found = batches(np.tile(sent, (rates.size, 1)), rates, 1, step_s)
     wave = np.fft.rfft(sent, 2 * size)
-    before = np.fft.irfft(np.exp(0.5 * together * (wave - 1.0)), 2 * size)[:size]
+    before = np.fft.irfft(np.exp(0.25 * together * (wave - 1.0)), 2 * size)[:size]
     return convolved(found.waits.sum(axis=0), np.maximum(before, 0.0))
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fleetopt.queueing.batch_server import batches
+from fleetopt.queueing.batch_server import balanced
 from fleetopt.queueing.grid import LateCurve, convolved, on_grid
 from fleetopt.queueing.kv_line import slot_wait
 from fleetopt.queueing.prompts import STEPS, Prompts, grid_size, told_apart
@@ -42,5 +42,5 @@ class OneByOne:
         most = told_apart(replicas, rate * mean_s)
         leaving = np.append(0.0, np.full(most, 1.0 / mean_s))
         rates = shortest_queue_rates(replicas, rate, leaving)
-        found = batches(np.tile(service, (most + 1, 1)), rates, 1, step_s)
+        found = balanced(np.tile(service, (most + 1, 1)), rates, 1, step_s, rate)
         return LateCurve.of(convolved(found.waits.sum(axis=0), service), step_s)
