@@ -26,6 +26,7 @@ from fleetopt.report.attainment import scope_lines, shares_table
 from fleetopt.report.availability import spare_lines
 from fleetopt.report.console import columns, first_fitting, line, section
 from fleetopt.report.engines import engine_lines
+from fleetopt.report.phases import phase_lines
 from fleetopt.report.plan_energy import energy_lines
 
 _SIMPLEST = ("one pool", "one GPU type")
@@ -42,6 +43,9 @@ def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield section("Answer", *(line(text, width, style) for text, style in _answer_lines(plan)))
     if plan.problem.slo_scope == "fleet":
         yield section("Whom the SLO is kept for", shares_table(plan))
+    said = [line(text, width) for text in phase_lines(plan)]
+    if said:
+        yield section("Phases apart", *said)
     said = [line(text, width) for text in energy_lines(plan)]
     if said:
         yield section("Energy, by the tables", *said)
@@ -165,20 +169,6 @@ def _answer_lines(plan: Plan) -> Iterator[tuple[str, str]]:
         elif done.trace is not None and verified.reason:
             yield f"{pool.name}: {verified.reason}.", "yellow"
     yield from ((text, "") for text in (*_burst_lines(plan), *scope_lines(plan)))
-    yield from ((text, "") for text in _link_lines(plan))
-
-
-def _link_lines(plan: Plan) -> Iterator[str]:
-    """How KV goes where phases are apart, and the decode replicas for one that prefills."""
-    pools = {pool.name: pool for pool in plan.fleet.pools}
-    for pool in plan.fleet.pools:
-        if pool.phase == "prefill":
-            decode = pools[pool.partner]
-            ratio = decode.replicas / pool.replicas
-            yield (
-                f"{pool.name} to {decode.name}: {ratio:.3g} decode replicas for one that prefills; "
-                f"KV goes by {pool.link}."
-            )
 
 
 def _recorded(trace: RecordedTraffic) -> str:

@@ -13,6 +13,7 @@ from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation
 from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Termination
 from fleetopt.problem import LatencyBound
+from fleetopt.queueing.phases import PrefillPhaseTable
 from fleetopt.queueing.table import PoolTable
 from fleetopt.study.nearest import (
     PERCENTILE,
@@ -179,6 +180,8 @@ def _cause(bound: LatencyBound, table: PoolTable) -> str:
         "e2e": "decode of long outputs",
     }[bound.metric]
     lengths = f"({table.lo_tokens:,}, {table.hi_tokens:,}] tokens"
+    if isinstance(table, PrefillPhaseTable):
+        cause = "prefill and transfer of long prompts"
     return f"the {cause} of {lengths} on {table.profile.name}"
 
 
