@@ -2,7 +2,8 @@
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
                       [trace] [routers] [profile] [profile_accuracy] [disaggregation] [examples]
-                      [energy] [explain] [two_pools] [model] [advice] [reproduction]
+                      [energy] [explain] [two_pools] [model] [estimated]
+                      [splitwise] [advice] [reproduction]
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ MODEL = (
     "--slo", "2000", "--admission", "paged", "--max-pools", "1",
 )  # fmt: skip
 PROFILE = ("profile", "show", "--model", "llama-3.1-70b", "--gpu", "h100", "--tp", "8")
+ESTIMATED = ("profile", "aiconfigurator", *PROFILE[2:])
 TOKENS = {
     "azure": "--cdf data/azure_cdf.json --lam 100 --slo 500 --gpus h100 a100 a10g --rho-sweep",
     "lmsys": "--cdf data/lmsys_cdf.json --lam 100 --slo 500 --gpus h100 a100",
@@ -118,6 +121,30 @@ def profile() -> None:
     figure = str(ROOT / "docs" / "figures" / "profile.png")
     said = _said(*PROFILE, "--plot", figure)
     (MEASURED / "profile_show.txt").write_text(said.split("\n\nSources")[0] + "\n")
+
+
+def splitwise() -> None:
+    """Profiles fitted to the measurements of Splitwise, of the file that `SPLITWISE` names.
+
+    Without it what was recorded stays: the measurements are not part of the project.
+    """
+    if not os.environ.get("SPLITWISE"):
+        print("splitwise: set SPLITWISE to the file perf_model.csv", file=sys.stderr)
+        return
+    import measured_profiles
+
+    content = measured_profiles.fitted(os.environ["SPLITWISE"])
+    (ROOT / "data" / "measured_profiles.json").write_text(json.dumps(content, indent=2) + "\n")
+    table = measured_profiles.accuracy(os.environ["SPLITWISE"])
+    (MEASURED / "splitwise.md").write_text(table + "\n")
+
+
+def estimated() -> None:
+    """What AIConfigurator says of the same engine; without it what was recorded stays."""
+    if find_spec("aiconfigurator_core") is None:
+        print("estimated: install fleetopt[aiconfigurator]", file=sys.stderr)
+        return
+    (MEASURED / "profile_estimated.txt").write_text(_said(*ESTIMATED))
 
 
 def profile_accuracy() -> None:
@@ -300,6 +327,8 @@ if __name__ == "__main__":
         "trace": trace,
         "routers": routers,
         "profile": profile,
+        "estimated": estimated,
+        "splitwise": splitwise,
         "model": model,
         "profile_accuracy": profile_accuracy,
         "two_pools": two_pools,

@@ -38,6 +38,8 @@ PARTS = {
     "profile accuracy": validations.overall,
     "profile errors": validations.tables,
     "profile answer": lambda: _fenced("text", "docs/measured/profile_show.txt"),
+    "estimated iterations": lambda: _fenced("text", "docs/measured/profile_estimated.txt"),
+    "measured profiles": lambda: (ROOT / "docs/measured/splitwise.md").read_text(),
     "horizon": laws.horizon,
     "program interface": program.interface,
     "worked examples": extensions.worked_examples,

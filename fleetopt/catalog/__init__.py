@@ -16,8 +16,10 @@ from fleetopt.catalog.files import read_text as read_text
 from fleetopt.catalog.folders import data_folder as data_folder
 from fleetopt.catalog.folders import models_folder as models_folder
 from fleetopt.catalog.inputs import Inputs as Inputs
+from fleetopt.catalog.inputs import bundled_profiles as bundled_profiles
 from fleetopt.catalog.inputs import profiles_of as profiles_of
 from fleetopt.catalog.inputs import read_inputs as read_inputs
+from fleetopt.catalog.inputs import read_measured_profiles as read_measured_profiles
 from fleetopt.catalog.inputs import read_profiles as read_profiles
 from fleetopt.catalog.lengths import read_lengths as read_lengths
 from fleetopt.catalog.lengths import workload_names as workload_names

@@ -4,7 +4,8 @@ vLLM (`--save-result`): one object with max_concurrency, completed, total_input_
 total_output_tokens, mean_ttft_ms, mean_tpot_ms. GuideLLM: {"benchmarks": [...]}, each with
 metrics that have {"successful": {"mean": ...}}. AIPerf (profile_export_aiperf.json): metrics
 with {"avg": ...}, and input_config.loadgen.concurrency. CSV: columns clients, prompt_tokens,
-output_tokens, ttft_ms, tpot_ms, or concurrency, isl, osl.
+output_tokens, ttft_ms, tpot_ms, or concurrency, isl, osl; or batches that start together, see
+batch_results.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fleetopt.catalog.batch_results import Row, is_of_batches, runs_of
 from fleetopt.catalog.files import find_file, parse_json, read_text
-from fleetopt.errors import Fault, InputError
+from fleetopt.errors import Fault, InputError, near
 
 FIELDS = ("prompt_tokens", "output_tokens", "clients", "ttft_ms", "tpot_ms")
 _CSV = {"prompt_tokens": "isl", "output_tokens": "osl", "clients": "concurrency"}
@@ -35,7 +37,10 @@ _AIPERF = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Means of one run, as a file states them; every value is a number above 0."""
+    """Means of one run, as a file states them; every value is a number above 0.
+
+    at_once: the clients are a batch that starts together, once, and not a closed loop.
+    """
 
     place: str
     prompt_tokens: float
@@ -43,6 +48,7 @@ class Result:
     clients: float
     ttft_ms: float
     tpot_ms: float
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +59,31 @@ class Results:
     left_out: tuple[Fault, ...]
 
 
-def read_results(*names: str) -> Results:
-    """The runs of some files. Raises InputError if a file is of no known kind."""
+def read_results(*names: str, where: Mapping[str, str] | None = None) -> Results:
+    """The runs of some files. where: columns of a CSV, and the values that its rows must have.
+
+    Raises InputError if a file is of no known kind.
+    """
     runs: list[Result] = []
     left_out: list[Fault] = []
     for name in names:
         path = find_file(name)
-        for place, stated in _stated(path):
+        for place, stated in _stated(path, where or {}):
             numbers = {field: _number(stated.get(field)) for field in FIELDS}
             wrong = [field for field, value in numbers.items() if value is None]
             if wrong:
                 got = ", ".join(f"{field} is {stated.get(field)!r}" for field in wrong)
                 left_out.append(Fault(place, f"expected numbers above 0: {got}"))
             else:
-                runs.append(Result(place, *(float(value or 0) for value in numbers.values())))
+                values = {field: float(value or 0) for field, value in numbers.items()}
+                runs.append(Result(place, **values, at_once=stated.get("at_once", False)))
     return Results(tuple(runs), tuple(left_out))
 
 
-def _stated(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _stated(path: Path, where: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     text, _ = read_text(path)
     if not text.lstrip().startswith("{"):
-        yield from _of_csv(text, path)
+        yield from _of_csv(text, path, where)
         return
     content = parse_json(text, path)
     if "benchmarks" in content:
@@ -88,16 +98,41 @@ def _stated(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise InputError.single(str(path), "this is no benchmark result of a known kind", hint)
 
 
-def _of_csv(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _of_csv(
+    text: str, path: Path, where: Mapping[str, str]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text))
     given = reader.fieldnames or ()
     names = {field: field if field in given else _CSV.get(field, field) for field in FIELDS}
-    missing = [field for field, name in names.items() if name not in given]
+    batches = is_of_batches(given)
+    missing = [] if batches else [field for field, name in names.items() if name not in given]
     if missing:
         raise InputError.single(str(path), f"expected columns {', '.join(missing)}")
-    for record in reader:
-        stated = {field: record[name] for field, name in names.items()}
-        yield f"{path}, line {reader.line_num}", stated
+    rows = _chosen([(reader.line_num, record) for record in reader], given, where, path)
+    if batches:
+        for place, stated in runs_of(rows, path):
+            yield place, {**stated, "at_once": True}
+        return
+    for line, record in rows:
+        yield f"{path}, line {line}", {field: record[name] for field, name in names.items()}
+
+
+def _chosen(
+    rows: Sequence[Row], given: Sequence[str], where: Mapping[str, str], path: Path
+) -> Sequence[Row]:
+    """The rows that have these values. Raises InputError if there are no such columns or rows."""
+    faults = [
+        Fault(str(path), f"it has no column {column!r}", near(column, given))
+        for column in where
+        if column not in given
+    ]
+    if faults:
+        raise InputError(faults)
+    chosen = [(n, row) for n, row in rows if all(row[key] == where[key] for key in where)]
+    if rows and not chosen:
+        asked = ", ".join(f"{key}={value}" for key, value in where.items())
+        raise InputError.single(str(path), f"no row has {asked}")
+    return chosen
 
 
 def _of_vllm(content: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from fleetopt.catalog.files import SourceFile, read_json
 from fleetopt.catalog.folders import data_folder
@@ -12,12 +13,16 @@ from fleetopt.catalog.lengths import read_lengths
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.problem import (
     AnyProfileSpec,
+    CoefficientSpec,
     FleetProblem,
+    FleetSimulation,
     LengthCdf,
     ProfileSpec,
     Workload,
     validate,
 )
+
+Spec = TypeVar("Spec", ProfileSpec, CoefficientSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +73,31 @@ def read_inputs(problem: FleetProblem, beside: Path | None = None) -> Inputs:
     return Inputs(lengths, profiles, max_context, rate, sources)
 
 
-def profiles_of(problem: FleetProblem) -> dict[str, AnyProfileSpec]:
-    """The bundled profiles by name, extended or replaced by the problem's own."""
-    return {**read_profiles(), **{spec.name: spec for spec in problem.profiles}}
+def profiles_of(stated: FleetProblem | FleetSimulation) -> dict[str, AnyProfileSpec]:
+    """The bundled profiles by name, extended or replaced by the statement's own."""
+    return {**bundled_profiles(), **{spec.name: spec for spec in stated.profiles}}
+
+
+def bundled_profiles() -> dict[str, AnyProfileSpec]:
+    """Every bundled profile by name, calibrated or fitted."""
+    return {**read_profiles(), **read_measured_profiles()}
 
 
 def read_profiles() -> dict[str, ProfileSpec]:
     """The bundled calibrated profiles by name."""
-    path = data_folder() / "profiles.json"
+    return _read_profiles("profiles.json", ProfileSpec)
+
+
+def read_measured_profiles() -> dict[str, CoefficientSpec]:
+    """The bundled profiles that were fitted to published measurements, by name."""
+    return _read_profiles("measured_profiles.json", CoefficientSpec)
+
+
+def _read_profiles(file: str, kind: type[Spec]) -> dict[str, Spec]:
+    path = data_folder() / file
     data, _ = read_json(path)
     specs = [
-        validate(ProfileSpec, item, f"{path}, profiles[{i}]")
-        for i, item in enumerate(data["profiles"])
+        validate(kind, item, f"{path}, profiles[{i}]") for i, item in enumerate(data["profiles"])
     ]
     return {spec.name: spec for spec in specs}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from fleetopt.catalog import find_file, read_json, read_lengths, read_profiles
+from fleetopt.catalog import bundled_profiles, find_file, read_json, read_lengths
 from fleetopt.cli.options import ProblemOption
 from fleetopt.cli.plans import read_plans
 from fleetopt.cli.statement import Given, named, overlaid
@@ -237,7 +237,7 @@ def _profile_faults(keys: Mapping[str, Any]) -> Iterator[Fault]:
     own, pools = keys.get("profiles"), keys.get("pools")
     if own:
         return
-    known = read_profiles()
+    known = bundled_profiles()
     for i, pool in enumerate(pools if isinstance(pools, list) else ()):
         name = pool.get("gpu") if isinstance(pool, dict) else None
         if isinstance(name, str) and name and name not in known:

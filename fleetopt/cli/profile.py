@@ -9,6 +9,7 @@ import click
 
 from fleetopt.cli import engine_options, options
 from fleetopt.cli.checking import check_all, check_files
+from fleetopt.cli.profile_estimated import aiconfigurator
 from fleetopt.cli.profile_measured import fit, validate
 
 
@@ -17,6 +18,7 @@ def command() -> None:
     """Derive profiles from data sheets, model files and measurements."""
 
 
+command.add_command(aiconfigurator)
 command.add_command(fit)
 command.add_command(validate)
 

@@ -79,6 +79,8 @@ def validate(
               help="Say how far this many sequences lie outside of the measurements.")  # fmt: skip
 @click.option("--for-prompt", type=click.FloatRange(min=1), metavar="TOKENS",
               help="Say how far prompts of this length do.")  # fmt: skip
+@click.option("--where", "conditions", multiple=True, metavar="COLUMN=VALUE",
+              help="Take only these rows of a CSV; repeatable.")  # fmt: skip
 @click.option("--profile", "profile_file", metavar="FILE",
               help="Write the [[profiles]] table of a problem file here.")  # fmt: skip
 @click.option("--plot", metavar="FILE", help="Draw the errors into a .png or .svg file.")
@@ -87,34 +89,36 @@ def validate(
 def fit(
     files: tuple[str, ...], name: str, gpu: str, gpus_per_replica: int, kv_tokens: int,
     max_num_seqs: int, token_budget: int, for_clients: float | None, for_prompt: float | None,
-    profile_file: str | None, plot: str | None, catalogues: tuple[str, ...], form: str,
-    output: str | None,
+    conditions: tuple[str, ...], profile_file: str | None, plot: str | None,
+    catalogues: tuple[str, ...], form: str, output: str | None,
 ) -> None:  # fmt: skip
     """Fit a profile to benchmark results of one replica.
 
     FILE is a result of vllm bench serve, GuideLLM or AIPerf, or a CSV with columns clients,
-    prompt_tokens, output_tokens, ttft_ms, tpot_ms. Each run has clients in a closed loop.
+    prompt_tokens, output_tokens, ttft_ms, tpot_ms. Each run has clients in a closed loop. A CSV
+    with batch_size, prompt_size, token_size, prompt_time and token_time has batches that start
+    together, as Splitwise measured them.
     """
     from fleetopt.catalog import read_machines
     from fleetopt.catalog.benchmark_results import read_results
     from fleetopt.cli.output import write_answer
     from fleetopt.performance.fit import Point
     from fleetopt.performance.fit import fit as fitted
-    from fleetopt.problem import ProfileSpec
+    from fleetopt.problem import CoefficientSpec
     from fleetopt.problem import validate as checked
     from fleetopt.report import fit as report
     from fleetopt.report.export import write_whole
 
     check_all(
         lambda: read_machines(*catalogues).gpu(gpu, "--gpu"),
-        lambda: read_results(*files),
+        lambda: read_results(*files, where=_where(conditions)),
         lambda: check_files({"--output": output, "--profile": profile_file}, plot),
     )
     kind = read_machines(*catalogues).gpu(gpu, "--gpu")
-    read = read_results(*files)
+    read = read_results(*files, where=_where(conditions))
     points = [
         Point(run.place, run.prompt_tokens, run.output_tokens, run.clients,
-              run.ttft_ms / 1e3, run.tpot_ms / 1e3)
+              run.ttft_ms / 1e3, run.tpot_ms / 1e3, run.at_once)
         for run in read.runs
     ]  # fmt: skip
     found = fitted(points, token_budget)
@@ -124,7 +128,7 @@ def fit(
         "name": name, "gpu": gpu, "gpus_per_replica": gpus_per_replica, "kv_tokens": kv_tokens,
         "max_num_seqs": max_num_seqs, "usd_per_hour": kind.usd_per_hour,
     })  # fmt: skip
-    checked(ProfileSpec, keys, "profile")
+    checked(CoefficientSpec, keys, "profile")
     if profile_file is not None:
         write_whole(profile_file, report.profile_toml(keys))
     if plot is not None:
@@ -138,3 +142,16 @@ def fit(
         data=lambda: report.fit_to_dict(found, read.left_out, warnings),
         rows=lambda: report.fit_rows(found),
     )
+
+
+def _where(conditions: tuple[str, ...]) -> dict[str, str]:
+    """Columns and values of COLUMN=VALUE. Raises InputError."""
+    from fleetopt.errors import Fault, InputError
+
+    wrong = [text for text in conditions if "=" not in text.strip("=")]
+    if wrong:
+        hint = "such as --where hardware=h100-80gb"
+        raise InputError(
+            [Fault("--where", f"expected COLUMN=VALUE, got {text!r}", hint) for text in wrong]
+        )
+    return {key: value for key, _, value in (text.partition("=") for text in conditions)}

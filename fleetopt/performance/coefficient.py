@@ -5,46 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from fleetopt.performance.power import PowerModel, power_model
 from fleetopt.performance.profile import (
     CalibratedProfile,
     Capacity,
     IterationTime,
     ReplicaProfile,
+    StatedProfile,
 )
 from fleetopt.problem import AnyProfileSpec, CoefficientSpec
 
 
 @dataclass(frozen=True)
-class CoefficientProfile:
+class CoefficientProfile(StatedProfile[CoefficientSpec]):
     """The profile of a CoefficientSpec: a ReplicaProfile."""
-
-    spec: CoefficientSpec
-
-    @property
-    def name(self) -> str:
-        """Short name, such as 'h100-tp2-fp8'."""
-        return self.spec.name
-
-    @property
-    def gpu(self) -> str:
-        """Short name of the GPU."""
-        return self.spec.gpu
-
-    @property
-    def serves(self) -> str:
-        """The model that it serves."""
-        return self.spec.serves
-
-    @property
-    def gpus_per_replica(self) -> int:
-        """GPUs acting together as one replica."""
-        return self.spec.gpus_per_replica
-
-    @property
-    def usd_per_hour(self) -> float:
-        """Price of one replica-hour."""
-        return self.spec.usd_per_hour * self.spec.gpus_per_replica
 
     @cached_property
     def iteration(self) -> IterationTime:
@@ -64,11 +37,6 @@ class CoefficientProfile:
     def kv_tokens(self) -> int:
         """Tokens that the KV caches of one replica hold, every layer at its full length."""
         return self.spec.kv_tokens
-
-    @cached_property
-    def power(self) -> PowerModel | None:
-        """Power curve of one GPU, if known."""
-        return power_model(self.spec.power) if self.spec.power else None
 
     @property
     def max_num_seqs(self) -> int | None:

@@ -12,6 +12,7 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.performance.calibration.bundled import Reached, caveats, reached_with
 from fleetopt.performance.deployment import Deployment, kv_bytes_per_token
 from fleetopt.performance.memory import Memory, least_gpus, memory_of
+from fleetopt.performance.profile import IterationTime
 from fleetopt.performance.roofline import RooflineProfile
 from fleetopt.problem import CoefficientSpec, EngineChoices, EngineConfig, LlmSpec, PowerCurve
 
@@ -114,14 +115,27 @@ def _specs(
 
 def spec_of(profile: RooflineProfile, name: str, admission: str | None = None) -> CoefficientSpec:
     """A computed profile as a plan holds it: its coefficients and where they come from."""
-    gpu, engine, held = profile.deployment.gpu, profile.deployment.engine, profile.memory
-    time = profile.iteration
     source = f"computed from data sheets; {profile.reached.source}"
+    return coefficient_spec(
+        profile.deployment, profile.memory, profile.iteration, name, source, admission
+    )
+
+
+def coefficient_spec(
+    deployment: Deployment,
+    held: Memory,
+    time: IterationTime,
+    name: str,
+    source: str,
+    admission: str | None = None,
+) -> CoefficientSpec:
+    """A profile as a problem states it, of what a deployment's memory holds."""
+    gpu, engine = deployment.gpu, deployment.engine
     return CoefficientSpec.model_construct(
         name=name,
         gpu=gpu.spec.name,
         hardware=gpu.spec.hardware,
-        serves=profile.serves,
+        serves=deployment.llm.name,
         source=source,
         engine=engine,
         gpus_per_replica=engine.gpus,

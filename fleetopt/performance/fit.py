@@ -4,6 +4,12 @@ c clients in a closed loop, each with prompts of p and outputs of o tokens, hold
 tokens. In a cycle each request sees o iterations, of which c also carry a prompt:
 
     e2e = max(o - c, 0) (W + h C) + c (F0 + F1 p),    ttft = F0 + F1 p   for one client.
+
+A batch of c that starts together once has all its prompts in one iteration, and no other:
+
+    tpot = W + h C,    ttft = F0 + F1 c p   where these fit into the token budget.
+
+F0 is at most W: an iteration without prompts takes W + h C.
 """
 
 from __future__ import annotations
@@ -20,14 +26,17 @@ from fleetopt.performance.profile import IterationTime
 Floats = NDArray[np.float64]
 COEFFICIENTS = ("W", "h", "F0", "F1")
 _SCALE = 0.1
-_FIRST = np.array([1e-2, 1e-7, 1e-2, 5e-5])
-_MOST = np.array([10.0, 1e-2, 10.0, 1.0])
+_FIRST = np.array([1e-2, 1e-7, 0.5, 5e-5])
+_MOST = np.array([10.0, 1e-2, 1.0, 1.0])
 _LEAST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Means of one measured run: tokens, clients, seconds. place: where it was read."""
+    """Means of one measured run: tokens, clients, seconds.
+
+    place: where it was read. at_once: a batch that starts together, not a closed loop.
+    """
 
     place: str
     prompt_tokens: float
@@ -35,6 +44,7 @@ class Point:
     clients: float
     ttft_s: float
     tpot_s: float
+    at_once: bool = False
 
     @property
     def e2e_s(self) -> float:
@@ -46,18 +56,26 @@ class Point:
         """Tokens that the batch holds on average."""
         return self.clients * (self.prompt_tokens + self.output_tokens / 2)
 
+    @property
+    def prefilled_tokens(self) -> float:
+        """Prompt tokens of the iteration that the TTFT of a batch, or of one client, measures."""
+        return self.clients * self.prompt_tokens
+
 
 @dataclass(frozen=True, eq=False)
 class Fit:
     """Coefficients, and how far the measured runs are from them.
 
     iteration: the coefficients. points: what they were fitted to. errors: relative error of
-    the E2E of each point.
+    the E2E of each point. ttft_errors, tpot_errors: of each batch that starts together; None for
+    closed loops, and for a TTFT of more prompt tokens than the budget, which is not fitted.
     """
 
     iteration: IterationTime
     points: tuple[Point, ...]
     errors: tuple[float, ...]
+    ttft_errors: tuple[float | None, ...]
+    tpot_errors: tuple[float | None, ...]
 
     @property
     def median_error(self) -> float:
@@ -99,27 +117,21 @@ def fit(points: Sequence[Point], token_budget: int) -> Fit:
     token_budget: prompt tokens of one iteration, which is also the chunk of a sequence.
     Raises InputError for fewer equations than coefficients.
     """
-    from scipy.optimize import least_squares
-
-    alone = [point for point in points if point.clients <= 1]
-    equations = len(points) + len(alone)
-    if equations < len(COEFFICIENTS):
+    loops = [point for point in points if not point.at_once]
+    batches = [point for point in points if point.at_once]
+    timed = [point for point in loops if point.clients <= 1]
+    timed += [point for point in batches if point.prefilled_tokens <= token_budget]
+    if len(points) + len(timed) < len(COEFFICIENTS):
         text = f"{len(COEFFICIENTS)} coefficients need as many runs, got {len(points)}"
         hint = "runs differ in clients and lengths; one of a single client counts twice"
         raise InputError.single("measurements", text, hint)
-    e2e, told = _equations(points), np.array([point.e2e_s for point in points])
-    ttft = np.array([[0.0, 0.0, 1.0, point.prompt_tokens] for point in alone]).reshape(-1, 4)
-    matrix = np.vstack((e2e, ttft))
-    measured = np.concatenate((told, [point.ttft_s for point in alone]))
-
-    def residuals(logs: Floats) -> Floats:
-        return np.asarray(np.log(matrix @ np.exp(logs)) - np.log(measured))
-
-    found = least_squares(
-        residuals, np.log(_FIRST), bounds=(np.log(_LEAST), np.log(_MOST)), loss="soft_l1",
-        f_scale=_SCALE, x_scale="jac",
+    ttft = np.array([[0.0, 0.0, 1.0, point.prefilled_tokens] for point in timed]).reshape(-1, 4)
+    tpot = np.array([[1.0, point.context_tokens, 0.0, 0.0] for point in batches]).reshape(-1, 4)
+    values = _solved(
+        np.vstack((_equations(loops), tpot, ttft)),
+        np.array([point.e2e_s for point in loops] + [point.tpot_s for point in batches]
+                 + [point.ttft_s for point in timed]),
     )  # fmt: skip
-    values = np.exp(found.x)
     base, slope, prefill_base, prefill_slope = (float(value) for value in values)
     iteration = IterationTime(
         base_s=base,
@@ -130,14 +142,57 @@ def fit(points: Sequence[Point], token_budget: int) -> Fit:
         chunk_tokens=token_budget,
         token_budget=token_budget,
     )
-    errors = e2e @ values / told - 1.0
-    return Fit(iteration, tuple(points), tuple(float(error) for error in errors))
+    return Fit(
+        iteration,
+        tuple(points),
+        tuple(_e2e_s(point, values, iteration) / point.e2e_s - 1.0 for point in points),
+        tuple(
+            iteration.seconds(0.0, point.prefilled_tokens) / point.ttft_s - 1.0
+            if point.at_once and point in timed
+            else None
+            for point in points
+        ),
+        tuple(
+            iteration.seconds(point.context_tokens) / point.tpot_s - 1.0 if point.at_once else None
+            for point in points
+        ),
+    )
+
+
+def _e2e_s(point: Point, values: Floats, iteration: IterationTime) -> float:
+    """What the coefficients say; the prompts of a batch take as many iterations as they need."""
+    if not point.at_once:
+        return float((_equations([point]) @ values)[0])
+    left, ttft_s = point.prefilled_tokens, 0.0
+    while left > 0:
+        ttft_s += iteration.seconds(0.0, min(left, iteration.token_budget))
+        left -= iteration.token_budget
+    return ttft_s + point.output_tokens * iteration.seconds(point.context_tokens)
+
+
+def _solved(matrix: Floats, measured: Floats) -> Floats:
+    """The coefficients nearest to the measured seconds in relative terms, F0 as a share of W."""
+    from scipy.optimize import least_squares
+
+    def coefficients(logs: Floats) -> Floats:
+        values = np.exp(logs)
+        values[2] *= values[0]
+        return np.asarray(values)
+
+    def residuals(logs: Floats) -> Floats:
+        return np.asarray(np.log(matrix @ coefficients(logs)) - np.log(measured))
+
+    found = least_squares(
+        residuals, np.log(_FIRST), bounds=(np.log(_LEAST), np.log(_MOST)), loss="soft_l1",
+        f_scale=_SCALE, x_scale="jac",
+    )  # fmt: skip
+    return coefficients(found.x)
 
 
 def _equations(points: Sequence[Point]) -> Floats:
     """One row of E2E for each point, by coefficient."""
     decodes = [max(point.output_tokens - point.clients, 0.0) for point in points]
     return np.array([
-        [o, o * point.context_tokens, point.clients, point.clients * point.prompt_tokens]
+        [o, o * point.context_tokens, point.clients, point.prefilled_tokens]
         for o, point in zip(decodes, points, strict=True)
-    ])  # fmt: skip
+    ]).reshape(-1, len(COEFFICIENTS))  # fmt: skip

@@ -11,13 +11,14 @@ with C the context tokens of the active sequences and P the prompt tokens it pre
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Generic, Literal, Protocol, TypeVar
 
 from fleetopt.errors import InputError
 from fleetopt.performance.power import PowerModel, power_model
-from fleetopt.problem import ProfileSpec
+from fleetopt.problem import CoefficientSpec, ProfileSpec
 
 Context = Literal["total", "current"]
+Spec = TypeVar("Spec", ProfileSpec, CoefficientSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +134,10 @@ class ReplicaProfile(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class CalibratedProfile:
-    """A profile measured at one context length; iteration time scales with context."""
+class StatedProfile(Generic[Spec]):
+    """What every profile takes from its statement as it is."""
 
-    spec: ProfileSpec
+    spec: Spec
 
     @property
     def name(self) -> str:
@@ -145,12 +146,12 @@ class CalibratedProfile:
 
     @property
     def gpu(self) -> str:
-        """The GPU that was measured."""
+        """Short name of the GPU."""
         return self.spec.gpu
 
     @property
     def serves(self) -> str:
-        """The model that was measured."""
+        """The model that it serves."""
         return self.spec.serves
 
     @property
@@ -162,6 +163,16 @@ class CalibratedProfile:
     def usd_per_hour(self) -> float:
         """Price of one replica-hour."""
         return self.spec.usd_per_hour * self.spec.gpus_per_replica
+
+    @property
+    def power(self) -> PowerModel | None:
+        """Power curve of one GPU, if known."""
+        return power_model(self.spec.power) if self.spec.power else None
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedProfile(StatedProfile[ProfileSpec]):
+    """A profile measured at one context length; iteration time scales with context."""
 
     @property
     def iteration(self) -> IterationTime:
@@ -180,11 +191,6 @@ class CalibratedProfile:
     def kv_tokens(self) -> int:
         """Tokens that the KV cache of one replica holds."""
         return self.spec.kv_blocks * self.spec.block_tokens
-
-    @property
-    def power(self) -> PowerModel | None:
-        """Power curve of one GPU, if known."""
-        return power_model(self.spec.power) if self.spec.power else None
 
     @property
     def max_num_seqs(self) -> None:

@@ -10,7 +10,7 @@ from rich.console import Group
 import fleetopt
 from fleetopt import catalog
 from fleetopt.performance.parameters import total_parameters
-from fleetopt.problem import FleetProblem, LengthCdf, LlmSpec, ProfileSpec
+from fleetopt.problem import AnyProfileSpec, FleetProblem, LengthCdf, LlmSpec
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
 from fleetopt.workload.lengths import LengthDistribution
@@ -109,7 +109,7 @@ def bundled() -> Bundled:
         data_folder=str(catalog.data_folder()),
         models_folder=str(catalog.models_folder()),
         workloads=tuple(_workload(name) for name in catalog.workload_names()),
-        profiles=tuple(_profile(spec) for spec in catalog.read_profiles().values()),
+        profiles=tuple(_profile(spec) for spec in catalog.bundled_profiles().values()),
         gpus=tuple(_gpu(gpu) for gpu in machines.gpus.values()),
         links=tuple(BundledLink(**link.model_dump()) for link in machines.links.values()),
         llms=tuple(_llm(llm) for llm in machines.llms.values()),
@@ -198,7 +198,7 @@ def _quantile(lengths: LengthDistribution, probability: float) -> int:
     return int(lengths.total_tokens[min(index, lengths.total_tokens.size - 1)])
 
 
-def _profile(spec: ProfileSpec) -> BundledProfile:
+def _profile(spec: AnyProfileSpec) -> BundledProfile:
     return BundledProfile(spec.name, spec.hardware, spec.serves, spec.usd_per_hour, spec.source)
 
 

@@ -14,6 +14,10 @@ from fleetopt.questions.profiles import Derivation
 
 _INK, _GREY = "#24323d", "#8796a1"
 _DECODE, _PREFILL = "#00897b", "#ef6c00"
+_LINE = 0.042
+"""Height of a line of small text, as a share of the axis."""
+_COLUMN = 2.5
+"""Steps whose intensities differ by less than this factor are named in one column."""
 
 
 def profile_figure(found: Derivation, form: str) -> bytes:
@@ -37,7 +41,7 @@ def draw_roofs(axes: Axes, found: Derivation) -> None:
     spec = deployment.gpu.spec
     done = [step for step in (*found.decode, *found.prefill) if step.flops]
     low = min(step.intensity for step in done) / 3
-    high = max(step.intensity for step in done) * 4
+    high = max(step.intensity for step in done) * 30  # names stand beside the steps
     x = np.geomspace(low, high, 300)
     peak = np.minimum(spec.memory_gb_per_s * 1e9 * x, deployment.tflops * 1e12)
     roof = np.minimum(reached.bytes_per_s * x, reached.narrow)
@@ -45,9 +49,9 @@ def draw_roofs(axes: Axes, found: Derivation) -> None:
     axes.loglog(x, roof / 1e12, color=_INK, lw=1.6, label="roof that is reached")
     batch = f"decode, {found.batch} sequences"
     budget = f"prefill, {deployment.engine.token_budget:,} tokens"
+    axes.set_ylim(min(_tflops(step) for step in done) / 3, 2.0 * peak.max() / 1e12)
     for label, steps, colour in ((batch, found.decode, _DECODE), (budget, found.prefill, _PREFILL)):
         _draw_steps(axes, label, [step for step in steps if step.flops], colour)
-    axes.set_ylim(bottom=min(_tflops(step) for step in done) / 3)
     _named(axes, "Steps under their roofs", "operations for each byte", "TFLOP/s of a GPU")
     axes.legend(frameon=False, fontsize=8.5, loc="lower right", markerscale=0.5)
 
@@ -68,18 +72,35 @@ def draw_times(axes: Axes, found: Derivation) -> None:
 
 
 def _draw_steps(axes: Axes, label: str, steps: list[Step], colour: str) -> None:
-    """Points as large as their share of the time; the longest ones are named."""
+    """Points as large as their share of the time, each with its name beside its column."""
     whole = sum(step.total_s for step in steps)
     shares = [step.total_s / whole for step in steps]
     axes.scatter(
         [step.intensity for step in steps], [_tflops(step) for step in steps],
         s=[30 + 400 * share for share in shares], color=colour, alpha=0.65, label=label, zorder=3,
     )  # fmt: skip
-    longest = max(steps, key=lambda step: step.total_s)
-    axes.annotate(
-        longest.name, (longest.intensity, _tflops(longest)), textcoords="offset points",
-        xytext=(14, -16), fontsize=9, color=_INK,
-    )  # fmt: skip
+    columns: list[list[Step]] = []
+    for step in sorted(steps, key=lambda step: step.intensity):
+        if not columns or step.intensity > _COLUMN * columns[-1][0].intensity:
+            columns.append([])
+        columns[-1].append(step)
+    for column in columns:
+        _name_column(axes, column)
+
+
+def _name_column(axes: Axes, column: list[Step]) -> None:
+    """Names of steps of about one intensity, from the fastest down, none over another."""
+    beside = 1.9 * max(step.intensity for step in column)
+    low, high = np.log10(axes.get_ylim())
+    above = np.inf
+    for step in sorted(column, key=_tflops, reverse=True):
+        above = min(float(np.log10(_tflops(step))), above - _LINE * (high - low))
+        leader = ((step.intensity, 0.96 * beside), (_tflops(step), 10**above))
+        axes.plot(*leader, color=_GREY, lw=0.6, zorder=1)
+        axes.text(
+            beside, 10**above, step.name, fontsize=8, color=_INK, va="center", zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+        )  # fmt: skip
 
 
 def _tflops(step: Step) -> float:

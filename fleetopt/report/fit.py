@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from rich.console import Group
@@ -17,16 +18,18 @@ SCHEMA = "fleetopt.fit/1"
 def fit_report(found: Fit, left_out: Sequence[Fault], warnings: Sequence[str], width: int) -> Group:
     """Coefficients, the error of every run, the measured range and what lies beyond it."""
     time = found.iteration
-    table = columns("run", "prompt", "output", "clients", "E2E, s", "error")
-    for point, error in zip(found.points, found.errors, strict=True):
+    apart = ("TTFT", "TPOT") if any(point.at_once for point in found.points) else ()
+    table = columns("run", "prompt", "output", "clients", "E2E, s", "error", *apart)
+    for row in fit_rows(found):
         table.add_row(
-            point.place, f"{point.prompt_tokens:,.0f}", f"{point.output_tokens:,.0f}",
-            f"{point.clients:,.0f}", f"{point.e2e_s:.2f}", f"{100 * error:+.1f} %",
+            row["run"], f"{row['prompt_tokens']:,.0f}", f"{row['output_tokens']:,.0f}",
+            f"{row['clients']:,.0f}", f"{row['e2e_s']:.2f}", _percent(row["error"]),
+            *(_percent(row[f"{name.lower()}_error"]) for name in apart),
         )  # fmt: skip
     coefficients = (
         f"W {1e3 * time.base_s:.3g} ms, h {1e9 * time.per_context_token_s:.3g} ns, "
         f"F0 {1e3 * time.prefill_base_s:.3g} ms, F1 {1e6 * time.prefill_per_token_s:.3g} µs; "
-        f"median error {100 * found.median_error:.1f} %"
+        f"median error {100 * found.median_error:.1f} %{_apart(found)}"
     )
     told = [f"{name} {low:,.0f} to {high:,.0f}" for name, (low, high) in found.measured.items()]
     notes = [f"Measured: {', '.join(told)}."]
@@ -63,41 +66,56 @@ def fit_rows(found: Fit) -> list[dict[str, Any]]:
         {
             "run": point.place, "prompt_tokens": point.prompt_tokens,
             "output_tokens": point.output_tokens, "clients": point.clients,
-            "e2e_s": point.e2e_s, "error": error,
+            "e2e_s": point.e2e_s, "error": error, "ttft_error": ttft, "tpot_error": tpot,
         }
-        for point, error in zip(found.points, found.errors, strict=True)
+        for point, error, ttft, tpot in zip(
+            found.points, found.errors, found.ttft_errors, found.tpot_errors, strict=True
+        )
     ]  # fmt: skip
 
 
 def profile_keys(found: Fit, stated: Mapping[str, Any]) -> dict[str, Any]:
-    """The profile as a problem states it; H and L_cal are those of the mean context.
+    """The profile as a problem states it.
 
     stated: name, gpu, gpus_per_replica, kv_tokens, max_num_seqs, usd_per_hour.
     """
-    time, block = found.iteration, 16
-    contexts = [point.context_tokens / point.clients for point in found.points]
-    calibration = max(1, round(sum(contexts) / len(contexts)))
-    spans = ", ".join(f"{low:,.0f} to {high:,.0f} {name}"
-                      for name, (low, high) in found.measured.items())  # fmt: skip
+    time = found.iteration
     return {
         "name": stated["name"],
         "gpu": stated["gpu"],
-        "source": f"fit to {len(found.points)} measured runs ({spans}), "
-        f"median error {100 * found.median_error:.1f} %",
+        "source": fit_source(found),
         "gpus_per_replica": stated["gpus_per_replica"],
         "base_s": time.base_s,
-        "per_sequence_s": time.per_context_token_s * calibration,
-        "calibration_context_tokens": calibration,
-        "context": "current",
+        "per_context_token_s": time.per_context_token_s,
         "prefill_base_s": time.prefill_base_s,
         "prefill_per_token_s": time.prefill_per_token_s,
+        "context": time.context,
         "chunk_tokens": time.chunk_tokens,
         "token_budget": time.token_budget,
-        "block_tokens": block,
-        "kv_blocks": stated["kv_tokens"] // block,
-        "calibration_slots": stated["max_num_seqs"],
+        "kv_tokens": stated["kv_tokens"],
+        "max_num_seqs": stated["max_num_seqs"],
         "usd_per_hour": stated["usd_per_hour"],
     }
+
+
+def fit_source(found: Fit) -> str:
+    """What the coefficients were fitted to, and how far they are from it."""
+    spans = ", ".join(f"{low:,.0f} to {high:,.0f} {name}"
+                      for name, (low, high) in found.measured.items())  # fmt: skip
+    error = f"median error {100 * found.median_error:.1f} %{_apart(found)}"
+    return f"fit to {len(found.points)} measured runs ({spans}), {error}"
+
+
+def _apart(found: Fit) -> str:
+    """Median errors of the TTFT and the TPOT of batches, if there are any."""
+    parts = (("TTFT", found.ttft_errors), ("TPOT", found.tpot_errors))
+    told = {name: [abs(e) for e in errors if e is not None] for name, errors in parts}
+    said = [f"{100 * median(errors):.1f} % of {name}" for name, errors in told.items() if errors]
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _percent(error: float | None) -> str:
+    return "" if error is None else f"{100 * error:+.1f} %"
 
 
 def profile_toml(keys: Mapping[str, Any]) -> str:
@@ -110,4 +128,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{key} = {_toml(each)}" for key, each in value.items())
+        return f"{{ {inside} }}"
     return repr(value)

@@ -72,7 +72,7 @@ def refusal(*arguments):
         ("--percentile 99%", "Error: --percentile: expected a number, got '99%'"),
         # GPUs: unknown with a near name, unknown with none, twice, none
         ("--gpus a100,h1000", "Error: --gpus: unknown GPU 'h1000' (did you mean 'h100'?)"),
-        ("--gpus zzz", "Error: --gpus: unknown GPU 'zzz' (known: a100, a10g, h100)"),
+        ("--gpus zzz", "Error: --gpus: unknown GPU 'zzz' (known: a100, a10g, h100, splitwise-"),
         ("--gpus h100,h100", "Error: --gpus: h100 is stated twice"),
         ("--gpus h100,", "Error: --gpus: unknown GPU ''"),
         # workloads: unknown with a near name

@@ -11,7 +11,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from fleetopt.cli.main import cli
-from fleetopt.problem import ProfileSpec
+from fleetopt.problem import CoefficientSpec
 
 HEAD = "clients,prompt_tokens,output_tokens,ttft_ms,tpot_ms\n"
 RUNS = HEAD + "".join(
@@ -36,7 +36,7 @@ def test_a_fit_in_every_form_and_as_a_profile(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(called(*command, "--format", "csv").stdout)))
     assert len(rows) == len(data["runs"]) == 6
     (table,) = tomllib.loads(profile.read_text())["profiles"]
-    spec = ProfileSpec.model_validate(table)
+    spec = CoefficientSpec.model_validate(table)
     assert spec.prefill_per_token_s == data["prefill_per_token_s"]
     assert spec.context == "current"
     assert plot.read_bytes().startswith(b"\x89PNG")
@@ -49,6 +49,30 @@ def test_too_few_runs_and_unknown_files_are_refused(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "4 coefficients need as many runs, got 1" in result.stderr
     assert called("fit", "nowhere.csv", *PROFILE).exit_code == 2
+
+
+def test_a_fit_to_batches_of_one_deployment(tmp_path: Path) -> None:
+    runs = tmp_path / "b.csv"
+    head = "model,hardware,prompt_size,batch_size,token_size,prompt_time,token_time\n"
+    sizes = [(p, c) for p in (256, 1024) for c in (1, 2, 8)]
+    rows = [f"a,{gpu},{p},{c},64,{9 + c * p / 20},{9 + c * p / 1e3}\n"
+            for gpu in ("x", "y") for p, c in sizes]  # fmt: skip
+    runs.write_text(head + "".join(rows))
+    command = ("fit", str(runs), *PROFILE, "--token-budget", "2048")
+    several = called(*command)
+    assert several.exit_code == 2
+    assert "several deployments (hardware: x, y) (--where hardware=x)" in several.stderr
+    text = called(*command, "--where", "hardware=x")
+    assert "of TTFT" in text.stdout
+    assert "TPOT" in text.stdout
+    rows_told = json.loads(called(*command, "--where", "hardware=x", "--format", "json").stdout)
+    told = [(run["prompt_tokens"], run["clients"]) for run in rows_told["runs"]]
+    assert told == sizes
+    assert [run["ttft_error"] is None for run in rows_told["runs"]] == [
+        p * c > 2048 for p, c in sizes
+    ]
+    wrong = called(*command, "--where", "hardware")
+    assert "--where: expected COLUMN=VALUE, got 'hardware'" in wrong.stderr
 
 
 def test_a_validation_in_every_form(tmp_path: Path) -> None:

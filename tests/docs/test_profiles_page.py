@@ -47,6 +47,13 @@ def test_the_recorded_derivation_is_what_the_command_prints() -> None:
     assert said.startswith((DOCS / "measured" / "profile_show.txt").read_text().rstrip())
 
 
+def test_the_recorded_estimates_are_what_the_command_prints() -> None:
+    pytest.importorskip("aiconfigurator_core", reason="AIConfigurator is not installed")
+    asked = "profile aiconfigurator --model llama-3.1-70b --gpu h100 --tp 8"
+    said = CliRunner(env={"COLUMNS": "100"}).invoke(cli, asked.split()).stdout
+    assert said == (DOCS / "measured" / "profile_estimated.txt").read_text()
+
+
 def test_distances_are_as_the_page_sums_them_up() -> None:
     """Within 15 % of the engine estimates; the engine of 2023 took longer throughout."""
     found = list(rooflines.comparisons())

@@ -1,7 +1,8 @@
 """Pages whose files and commands work in order, in an empty folder.
 
 A fenced block with a title is a file. A console block holds commands, after `$ `. Remarks
-behind it say what the last command shows, and the exit code with which it leaves.
+behind it say what the last command shows, the exit code with which it leaves, and a package
+without which they are passed over.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -31,6 +33,7 @@ class Step:
     text: str
     shows: tuple[str, ...]
     leaves: int
+    needs: tuple[str, ...]
 
     @property
     def commands(self) -> list[list[str]]:
@@ -46,7 +49,8 @@ def steps(page: str) -> Iterator[Step]:
         said = REMARK.findall(remarks)
         shows = tuple(text for kind, text in said if kind == "shows")
         leaves = [int(text) for kind, text in said if kind == "leaves"]
-        yield Step(file, text, shows, leaves[0] if leaves else 0)
+        needs = tuple(text for kind, text in said if kind == "needs")
+        yield Step(file, text, shows, leaves[0] if leaves else 0, needs)
 
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -62,6 +66,8 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def walk(page: str, place: Path) -> Path:
     """Do what a page says, in a folder; the folder that its reader ends up with."""
     for step in steps(page):
+        if any(find_spec(package) is None for package in step.needs):
+            continue
         if step.file:
             (place / step.file).write_text(step.text)
         for command in step.commands:

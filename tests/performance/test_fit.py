@@ -8,7 +8,7 @@ from fleetopt.performance.fit import Point, fit
 from fleetopt.performance.profile import Capacity, IterationTime
 from fleetopt.questions.validation.loop import Habit, play
 
-W, H, F0, F1 = 8e-3, 6e-8, 1.2e-2, 4e-5
+W, H, F0, F1 = 8e-3, 6e-8, 6e-3, 4e-5
 DESIGNS = [
     (p, o, c) for p in (512, 2048, 4096) for o in (256, 1024) for c in (1, 8, 32, 96)
 ]  # fmt: skip
@@ -59,6 +59,37 @@ def test_fewer_runs_than_coefficients_are_refused() -> None:
         fit([exact(1024, 256, c) for c in (8, 16, 32)], 8192)
     found = fit([exact(1024, 256, c) for c in (1, 8, 32)], 8192)
     assert np.isfinite(found.median_error)
+
+
+BATCHES = [(p, 128, c) for p in (256, 512, 2048) for c in (1, 2, 8, 32)]
+
+
+def batch(p: float, o: float, c: float, prefill_base_s: float = F0) -> Point:
+    """A batch that starts together and follows the equations."""
+    return Point("", p, o, c, prefill_base_s + F1 * c * p, W + H * c * (p + o / 2), at_once=True)
+
+
+def test_batches_that_start_together_give_their_coefficients() -> None:
+    found = fit([batch(*design) for design in BATCHES], 2048)
+    time = found.iteration
+    values = (time.base_s, time.per_context_token_s, time.prefill_base_s, time.prefill_per_token_s)
+    assert values == pytest.approx((W, H, F0, F1), rel=1e-3)
+    timed = [error is not None for error in found.ttft_errors]
+    assert timed == [c * p <= 2048 for p, _, c in BATCHES]
+    assert max(abs(error or 0.0) for error in (*found.ttft_errors, *found.tpot_errors)) < 1e-3
+
+
+def test_batches_and_closed_loops_go_together() -> None:
+    found = fit([*(batch(*d) for d in BATCHES), *(exact(*d) for d in DESIGNS)], 2048)
+    assert found.iteration.prefill_per_token_s == pytest.approx(F1, rel=1e-3)
+    assert [error is None for error in found.tpot_errors] == [False] * 12 + [True] * 24
+
+
+def test_an_iteration_without_prompts_takes_what_decodes_take() -> None:
+    """F0 is at most W, also where prompts say otherwise."""
+    found = fit([batch(*design, prefill_base_s=3 * W) for design in BATCHES], 2048)
+    assert found.iteration.prefill_base_s <= found.iteration.base_s * (1 + 1e-12)
+    assert found.iteration.seconds(0.0) == pytest.approx(W, rel=0.05)
 
 
 def test_a_design_beyond_the_runs_is_told() -> None:

@@ -10,17 +10,17 @@ from fleetopt.performance.deployment import Deployment
 from fleetopt.performance.profile import IterationTime
 from fleetopt.performance.roofline.efficiency import Efficiency
 from fleetopt.performance.roofline.steps import Load, iteration_seconds
+from fleetopt.problem import EngineConfig
 
 Point = tuple[float, float]
-_BUDGET_SHARES = (0.25, 0.5, 0.75, 1.0)
+BUDGET_SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """Coefficients of the iteration time, and how far they are from the roofline.
+    """Coefficients of the iteration time, and how far they are from what they were fitted to.
 
-    decodes, prefills: (sequences, seconds) and (prompt tokens, seconds) of the roofline, which
-        the coefficients were fitted to.
+    decodes, prefills: (sequences, seconds) and (prompt tokens, seconds) that they were fitted to.
     decode_departure, prefill_departure: largest relative distance to them.
     """
 
@@ -42,8 +42,7 @@ def coefficients(deployment: Deployment, batch: int, reached: Efficiency) -> Coe
     engine = deployment.engine
     context = float(engine.mean_context_tokens)
     decodes = [
-        (float(n), iteration_seconds(deployment, Load(n, context), reached))
-        for n in _batches(batch)
+        (float(n), iteration_seconds(deployment, Load(n, context), reached)) for n in batches(batch)
     ]
     prefills = [
         (
@@ -52,13 +51,23 @@ def coefficients(deployment: Deployment, batch: int, reached: Efficiency) -> Coe
                 deployment, Load(0.0, 0.0, share * engine.token_budget, context / 2), reached
             ),
         )
-        for share in _BUDGET_SHARES
+        for share in BUDGET_SHARES
     ]
+    return fitted(engine, decodes, prefills)
+
+
+def fitted(
+    engine: EngineConfig, decodes: Sequence[Point], prefills: Sequence[Point]
+) -> Coefficients:
+    """The coefficients nearest to iterations of sequences at the mean context, and of prompts.
+
+    decodes, prefills: as in Coefficients.
+    """
     base_s, per_sequence_s = line(decodes)
     prefill_base_s, per_prompt_token_s = line(prefills, most=base_s)
     iteration = IterationTime(
         base_s=base_s,
-        per_context_token_s=per_sequence_s / context,
+        per_context_token_s=per_sequence_s / engine.mean_context_tokens,
         prefill_base_s=prefill_base_s,
         prefill_per_token_s=per_prompt_token_s,
         context="current",
@@ -100,7 +109,8 @@ def _squares(points: Sequence[Point], base: float, slope: float) -> float:
     return sum(((base + slope * x) / y - 1.0) ** 2 for x, y in points)
 
 
-def _batches(most: int) -> list[int]:
+def batches(most: int) -> list[int]:
+    """1, 2, 4, ... and `most` itself."""
     powers = [1 << k for k in range(most.bit_length()) if 1 << k < most]
     return [*powers, most]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from fleetopt.catalog import SourceFile, read_profiles
+from fleetopt.catalog import SourceFile, profiles_of
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.performance.coefficient import profile_of
 from fleetopt.performance.profile import ReplicaProfile
@@ -93,7 +92,7 @@ def scenario_of(
     if faults:
         raise InputError(faults)
     stated = stated.model_copy(update={"pools": _decode_last(stated.pools)})
-    profiles = tuple(profile_of(_profiles(stated)[pool.gpu]) for pool in stated.pools)
+    profiles = tuple(profile_of(profiles_of(stated)[pool.gpu]) for pool in stated.pools)
     fleet = _fleet(stated, profiles)
     if fleet.faults():
         raise InputError(fleet.faults())
@@ -258,13 +257,9 @@ def _pool(stated: PoolStatement, profile: ReplicaProfile) -> FleetPool:
     )
 
 
-def _profiles(stated: FleetSimulation) -> dict[str, Any]:
-    return {**read_profiles(), **{spec.name: spec for spec in stated.profiles}}
-
-
 def _named_faults(stated: FleetSimulation) -> Iterator[Fault]:
     """Profiles that are not known, GPUs that are no whole replicas, unknown knowledge."""
-    known = _profiles(stated)
+    known = profiles_of(stated)
     for i, pool in enumerate(stated.pools):
         if pool.gpu not in known:
             yield Fault(f"pools[{i}].gpu", f"unknown GPU {pool.gpu!r}", near(pool.gpu, known))
