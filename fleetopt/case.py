@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
 from fleetopt.errors import Fault, InputError
 from fleetopt.extension import Extension
-from fleetopt.performance import models
 from fleetopt.performance.coefficient import profile_of
 from fleetopt.performance.phase_links import PhasePairs, pairs_of, resolved_links
 from fleetopt.performance.profile import Capacity, ReplicaProfile
@@ -20,6 +19,7 @@ from fleetopt.workload.compression import Node, Served, path_nodes, reach
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
 
 if TYPE_CHECKING:
+    from fleetopt.performance import models
     from fleetopt.workload.traces import Trace
 
 _NOTHING = 1e-12
@@ -157,7 +157,7 @@ def inputs_of(problem: FleetProblem, beside: Path | None = None) -> tuple[FleetP
         faults += error.faults
     named = None
     try:
-        named = models.read_named(problem, beside) if models.is_open(problem) else None
+        named = _named(problem, beside)
     except InputError as error:
         faults += error.faults
     try:
@@ -176,8 +176,19 @@ def inputs_of(problem: FleetProblem, beside: Path | None = None) -> tuple[FleetP
     return problem, inputs
 
 
+def _named(problem: FleetProblem, beside: Path | None) -> models.Named | None:
+    """The model of a problem that leaves profiles to be derived. Raises InputError."""
+    if problem.model is None:
+        return None
+    from fleetopt.performance import models
+
+    return models.read_named(problem, beside) if models.is_open(problem) else None
+
+
 def _with_engines(problem: FleetProblem, inputs: Inputs, named: models.Named) -> Inputs:
     """What a problem names, with the profiles of its model. Raises InputError."""
+    from fleetopt.performance import models
+
     lengths = LengthDistribution.from_cdf(inputs.lengths).clipped(inputs.max_context)
     found = models.derived(problem, named, lengths, inputs.max_context)
     return replace(

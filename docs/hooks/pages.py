@@ -37,6 +37,7 @@ PARTS = {
     "model answer": lambda: _fenced("text", "docs/measured/solve_model.txt"),
     "profile accuracy": validations.overall,
     "profile errors": validations.tables,
+    "saturated rows": validations.saturated,
     "profile answer": lambda: _fenced("text", "docs/measured/profile_show.txt"),
     "estimated iterations": lambda: _fenced("text", "docs/measured/profile_estimated.txt"),
     "measured profiles": lambda: (ROOT / "docs/measured/splitwise.md").read_text(),

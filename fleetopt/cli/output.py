@@ -13,7 +13,7 @@ import click
 from fleetopt.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from fleetopt.report.layout import Layout
 
 FILE_WIDTH = 100
 
@@ -37,7 +37,7 @@ def write_answer(
     form: str,
     output: str | None,
     *,
-    table: Callable[[int], RenderableType],
+    table: Callable[[int], Layout],
     data: Callable[[], Any],
     rows: Callable[[], list[dict[str, Any]]],
 ) -> None:
@@ -89,7 +89,7 @@ def _say_that_it_compiles(message: str) -> None:
         click.echo(message, err=True)
 
 
-def _readable(table: Callable[[int], RenderableType], output: str | None) -> str:
+def _readable(table: Callable[[int], Layout], output: str | None) -> str:
     from fleetopt.report.console import render
 
     to_terminal = output in (None, "-")

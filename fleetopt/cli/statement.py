@@ -16,7 +16,6 @@ from fleetopt.catalog import Inputs
 from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import ExtensionError, Fault, InputError
 from fleetopt.extension import Extension, read_extension
-from fleetopt.performance import models
 from fleetopt.problem import FleetProblem, bound_keys, validate
 from fleetopt.report.export import check_writable
 
@@ -187,6 +186,8 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
 
 def _faults_of_model(keys: Mapping[str, Any], place: str, beside: Path | None) -> list[Fault]:
     """Faults of the model and the GPUs that are named for it."""
+    from fleetopt.performance import models
+
     part = {key: keys[key] for key in ("model", "gpus", "catalogs", "profiles") if key in keys}
     try:
         problem = validate(FleetProblem, part, place)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from fleetopt.questions.energy.pools import FleetEnergy, PoolEnergy
 from fleetopt.questions.energy.tokens_per_watt import (
     MOST_CUT_TOKENS,
@@ -15,6 +13,7 @@ from fleetopt.questions.energy.tokens_per_watt import (
 )
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout
 
 SCHEMA = "fleetopt.tokens_per_watt/1"
 
@@ -99,7 +98,7 @@ def cut_note(context: int, published: int, requests: float, tokens: float) -> st
     )
 
 
-def _sections(found: TokensPerWatt, width: int) -> Iterator[RenderableType]:
+def _sections(found: TokensPerWatt, width: int) -> Iterator[Layout]:
     best = found.best
     kept = "" if best.fleet.meets else "; none keeps the SLO"
     said = f"{best.gpu} makes most of a watt: {_tokens(best.fleet)} output tokens per joule{kept}."

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from fleetopt.plan import Interval
 from fleetopt.questions.energy.pools import FleetEnergy
 from fleetopt.questions.energy.split import SplitEnergy, Topology
@@ -15,6 +13,7 @@ from fleetopt.questions.energy.tokens_per_watt import MOST_CUT_TOKENS
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
 from fleetopt.report.energy import cut_note, pool_figures, power_notes
+from fleetopt.report.layout import Group, Layout
 
 SCHEMA = "fleetopt.split_energy/1"
 
@@ -55,7 +54,7 @@ def split_rows(found: SplitEnergy) -> list[dict[str, Any]]:
     return rows
 
 
-def _sections(found: SplitEnergy, width: int) -> Iterator[RenderableType]:
+def _sections(found: SplitEnergy, width: int) -> Iterator[Layout]:
     yield line(_answer(found), width, "bold")
     yield section("Fleets, by the table" if found.problem.method == "fleetopt"
                   else "Fleets, by the published formulas", _table(found))  # fmt: skip

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from fleetopt.plan import Interval
 from fleetopt.questions.frontier import Axis, Frontier, FrontierPoint
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout
 
 SCHEMA = "fleetopt.frontier/1"
 _WORDS: dict[str, Callable[[float], str]] = {
@@ -77,7 +76,7 @@ def value_in_words(axis: Axis, value: float) -> str:
     return words(value) if words else f"{wording.milliseconds(value)}{wording.NO_BREAK}ms"
 
 
-def _sections(frontier: Frontier, width: int, show: Sequence[str]) -> Iterator[RenderableType]:
+def _sections(frontier: Frontier, width: int, show: Sequence[str]) -> Iterator[Layout]:
     first, second = frontier.axes
     answer, *rest = _answer(frontier)
     yield line(answer, width, "bold")

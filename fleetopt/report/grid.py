@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from fleetopt.plan import Interval
 from fleetopt.questions.energy.grid import GridFlex, GridLevel
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout
 
 SCHEMA = "fleetopt.grid_flex/1"
 
@@ -66,7 +65,7 @@ def _flat_event(event: dict[str, Any] | None) -> dict[str, Any]:
     return flat
 
 
-def _sections(found: GridFlex, width: int) -> Iterator[RenderableType]:
+def _sections(found: GridFlex, width: int) -> Iterator[Layout]:
     yield line(_answer(found), width, "bold")
     yield from (line(text, width) for text in (*_breach(found), *_fewer(found)))
     by = "by the table" if found.problem.method == "fleetopt" else "by the published formulas"
