@@ -64,6 +64,8 @@ PARTS = {
     "reliability": measured.reliability,
     "tokens azure": lambda: _fenced("text", "docs/measured/tokens_azure.txt"),
     "tokens lmsys": lambda: _fenced("text", "docs/measured/tokens_lmsys.txt"),
+    "cost carbon": lambda: _fenced("text", "docs/measured/cost_carbon.txt"),
+    "most rate": lambda: _fenced("text", "docs/measured/most_rate.txt"),
     "split energy": lambda: _fenced("text", "docs/measured/split_energy.txt"),
     "grid flex": lambda: _fenced("text", "docs/measured/grid_flex.txt"),
     "where to split": lambda: _fenced("text", "docs/measured/where_to_split.txt"),

@@ -83,7 +83,7 @@ def _with_rows(data: Any, rows: Callable[[], list[dict[str, Any]]]) -> Any:
 
 
 def _say_that_it_compiles(message: str) -> None:
-    from fleetopt.study.judging import COMPILING
+    from fleetopt.simulation import COMPILING
 
     if message == COMPILING:
         click.echo(message, err=True)

@@ -16,7 +16,7 @@ from fleetopt.catalog import Inputs
 from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import ExtensionError, Fault, InputError
 from fleetopt.extension import Extension, read_extension
-from fleetopt.problem import FleetProblem, bound_keys, validate
+from fleetopt.problem import SERIES, FleetProblem, bound_keys, validate
 from fleetopt.report.export import check_writable
 
 Given = Mapping[ProblemOption, Any]
@@ -162,6 +162,7 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
     named: tuple[tuple[str, ...], ...] = (
         ("cdf",),
         ("trace",),
+        *((key,) for key in SERIES if isinstance(keys.get(key), str)),
     )
     if "model" in keys:
         faults += _faults_of_model(keys, place, beside)
@@ -170,6 +171,9 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
             ("gpus", "profiles"),
             ("inventory", "profiles"),
             ("power_kw", "gpus", "profiles"),
+            ("mean_power_kw", "gpus", "profiles"),
+            ("energy_mwh_per_year", "gpus", "profiles"),
+            ("carbon_tonnes_per_year", "carbon_g_per_kwh", "gpus", "profiles"),
         )
     for names in named:
         if names[0] not in keys:

@@ -115,7 +115,7 @@ def pool_tables(case: Case) -> list[PoolTable]:
 
 def arcs_on(case: Case, profile: ReplicaProfile) -> list[Served]:
     """What pools of a profile may serve: where a slot has room, and requests come."""
-    room = {t for t in case.breakpoints[1:] if case.capacity(profile, t).slots >= 1}
+    room = {t for t in case.breakpoints[1:] if case.offers(profile, t)}
     pools = [w for w in case.arcs() if w.hi_tokens in room]
     if case.problem.method == "published":  # it counts own lengths above the compressed ones only
         pools = [w for w in pools if case.lengths.share(w.gives_up_to, w.hi_tokens) > 0]
