@@ -13,7 +13,12 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.extension import Extension
 from fleetopt.performance.capped import is_felt, with_caps
 from fleetopt.performance.coefficient import profile_of
-from fleetopt.performance.phase_links import PhasePairs, pairs_of, resolved_links
+from fleetopt.performance.phase_links import (
+    E2E_SHARES,
+    PhasePairs,
+    pairs_of,
+    resolved_links,
+)
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import SERIES, FleetProblem, LengthCdf, TraceSource
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
@@ -114,8 +119,14 @@ class Case:
 
     @cached_property
     def phase_pairs(self) -> tuple[PhasePairs, ...]:
-        """Profiles that may prefill and decode apart, by their links; none where they may not."""
-        return pairs_of(self.problem.links, self.problem.profiles)
+        """Profiles that may prefill and decode apart, by their links; none where they may not.
+
+        Where E2E is bounded, once for each share of its limits that TTFT may have.
+        """
+        pairs = pairs_of(self.problem.links, self.problem.profiles)
+        if all(bound.metric != "e2e" for bound in self.problem.slo):
+            return pairs
+        return tuple(shared for pair in pairs for shared in pair.with_shares(E2E_SHARES))
 
     @property
     def nodes(self) -> tuple[Node, ...]:

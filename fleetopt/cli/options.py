@@ -224,7 +224,7 @@ side = together(
     problem_option("--carbon-tonnes", key="carbon_tonnes_per_year", metavar="T",
                    help="Most CO2 in a year; --carbon says what a kilowatt-hour stands for."),
     problem_option("--objective", key="objective", kind="text",
-                   metavar="cost|energy|carbon|cost+energy|rate",
+                   metavar="cost|gpus|energy|carbon|cost+energy|rate",
                    help="What the fleet has least of; or rate, the most requests per second "
                         "within the limits."),
     prices,

@@ -10,10 +10,11 @@ data from any source.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from fleetopt.optimization.tables import Offer
+from fleetopt.performance.phase_links import without_share
 from fleetopt.performance.power import provisioned_w
 from fleetopt.problem import Phase
 from fleetopt.queueing.availability import SpareRule
@@ -98,6 +99,14 @@ class Candidate:
     def is_decode(self) -> bool:
         """Whether it decodes only: the second half of a pool that its partner begins."""
         return self.phase == "decode"
+
+    @property
+    def twin_key(self) -> Hashable:
+        """Equal for candidates that are the same pool, and divide the bounds on E2E otherwise."""
+        link = without_share(self.link)
+        if link == self.link:
+            return self.index
+        return self.start, self.end, self.profile, self.phase, link
 
     def cost(self, row: Row) -> float:
         """USD per hour of the pool built with `row`."""
@@ -223,7 +232,7 @@ def _candidate(
         gpus_per_replica=profile.gpus_per_replica,
         arrival_rate=table.arrival_rate,
         rows=rows,
-        watts=_watts(table),
+        watts=_watts(table, offer.phase),
         gamma_lo=gamma_lo,
         gamma_hi=gamma_hi,
         phase=offer.phase,
@@ -231,9 +240,10 @@ def _candidate(
     )
 
 
-def _watts(table: PoolTable) -> float | None:
-    """Draw of one replica with every slot busy."""
+def _watts(table: PoolTable, phase: Phase | None) -> float | None:
+    """Draw of one replica with every slot busy; a chunk of a prompt counts as a full batch."""
     profile = table.profile
     if profile.power is None:
         return None
-    return provisioned_w(profile.power, table.slots) * profile.gpus_per_replica
+    batch = profile.iteration.chunk_tokens if phase == "prefill" else table.slots
+    return provisioned_w(profile.power, batch) * profile.gpus_per_replica

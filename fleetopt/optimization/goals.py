@@ -1,4 +1,4 @@
-r"""What a fleet has least of: its cost, its energy, its carbon, or its cost with electricity.
+r"""What a fleet has least of: its cost, GPUs, energy, carbon, or its cost with electricity.
 
 With :math:`\bar P_{ck}` the mean draw of row k's GPUs at the occupancy of its table, in kW,
 and a year of 8760 h,
@@ -22,15 +22,17 @@ from pyomo.core.expr import LinearExpression
 
 from fleetopt.errors import Fault, InputError
 from fleetopt.optimization.candidates import Candidate, Row
-from fleetopt.optimization.limits import Site
+from fleetopt.optimization.limits import Site, spare_gpus
+from fleetopt.performance.power import PowerModel
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.problem import FleetProblem
-from fleetopt.queueing.energy import mean_watts
+from fleetopt.queueing.energy import mean_watts, prefill_watts
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.table import PoolTable
 
 _MEANINGS = {
+    "gpus": "GPUs, spare ones included",
     "energy": "kWh a year",
     "carbon": "tonnes of CO2 a year",
     "cost+energy": "USD a year, electricity included",
@@ -41,11 +43,13 @@ _MEANINGS = {
 class Goal:
     """What is minimized, and what a kilowatt-hour of the GPUs counts in it.
 
-    name: "cost", "energy", "carbon" or "cost+energy". per_kwh: kWh, tonnes or USD, PUE included.
+    name: "cost", "gpus", "energy", "carbon" or "cost+energy". per_kwh: kWh, tonnes or USD, PUE
+    included. node_size: GPUs of one type are counted in whole nodes of this size.
     """
 
     name: str = "cost"
     per_kwh: float = 0.0
+    node_size: int = 1
 
     @classmethod
     def of(cls, problem: FleetProblem) -> Goal:
@@ -53,27 +57,32 @@ class Goal:
         of_kwh = {
             "cost": 0.0,
             "rate": 0.0,
+            "gpus": 0.0,
             "energy": 1.0,
             "carbon": (problem.carbon_g_per_kwh or 0.0) / 1e6,
             "cost+energy": problem.electricity_usd_per_kwh or 0.0,
         }
         name = "cost" if problem.objective == "rate" else problem.objective
-        return cls(name, of_kwh[problem.objective] * problem.pue)
+        return cls(name, of_kwh[problem.objective] * problem.pue, problem.node_size)
 
     @property
     def is_of_energy(self) -> bool:
         """Whether the draw of rows has to be known."""
-        return self.name != "cost"
+        return self.name not in ("cost", "gpus")
 
-    def hourly(self, usd: float, kilowatts: float) -> float:
-        """What a pool of this cost and mean draw has of it in an hour."""
+    def hourly(self, usd: float, kilowatts: float, gpus: float) -> float:
+        """What a pool of this cost, mean draw and GPUs has of it in an hour; GPUs at any time."""
+        if self.name == "gpus":
+            return gpus
         paid = usd if self.name in ("cost", "cost+energy") else 0.0
         return paid + self.per_kwh * kilowatts
 
-    def value(self, chosen: Sequence[tuple[Candidate, Row]], usd_per_hour: float) -> float:
-        """What a fleet has of it in a year; usd_per_hour: of the fleet, all that is spare too."""
+    def of_fleet(self, chosen: Sequence[tuple[Candidate, Row]], usd_per_hour: float) -> float:
+        """What a fleet has of it in an hour; usd_per_hour: of the fleet, all that is spare too."""
         drawn = sum(row.drawn_kw or 0.0 for _, row in chosen)
-        return HOURS_PER_YEAR * self.hourly(usd_per_hour, drawn)
+        gpus = sum(candidate.gpus(row) for candidate, row in chosen)
+        spare = sum(spare_gpus(chosen, self.node_size).values())
+        return self.hourly(usd_per_hour, drawn, gpus + spare)
 
 
 COST = Goal()
@@ -98,11 +107,15 @@ def attach_draw(model: pyo.ConcreteModel, site: Site) -> None:
 
 def attach_goal(model: pyo.ConcreteModel, goal: Goal) -> None:
     """Put a goal in the place of the cost."""
-    if not goal.is_of_energy:
+    if goal.name == "cost":
+        return
+    model.least_cost.deactivate()
+    if goal.name == "gpus":
+        bought = sum(model.gpus_bought[gpu] for gpu in model.gpu_types)
+        model.goal = pyo.Objective(expr=bought, sense=pyo.minimize, doc=_MEANINGS["gpus"])
         return
     energy: Any = HOURS_PER_YEAR * goal.per_kwh * model.mean_power
     cost = HOURS_PER_YEAR * model.cost if goal.name == "cost+energy" else 0.0
-    model.least_cost.deactivate()
     model.goal = pyo.Objective(expr=energy + cost, sense=pyo.minimize, doc=_MEANINGS[goal.name])
 
 
@@ -120,7 +133,17 @@ def pool_kilowatts(table: PoolTable, replicas: int) -> float:
     profile = table.profile
     check_power([profile])
     assert profile.power is not None
-    if not isinstance(table, OccupancyTable):
-        raise InputError.single("method", "the published method knows no occupancy")
-    watts = mean_watts(table.occupancy(replicas), profile.power)
+    if isinstance(table, OccupancyTable):
+        watts = mean_watts(table.occupancy(replicas), profile.power)
+    else:
+        watts = _prefill_watts(table, replicas, profile.power)
     return replicas * profile.gpus_per_replica * watts / 1000.0
+
+
+def _prefill_watts(table: PoolTable, replicas: int, power: PowerModel) -> float:
+    """Mean draw of one GPU of a pool that only prefills. Raises InputError for other tables."""
+    from fleetopt.queueing.phases import PrefillPhaseTable
+
+    if not isinstance(table, PrefillPhaseTable):
+        raise InputError.single("method", "the published method knows no occupancy")
+    return prefill_watts(table.busy_share(replicas), power, table.profile.iteration.chunk_tokens)

@@ -23,9 +23,10 @@ from fleetopt.optimization.goals import Goal
 from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.solver import Solution
 from fleetopt.performance.profile import ReplicaProfile
-from fleetopt.plan import HOURS_PER_YEAR
+from fleetopt.problem import Phase
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.floor import RowFloors
+from fleetopt.queueing.phase_floor import PhaseFloors
 from fleetopt.queueing.search import SearchedTable
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import Floats
@@ -160,7 +161,7 @@ class LazyDesign(Design):
         """What a fleet has of the objective in an hour; infinite without a fleet."""
         if not solution.chosen:
             return math.inf
-        return self._pools.goal.value(solution.chosen, solution.usd_per_hour) / HOURS_PER_YEAR
+        return self._pools.goal.of_fleet(solution.chosen, solution.usd_per_hour)
 
     def _admits(self, hourly: float, among: Mask | None = None, pools: int | None = None) -> bool:
         """Evaluate what a fleet of at most this cost may have; whether anything was new."""
@@ -196,7 +197,8 @@ class LazyDesign(Design):
                 search.look()
             if not search.is_over:
                 replicas = max(search.at_least, self.case.problem.min_replicas)
-                return self._floors.bound(offer.table.profile, pool, replicas), False
+                profile = offer.table.profile
+                return self._floors.bound(profile, pool, replicas, offer.phase), False
         self._prices[key] = self._kept(pool, offer)
         return self._prices[key], True
 
@@ -220,7 +222,7 @@ class _Floors:
 
     def __init__(self, case: Case, pools: Sequence[Served], goal: Goal) -> None:
         self._case, self._pools, self._goal = case, pools, goal
-        self._rows = RowFloors(case, pools)
+        self._rows, self._apart = RowFloors(case, pools), PhaseFloors(case, pools)
 
     def paths(self, ways: ArcOptions) -> PathBounds:
         """The arcs in every way, each with the bound for the least replicas that it may have."""
@@ -229,24 +231,34 @@ class _Floors:
         ends = np.array([[position[n] for n in what.nodes] for what in self._pools]).reshape(-1, 2)
         starts, ends = np.tile(ends.T, (1, len(ways)))
         whole = [self._values(profile) for profile in case.profiles] if case.has_together else []
-        values = np.array([*whole, *ways.floors_apart()]).ravel()
+        values = np.array([*whole, *ways.floors_apart(self._goal)]).ravel()
         return PathBounds(starts, ends, values, len(position), case.problem.max_pools)
 
     def least_of(self, candidate: Candidate, profile: ReplicaProfile, pool: int) -> float:
         """The least of a candidate's rows, and of those with more replicas."""
         goal, rows = self._goal, candidate.rows
-        least = min(goal.hourly(candidate.cost(row), row.drawn_kw or 0.0) for row in rows)
+        least = min(
+            goal.hourly(candidate.cost(row), row.drawn_kw or 0.0, candidate.gpus(row))
+            for row in rows
+        )
         if not goal.is_of_energy:
             return least
-        return min(least, self.bound(profile, pool, rows[-1].bought + 1))
+        return min(least, self.bound(profile, pool, rows[-1].bought + 1, candidate.phase))
 
-    def bound(self, profile: ReplicaProfile, pool: int, replicas: float) -> float:
+    def bound(
+        self, profile: ReplicaProfile, pool: int, replicas: float, phase: Phase | None
+    ) -> float:
         """A bound below what a pool with at least so many replicas has of the goal in an hour."""
-        paid = profile.usd_per_hour * replicas
+        paid, gpus = profile.usd_per_hour * replicas, profile.gpus_per_replica * replicas
         if not self._goal.is_of_energy:
-            return self._goal.hourly(paid, 0.0)
-        drawn = self._rows.kilowatts(profile, np.full(len(self._pools), float(replicas)))
-        return self._goal.hourly(paid, float(drawn[pool]))
+            return self._goal.hourly(paid, 0.0, gpus)
+        many = np.full(len(self._pools), float(replicas))
+        drawn = (
+            self._rows.kilowatts(profile, many)
+            if phase is None
+            else self._apart.kilowatts(profile, phase, many)
+        )
+        return self._goal.hourly(paid, float(drawn[pool]), gpus)
 
     def _values(self, profile: ReplicaProfile) -> Floats:
         replicas = np.maximum(self._rows.least(profile), self._case.problem.min_replicas)
@@ -254,6 +266,7 @@ class _Floors:
         possible = np.isfinite(replicas) & [offered[what.hi_tokens] for what in self._pools]
         replicas[~possible] = 1.0
         drawn = self._rows.kilowatts(profile, replicas) if self._goal.is_of_energy else 0.0
-        paid = self._goal.hourly(profile.usd_per_hour, 0.0) * replicas
+        one = self._goal.hourly(profile.usd_per_hour, 0.0, profile.gpus_per_replica)
+        paid = one * replicas
         values: Floats = np.where(possible, paid + self._goal.per_kwh * drawn, math.inf)
         return values

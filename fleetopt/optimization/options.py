@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleetopt.case import Case
+from fleetopt.optimization.goals import Goal
 from fleetopt.optimization.tables import Offer, PhaseTables, kv_link, maker
 from fleetopt.performance.phase_links import PhasePairs
 from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.problem import Phase
 from fleetopt.queueing.phase_floor import PhaseFloors
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import Floats
@@ -59,20 +61,29 @@ class ArcOptions:
             make = self._makers[chosen.profile.name]
             return (Offer(make(what, self._case.pool_rate(what))),)
         first = self._phases.prefill(chosen.profile, chosen.pairs, what)
-        second = self._phases.decode(chosen.decode, what)
+        second = self._phases.decode(chosen.decode, chosen.pairs, what)
         name = chosen.pairs.name
         return Offer(first, "prefill", name), Offer(second, "decode", name)
 
-    def floors_apart(self) -> list[Floats]:
-        """A bound below the cost of every arc, in USD per hour, for each pair of profiles."""
-        least = self._case.problem.min_replicas
-        apart = PhaseFloors(self._case, self.served)
-        costs = list[Floats]()
+    def floors_apart(self, goal: Goal) -> list[Floats]:
+        """A bound below what every arc has of a goal in an hour, for each pair of profiles."""
+        apart, costs = PhaseFloors(self._case, self.served), list[Floats]()
         for way in self._ways:
             if way.pairs is not None and way.decode is not None:
                 first = apart.prefill(way.profile, kv_link(way.pairs.path))
-                costs.append(
-                    way.profile.usd_per_hour * np.maximum(first, least)
-                    + way.decode.usd_per_hour * np.maximum(apart.decode(way.decode), least)
-                )
+                prefill = self._least_of(goal, apart, way.profile, "prefill", first)
+                decode = self._least_of(goal, apart, way.decode, "decode", apart.decode(way.decode))
+                costs.append(prefill + decode)
         return costs
+
+    def _least_of(
+        self, goal: Goal, apart: PhaseFloors, profile: ReplicaProfile, phase: Phase, least: Floats
+    ) -> Floats:
+        """What pools of one phase with at least so many replicas have of a goal in an hour."""
+        replicas = np.maximum(least, self._case.problem.min_replicas)
+        one = goal.hourly(profile.usd_per_hour, 0.0, profile.gpus_per_replica)
+        if not goal.is_of_energy:
+            return one * replicas
+        some = np.where(np.isfinite(replicas), replicas, 1.0)
+        drawn = goal.per_kwh * apart.kilowatts(profile, phase, some)
+        return np.where(np.isfinite(replicas), one * some + drawn, np.inf)

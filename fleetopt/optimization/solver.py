@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import pyomo.core as pyo
@@ -112,11 +113,25 @@ class ProgramSolver:
         other_pools: it differs from each of them in more than numbers of replicas.
         """
         if self._held is not None and self._held.chosen:
-            chosen, most = _fleet(self._held), len(self._held.chosen) - 1
-            if other_pools:
-                chosen = frozenset(index for c, _ in chosen for index in self._model.rows_of[c])
-            self._exclusions.append(self._cut(chosen, most))
+            chosen, most = self._held.chosen, len(self._held.chosen) - 1
+            rows = frozenset(i for pool in chosen for i in self._same(*pool, other_pools))
+            self._exclusions.append(self._cut(rows, most))
         return self.solve()
+
+    def _same(self, candidate: Candidate, row: Row, other_pools: bool) -> Iterator[Index]:
+        """The rows that build the same pool, by whatever division of E2E; all of its rows if so."""
+        for c in self._twins[candidate.twin_key]:
+            for index in self._model.rows_of[c]:
+                if other_pools or self._model.row[index].replicas == row.replicas:
+                    yield index
+
+    @cached_property
+    def _twins(self) -> dict[Hashable, list[int]]:
+        """Candidates that are the same pool."""
+        twins: dict[Hashable, list[int]] = {}
+        for c in self._model.candidate.values():
+            twins.setdefault(c.twin_key, []).append(c.index)
+        return twins
 
     def release(self) -> None:
         """Readmit every fleet that `next_best` has excluded."""

@@ -10,6 +10,7 @@ from fleetopt.case import Case
 from fleetopt.performance.phase_links import KvPath, PhasePairs
 from fleetopt.performance.profile import ReplicaProfile, calibrated
 from fleetopt.problem import Phase
+from fleetopt.queueing.e2e_budget import E2eBudget
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.load import load_table
@@ -50,7 +51,7 @@ def phase_offers(case: Case) -> list[Offer]:
         for name in pairs.decode:
             profile = case.profile(name)
             arcs = arcs_on(case, profile)
-            found += [Offer(made.decode(profile, w), "decode", pairs.name) for w in arcs]
+            found += [Offer(made.decode(profile, pairs, w), "decode", pairs.name) for w in arcs]
     return found
 
 
@@ -61,7 +62,7 @@ class PhaseTables:
         self._case = case
         self._limits = Limits(case.problem.slo, case.problem.max_utilization)
         self._prefill: dict[tuple[str, str, Served], PrefillPhaseTable] = {}
-        self._decode: dict[tuple[str, Served], DecodePhaseTable] = {}
+        self._decode: dict[tuple[str, float | None, Served], DecodePhaseTable] = {}
 
     def prefill(
         self, profile: ReplicaProfile, pairs: PhasePairs, what: Served
@@ -81,14 +82,15 @@ class PhaseTables:
                 self._limits,
                 kv_link(pairs.path),
                 what.gammas,
+                budget_of(pairs),
             )
         return self._prefill[key]
 
-    def decode(self, profile: ReplicaProfile, what: Served) -> DecodePhaseTable:
-        """Of a pool that decodes; the same behind every link."""
+    def decode(self, profile: ReplicaProfile, pairs: PhasePairs, what: Served) -> DecodePhaseTable:
+        """Of a pool that decodes; the same behind every link of the same share of E2E."""
         from fleetopt.queueing.phases import DecodePhaseTable
 
-        key = (profile.name, what)
+        key = (profile.name, pairs.ttft_share, what)
         if key not in self._decode:
             case = self._case
             load = load_table(case.lengths, profile.iteration, "decode")
@@ -99,8 +101,14 @@ class PhaseTables:
                 what.lo_tokens,
                 self._limits,
                 what.gammas,
+                budget_of(pairs),
             )
         return self._decode[key]
+
+
+def budget_of(pairs: PhasePairs) -> E2eBudget | None:
+    """How pairs divide the bounds on E2E; None where there are none."""
+    return None if pairs.ttft_share is None else E2eBudget(pairs.ttft_share)
 
 
 def kv_link(path: KvPath) -> KvLink:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from fleetopt.catalog.machines import Machines
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.problem import AnyProfileSpec, FleetProblem, PhaseLink
 
+E2E_SHARES = (0.03, 0.07, 0.15, 0.3, 0.6)
+"""Shares of a limit on E2E that TTFT may have; outputs take most of E2E."""
+_AT = " at "
 _MS = 1000.0
 
 
@@ -35,12 +38,28 @@ class KvPath:
 
 @dataclass(frozen=True, slots=True)
 class PhasePairs:
-    """Profiles of which each that prefills is joined with each that decodes, by equal paths."""
+    """Profiles of which each that prefills is joined with each that decodes, by equal paths.
+
+    ttft_share: TTFT's share of the limits on E2E; None where there are none.
+    """
 
     name: str
     path: KvPath
     prefill: tuple[str, ...]
     decode: tuple[str, ...]
+    ttft_share: float | None = None
+
+    def with_shares(self, shares: Sequence[float]) -> tuple[PhasePairs, ...]:
+        """The same pairs once for each share of the limits on E2E."""
+        return tuple(
+            replace(self, name=f"{self.name}{_AT}{100 * share:g} % of E2E", ttft_share=share)
+            for share in shares
+        )
+
+
+def without_share(name: str) -> str:
+    """The name of a link without the share of E2E that TTFT has there."""
+    return name.partition(_AT)[0]
 
 
 def resolved_links(
@@ -135,6 +154,8 @@ class _Links:
     def pairs(self) -> Iterator[PhaseLink]:
         """One link in full for each pair of profiles of the same model that has any."""
         for first, second in product(self.specs, self.specs):
+            if first.power is not None and first.power.cap_w is not None:
+                continue  # a cap limits the batch, and one prompt at a time has none to limit
             fitting = [link for link in self.stated if _joins(link, first, second)]
             link = fitting[-1] if fitting else None if self.stated else self._network(first, second)
             if link is None or _kv_bytes(link, first) is None:

@@ -24,7 +24,7 @@ Admission = Literal["reserved", "paged"]
 Method = Literal["fleetopt", "published"]
 Overlong = Literal["clip", "reject"]
 Scope = Literal["pool", "fleet"]
-Goal = Literal["cost", "energy", "carbon", "cost+energy", "rate"]
+Goal = Literal["cost", "gpus", "energy", "carbon", "cost+energy", "rate"]
 AvailabilityRule = Literal["probability", "mean"]
 
 NODE_GPUS = 8
@@ -183,7 +183,7 @@ class FleetProblem(Stated):
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
     objective: Goal = "cost"
-    """What the fleet has least of: cost, energy, carbon, or cost with the electricity. Or rate:
+    """What the fleet has least of: cost, GPUs, energy, carbon, or cost with electricity. Or rate:
     the most requests per second that the limits allow; arrival_rate is where its search begins."""
     electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
     """Price of electricity, for what a year of the plan costs beside its GPUs; or a CSV file of
@@ -208,7 +208,7 @@ class FleetProblem(Stated):
     def draw_keys(self) -> tuple[str, ...]:
         """The keys for which the mean draw of pools has to be known."""
         limits = [key for key in DRAW_LIMITS if getattr(self, key) is not None]
-        return (*limits, *(["objective"] if self.objective not in ("cost", "rate") else []))
+        return (*limits, *(["objective"] if self.objective not in ("cost", "gpus", "rate") else []))
 
     @property
     def design_rate(self) -> float:

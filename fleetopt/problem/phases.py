@@ -81,18 +81,12 @@ def phase_faults(problem: FleetProblem) -> Iterator[Fault]:
             yield Fault("links", "both phases are together, so no KV is sent", hint)
         return
     place, rest = "phases", f"{problem.phases} designs pools that prefill or decode alone"
-    if any(bound.metric == "e2e" for bound in problem.slo):
-        text = f"{rest}, and no bound on E2E latency binds one of them by itself"
-        yield Fault(place, text, "bound TTFT and TPOT, or say phases = 'together'")
     if problem.method == "published":
         text = f"{rest}, which the published method has no table for"
         yield Fault(place, text, "use method 'fleetopt', or `fleetopt disagg --method published`")
     if problem.slo_scope == "fleet":
         text = f"{rest}, each held to its own bounds, not to those of the fleet"
         yield Fault(place, text, "say slo_scope = 'pool'")
-    if problem.objective != "cost":
-        text = f"{rest}, whose tables know no mean draw, so the objective must be cost"
-        yield Fault(place, text, "cap the power with power_kw")
     if problem.trace is not None:
         text = f"{rest}, which are simulated at Poisson arrivals only, not on a trace"
         yield Fault(place, text, "fit the trace with `fleetopt workload fit` and use its file")

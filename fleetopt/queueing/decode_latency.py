@@ -43,8 +43,8 @@ class DecodeMix(LatencyMix):
         return Moments(plain.mean, grown**2 * plain.variance, grown**3 * plain.third)
 
     def exceedance(self, metric: Metric, limit_s: float) -> float:
-        """P(latency > limit); only TPOT is known."""
-        share = self._tpot_exceeds(limit_s)
+        """P(latency > limit) of TPOT, or of the whole time from the landing to the end ("e2e")."""
+        share = self._tpot_exceeds(limit_s / self._outputs if metric == "e2e" else limit_s)
         return float(self.load.cells.weights @ share @ self.states.probabilities)
 
     def _tpot_exceeds(self, limit_s: float | Floats) -> Floats:

@@ -34,6 +34,15 @@ def mean_watts(occupancy: Occupancy, power: PowerModel) -> float:
     return float(drawn @ occupancy.probabilities + by_batch[-1] * occupancy.wait_probability)
 
 
+def prefill_watts(busy: float, power: PowerModel, chunk_tokens: int) -> float:
+    """Mean draw of one GPU of a pool that only prefills, in watts.
+
+    busy: share of the time in which its replica computes. A chunk of a prompt keeps a GPU as
+    busy as a batch of as many sequences that decode, so it draws P(chunk tokens) then.
+    """
+    return power.idle_w + min(1.0, busy) * (power.watts(chunk_tokens) - power.idle_w)
+
+
 def least_watts(
     power: PowerModel, time: IterationTime, context: Floats, slots: Floats, work: Floats,
     replicas: Floats,

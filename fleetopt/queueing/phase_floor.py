@@ -8,6 +8,7 @@ import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.queueing.energy import least_watts
 from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.per_request import Phase
@@ -47,6 +48,24 @@ class PhaseFloors:
         with np.errstate(divide="ignore"):
             seconds = work * time.base_s / slots + time.per_context_token_s * context_work
         return self._least(seconds, slots)
+
+    def kilowatts(self, profile: ReplicaProfile, phase: Phase, replicas: Floats) -> Floats:
+        """Bounds below the mean draw of pools of one phase with at least so many replicas each."""
+        time, power = profile.iteration, profile.power
+        if power is None:
+            return np.zeros(replicas.size)
+        work, context_work = self._sums(profile, phase)
+        rate = self._case.arrival_rate
+        if phase == "prefill":
+            busy_s = work * time.base_s + time.per_context_token_s * context_work
+            busy = np.minimum(replicas, rate * busy_s)
+            above_w = power.watts(time.chunk_tokens) - power.idle_w
+            drawn = (power.idle_w * replicas + above_w * busy) * (1.0 - _ROUNDING)
+        else:
+            context = context_work / work
+            slots = np.floor(self._slots(profile, context))
+            drawn = least_watts(power, time, context, slots, rate * work, replicas)
+        return profile.gpus_per_replica * drawn / 1000.0
 
     def _least(self, seconds: Floats, slots: Floats) -> Floats:
         """Replicas for so many seconds of one, for each request of all; infinite without a slot."""

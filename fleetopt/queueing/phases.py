@@ -4,7 +4,8 @@ Requests of total lengths in (lo, hi] prefill in one pool and decode in another.
 slot of its replica until its KV has left; TTFT is its wait, its prefill and the transfer. The
 decode pool holds the KV of the prompt from the landing on; TPOT is the time from there to the
 end over the output tokens, a wait for a slot included. Each pool is held to the bounds of its own
-metric. Loads come from `load_table(lengths, iteration, phase)`.
+metric, and to its part of those on E2E (see `fleetopt.queueing.e2e_budget`). Loads come from
+`load_table(lengths, iteration, phase)`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.decode_latency import DecodeMix
+from fleetopt.queueing.e2e_budget import E2eBudget
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
 from fleetopt.queueing.grid import LateCurve
+from fleetopt.queueing.idle import idle_s
 from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.latency import Metric, StateMix, states_of
 from fleetopt.queueing.load import Load
@@ -27,6 +30,8 @@ from fleetopt.queueing.prompts import Prompts
 from fleetopt.queueing.search import SearchedTable
 from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import Floats
+
+_NONE = Limits(())
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,7 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
     load: of the phase "prefill" at the pool's arrival rate.
     capacity: slots are the prompts that a replica takes at a time, 1 for one after the other.
     link: takes the KV to the decode pool; its time is part of TTFT.
+    budget: TTFT's part of bounds on E2E; None where the pool answers for none.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         limits: Limits,
         link: KvLink,
         gammas: tuple[float, float] = (1.0, 1.0),
+        budget: E2eBudget | None = None,
     ) -> None:
         self.load = load
         self.profile = profile
@@ -95,12 +102,20 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         self.limits = limits
         self.link = link
         self.gammas = gammas
+        self.budget = budget
         self._rows = {}
 
-    @property
+    @cached_property
     def bounds(self) -> tuple[LatencyBound, ...]:
-        """The bounds on TTFT."""
-        return tuple(b for b in self.limits.slo if b.metric == "ttft")
+        """The bounds on TTFT, those for the sake of E2E among them."""
+        parts = [self._part(bound) for bound in self.limits.slo]
+        return tuple(part for part in parts if part is not None)
+
+    def _part(self, bound: LatencyBound) -> LatencyBound | None:
+        """What the pool keeps for a bound; None if that is nothing."""
+        if bound.metric == "e2e" and self.budget is not None:
+            return self.budget.ttft(bound)
+        return bound if bound.metric == "ttft" else None
 
     @cached_property
     def prompts(self) -> Floats:
@@ -126,6 +141,11 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         most = min(replicas * self.replica.full_rate, lines / sent_s if sent_s > 0.0 else math.inf)
         return self.load.mean_work * most
 
+    def busy_share(self, replicas: int) -> float:
+        """Share of the time in which a replica computes; of batches a bound above it."""
+        prefill_s = float(self.load.cells.weights @ self.replica.prompts.alone_s)
+        return min(1.0, self.load.arrival_rate * prefill_s / replicas)
+
     def _compute(self, replicas: int) -> PrefillPhaseRow:
         rho = self.utilization(replicas)
         curve = self._curve(replicas) if rho < 1.0 else None
@@ -137,16 +157,23 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
             return self.replica.ttft(replicas, self.load.arrival_rate / replicas)
 
     def fastest_s(self, bound: LatencyBound) -> float:
-        """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
-        if bound.metric != "ttft":
+        """The least limit that idle replicas keep, in seconds; 0 for what is not theirs."""
+        part = self._part(bound)
+        if part is None:
             return 0.0
-        return self._alone.percentile_s(bound.metric, bound.percentile)
+        seconds = self._alone.percentile_s("ttft", part.percentile)
+        return seconds * bound.limit_ms / part.limit_ms
 
     def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
-        """P(TTFT > stretch * limit) on idle replicas; 0 for other metrics."""
-        if bound.metric != "ttft":
+        """P(TTFT > stretch * limit) on idle replicas; 0 for what is not theirs.
+
+        Of a bound on E2E, as many times more as TTFT may miss less.
+        """
+        part = self._part(bound)
+        if part is None:
             return 0.0
-        return self._alone.exceedance("ttft", stretch * bound.limit_s)
+        missed = self._alone.exceedance("ttft", stretch * part.limit_s)
+        return missed * bound.allowed_miss / part.allowed_miss
 
     @cached_property
     def _alone(self) -> LateCurve:
@@ -157,8 +184,9 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         """The same pool at another arrival rate."""
         load = replace(self.load, arrival_rate=arrival_rate)
         return PrefillPhaseTable(
-            load, self.profile, self.capacity, self.lo_tokens, self.limits, self.link, self.gammas
-        )
+            load, self.profile, self.capacity, self.lo_tokens, self.limits, self.link,
+            self.gammas, self.budget,
+        )  # fmt: skip
 
     def binding(self, replicas: int) -> str:
         """Why one replica fewer would not do, in words and numbers."""
@@ -179,39 +207,92 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
 
 @dataclass(frozen=True, eq=False)
 class DecodePhaseRow(OccupancyRow):
-    """A row of a pool that only decodes."""
+    """A row of a pool that only decodes; limits, budget: what it keeps of E2E, if anything."""
+
+    limits: Limits = _NONE
+    budget: E2eBudget | None = None
 
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
-        """P(TPOT > stretch * limit); 0 for other metrics."""
-        return super().miss(bound, stretch) if bound.metric == "tpot" else 0.0
+        """P(TPOT > stretch * limit); at most that of E2E where both pools keep their parts.
+
+        0 for other metrics.
+        """
+        part = _part(self.budget, bound)
+        if part is None:
+            return 0.0
+        return min(1.0, super().miss(part, stretch) + bound.allowed_miss - part.allowed_miss)
 
     def is_within(self, bound: LatencyBound, stretch: float = 1.0) -> bool:
         """Whether at most the allowed share misses the bound, the cheap test first."""
-        return bound.metric != "tpot" or super().is_within(bound, stretch)
+        part = _part(self.budget, bound)
+        return part is None or super().is_within(part, stretch)
 
     def percentile_s(self, metric: Metric, percentile: float) -> float | None:  # type: ignore[override]
-        """A percentile of TPOT in seconds, infinite if overloaded; None for other metrics."""
-        return super().percentile_s(metric, percentile) if metric == "tpot" else None
+        """A percentile of TPOT in seconds; of E2E a bound above it, where the SLO has one.
+
+        Infinite if overloaded; None for anything else.
+        """
+        if metric == "tpot":
+            return super().percentile_s(metric, percentile)
+        stated = ((b.metric, b.percentile, b) for b in self.limits.slo)
+        bound = next((b for m, p, b in stated if (m, p) == ("e2e", percentile)), None)
+        if metric != "e2e" or bound is None or self.budget is None:
+            return None
+        part = self.budget.rest(bound)
+        return bound.limit_s - part.limit_s + super().percentile_s("e2e", part.percentile)
+
+
+def _part(budget: E2eBudget | None, bound: LatencyBound) -> LatencyBound | None:
+    """What a pool that decodes keeps for a bound; None if that is nothing."""
+    if bound.metric == "e2e" and budget is not None:
+        return budget.rest(bound)
+    return bound if bound.metric == "tpot" else None
 
 
 class DecodePhaseTable(OccupancyTable):
     """The table of one range of lengths on replicas that only decode.
 
     load: of the phase "decode" at the pool's arrival rate.
+    budget: the part of bounds on E2E that TTFT has; None where the pool answers for none.
     """
+
+    def __init__(
+        self,
+        load: Load,
+        profile: ReplicaProfile,
+        capacity: Capacity,
+        lo_tokens: int,
+        limits: Limits,
+        gammas: tuple[float, float] = (1.0, 1.0),
+        budget: E2eBudget | None = None,
+    ) -> None:
+        super().__init__(load, profile, capacity, lo_tokens, limits, gammas)
+        self.budget = budget
 
     @property
     def bounds(self) -> tuple[LatencyBound, ...]:
-        """The bounds on TPOT."""
-        return tuple(b for b in self.limits.slo if b.metric == "tpot")
+        """The bounds on TPOT, and on E2E."""
+        return tuple(b for b in self.limits.slo if _part(self.budget, b) is not None)
 
     def fastest_s(self, bound: LatencyBound) -> float:
-        """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
-        return super().fastest_s(bound) if bound.metric == "tpot" else 0.0
+        """The least limit that idle replicas keep, in seconds; 0 for what is not theirs."""
+        part = _part(self.budget, bound)
+        if part is None:
+            return 0.0
+        return super().fastest_s(part) * bound.limit_ms / part.limit_ms
 
     def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
-        """P(TPOT > stretch * limit) on idle replicas; 0 for other metrics."""
-        return super().least_miss(bound, stretch) if bound.metric == "tpot" else 0.0
+        """P(latency > stretch * limit) on idle replicas; 0 for what is not theirs."""
+        part = _part(self.budget, bound)
+        if part is None:
+            return 0.0
+        return super().least_miss(part, stretch) + bound.allowed_miss - part.allowed_miss
+
+    def _idle_s(self, metric: Metric) -> Floats:
+        """Seconds of a request alone on its replica, by cell; E2E from the landing on."""
+        cells = self.load.cells
+        tpot_s = idle_s("tpot", cells, self.profile.iteration)
+        return tpot_s if metric == "tpot" else cells.work * tpot_s
 
     @cached_property
     def slots(self) -> int:
@@ -227,11 +308,14 @@ class DecodePhaseTable(OccupancyTable):
         occ = self.occupancy(replicas)
         mix = self._mix(states_of(occ, self.load), replicas)
         environment = self._environment(occ)
-        return DecodePhaseRow(replicas, occ if environment else occ.stateless(), mix, environment)
+        kept = occ if environment else occ.stateless()
+        return DecodePhaseRow(replicas, kept, mix, environment, self.limits, self.budget)
 
     def _mix(self, states: StateMix, replicas: int) -> DecodeMix:
         return DecodeMix(self.load, states, replicas, self._base_s, self._per_token_s)
 
     def _with(self, load: Load, capacity: Capacity) -> DecodePhaseTable:
         limits, gammas = self.limits, self.gammas
-        return DecodePhaseTable(load, self.profile, capacity, self.lo_tokens, limits, gammas)
+        return DecodePhaseTable(
+            load, self.profile, capacity, self.lo_tokens, limits, gammas, self.budget
+        )

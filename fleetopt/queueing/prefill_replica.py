@@ -20,6 +20,11 @@ class PrefillReplica(Protocol):
     """One replica that only prefills."""
 
     @property
+    def prompts(self) -> Prompts:
+        """What it prefills."""
+        ...
+
+    @property
     def full_rate(self) -> float:
         """Prompts per second with every slot busy."""
         ...

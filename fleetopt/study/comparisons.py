@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from fleetopt.optimization.candidates import count_pools
@@ -114,7 +114,7 @@ def _next_best(design: Design, solution: Solution, judge: Verifier | None) -> li
     wanted = max(simulated, problem.alternatives or 0)
     if wanted == 0:
         return []
-    others = [other for other in design.best(wanted + 1) if other.chosen != solution.chosen]
+    others = [o for o in design.best(wanted + 1) if _pools(o) != _pools(solution)]
     return [
         _alternative(
             design,
@@ -125,6 +125,11 @@ def _next_best(design: Design, solution: Solution, judge: Verifier | None) -> li
         )
         for i, other in enumerate(others[:wanted])
     ]
+
+
+def _pools(solution: Solution) -> set[tuple[Hashable, int]]:
+    """What a fleet has, however bounds on E2E are divided in it."""
+    return {(candidate.twin_key, row.replicas) for candidate, row in solution.chosen}
 
 
 def _verdict_on(other: Solution, judge: Verifier) -> Verdict:

@@ -20,9 +20,9 @@ from fleetopt.workload.arrivals import ArrivalProcess
 METRICS_OF: dict[Phase | None, tuple[str, ...]] = {
     None: ("ttft", "tpot", "e2e"),
     "prefill": ("ttft",),
-    "decode": ("tpot",),
+    "decode": ("tpot", "e2e"),
 }
-"""The latencies that a pool is held to."""
+"""The latencies that a pool is held to; E2E, which both phases make, where requests end."""
 
 
 @dataclass

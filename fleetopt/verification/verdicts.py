@@ -135,10 +135,9 @@ def report(
     metrics: those that the pool is held to; where prefill and decode are apart, a latency
         stands with the pool that it ends in.
     """
-    shown = ("tpot", "e2e") if tuple(metrics) == ("tpot",) else metrics
     latencies = [
         _percentile(runs, metric)
-        if verdict != "unstable" and metric in shown
+        if verdict != "unstable" and metric in metrics
         else Interval(None, None, None)
         for metric in METRICS
     ]

@@ -12,13 +12,14 @@ from phased import phased_fleets
 
 from fleetopt.case import Case
 from fleetopt.optimization.design import Design
+from fleetopt.optimization.goals import COST
 from fleetopt.optimization.lazily import LazyDesign
 from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.shortest_path import shortest_path
 from fleetopt.problem import FleetProblem
 
 
-def phased_case(seed: int) -> Case:
+def phased_case(seed: int, objective: str = "cost", e2e: bool = False) -> Case:
     """Three or four points, links at random speeds, bounds that often bite."""
     rng = random.Random(f"phased {seed}")
     tokens = sorted(rng.sample(range(256, 12_000), rng.randint(3, 4)))
@@ -31,7 +32,12 @@ def phased_case(seed: int) -> Case:
                 "cdf": {"cdf": [list(pair) for pair in zip(tokens, [*cuts, 1.0], strict=True)]},
                 "gpus": ["a100", "h100"],
                 "arrival_rate": rng.uniform(2.0, 80.0),
-                "slo": [f"p99 ttft {rng.choice([40, 150, 500])}", "p99 tpot 60"],
+                "slo": [
+                    f"p99 ttft {rng.choice([40, 150, 500])}",
+                    "p99 tpot 60",
+                    *([f"p99 e2e {rng.choice([15_000, 25_000, 40_000])}"] if e2e else []),
+                ],
+                "objective": objective,
                 "max_pools": rng.randint(1, 2),
                 "phases": rng.choice(["apart", "either"]),
                 "links": speeds or ["50"],
@@ -58,12 +64,34 @@ def test_lazily_as_with_everything(seed: int) -> None:
         assert ours.usd_per_hour == pytest.approx(theirs.usd_per_hour)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("objective", "e2e"), [("cost", True), ("gpus", False), ("energy", False), ("energy", True)]
+)
+def test_bounds_on_e2e_and_other_objectives(seed: int, objective: str, e2e: bool) -> None:
+    """By the lazy program and by the whole one, which has a pair for every division of E2E."""
+    case = phased_case(seed, objective, e2e)
+    lazy, whole = LazyDesign(case, grey=False), Design(case, grey=False)
+    best = whole.optimum()
+    assert lazy.optimum().objective == pytest.approx(best.objective)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gpus_by_enumeration(seed: int) -> None:
+    """The fewest GPUs of all fleets."""
+    case = phased_case(seed, "gpus")
+    whole = Design(case, grey=False, extra_rows=0)
+    every = phased_fleets(Problem(whole.candidates, len(case.nodes), case.problem.max_pools))
+    least = min((sum(c.gpus(row) for c, row in pools) for pools in every), default=np.inf)
+    assert whole.optimum().objective == pytest.approx(least)
+
+
 @pytest.mark.parametrize("seed", range(0, 8, 3))
 def test_floors_are_below_every_cost(seed: int) -> None:
     """What an arc is taken to cost before it is looked at is no more than it does."""
     case = phased_case(seed)
     options = ArcOptions(case, case.arcs())
-    apart = options.floors_apart()
+    apart = options.floors_apart(COST)
     for way, floors in enumerate(apart, start=len(options) - len(apart)):
         for arc, floor in enumerate(floors):
             if not np.isfinite(floor):

@@ -34,10 +34,8 @@ def test_links_as_texts(text: str, link: PhaseLink) -> None:
         ({"links": ["ndr400:h100"]}, r"links\[0\]: expected a link or GB/s"),
         ({"links": [{"prefill": "h100"}]}, "expected the name of a link, or its bandwidth"),
         ({"phases": "together", "links": ["ndr400"]}, "links: both phases are together"),
-        ({"slo": ["p99 e2e 9000"]}, "no bound on E2E latency binds one of them by itself"),
         ({"slo_scope": "fleet"}, "each held to its own bounds"),
         ({"method": "published"}, "the published method has no table"),
-        ({"objective": "energy"}, "whose tables know no mean draw"),
         ({"phases": "both"}, "phases: expected 'together', 'apart' or 'either', got 'both'"),
     ],
 )

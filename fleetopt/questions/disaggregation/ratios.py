@@ -50,7 +50,7 @@ def _ratios(question: Question, most_prefill: int, most_decode: int) -> Iterator
     (pairs,), whole = case.phase_pairs, Served(0, case.breakpoints[-1])
     first, second = (case.profile(name) for name in names)
     tables = PhaseTables(case)
-    prefill, decode = tables.prefill(first, pairs, whole), tables.decode(second, whole)
+    prefill, decode = tables.prefill(first, pairs, whole), tables.decode(second, pairs, whole)
     for p in _numbers(most_prefill):
         for d in _numbers(most_decode):
             ttft = prefill.row(p).percentile_s("ttft", 99.0)

@@ -10,6 +10,7 @@ import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.optimization.tables import PhaseTables, maker
+from fleetopt.performance.phase_links import PhasePairs
 from fleetopt.questions.disaggregation.asked import Question
 from fleetopt.questions.disaggregation.designed import problem_of
 from fleetopt.queueing.table import PoolTable
@@ -91,13 +92,14 @@ class _Sides:
         tables, whole = PhaseTables(case), self._whole
         for pairs in case.phase_pairs:
             first = (_cost(tables.prefill(case.profile(n), pairs, whole)) for n in pairs.prefill)
-            yield min(first) + min(self._of_decode(case, tables, name) for name in pairs.decode)
+            second = (self._of_decode(case, tables, pairs, name) for name in pairs.decode)
+            yield min(first) + min(second)
 
-    def _of_decode(self, case: Case, tables: PhaseTables, name: str) -> float:
+    def _of_decode(self, case: Case, tables: PhaseTables, pairs: PhasePairs, name: str) -> float:
         """The same whatever bounds TTFT."""
         key = (name, case.arrival_rate)
         if key not in self._decode:
-            self._decode[key] = _cost(tables.decode(case.profile(name), self._whole))
+            self._decode[key] = _cost(tables.decode(case.profile(name), pairs, self._whole))
         return self._decode[key]
 
 
