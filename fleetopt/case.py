@@ -91,9 +91,9 @@ class Case:
         return profile.reserved(max_context)
 
     def prefill_capacity(self, profile: ReplicaProfile, max_context: int) -> Capacity:
-        """The batch of a replica that only prefills: whole prompts, one after the other."""
+        """The batch of a replica that only prefills: whole prompts in turn unless stated."""
         capacity = self.capacity(profile, max_context)
-        return replace(capacity, slots=min(1, capacity.slots))
+        return replace(capacity, slots=min(self.problem.prefill_batch, capacity.slots))
 
     def offers(self, profile: ReplicaProfile, max_context: int) -> bool:
         """Whether a pool may run on a profile: it has a slot, and its cap is felt if it has one.

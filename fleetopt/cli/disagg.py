@@ -26,6 +26,9 @@ _question = together(
                  help="Profile of the prefill replicas."),
     fleet_option("--gpu-decode", key="gpu_decode", kind="text", metavar="NAME", shown="a100",
                  help="Profile of the decode replicas."),
+    fleet_option("--model", key="model", kind="text", metavar="NAME",
+                 help="A language model: a name of the catalogue, or a config.json of Hugging "
+                 "Face; both GPUs are then GPUs of the catalogue."),
     fleet_option("--max-ctx", key="max_ctx", metavar="TOKENS", shown="8192",
                  help="Context window of every replica."),
     fleet_option("--mean-isl", key="mean_isl", metavar="TOKENS", shown="0, from the lengths",

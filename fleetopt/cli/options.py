@@ -142,6 +142,9 @@ phases = together(
                    metavar="NAME[:PREFILL:DECODE]", help="A link that takes KV from prefill to "
                    "decode, by its name or in GB/s, such as ndr400 or 50:h100:a100; repeatable. "
                    "The slower network of the two GPUs if absent."),
+    problem_option("--prefill-batch", key="prefill_batch", metavar="N",
+                   help="Prompts that a replica that only prefills takes at a time; 1 for whole "
+                        "ones in turn."),
 )  # fmt: skip
 
 engines = together(

@@ -31,6 +31,9 @@ class PhasesApart(Stated):
     """Profile of the prefill replicas."""
     gpu_decode: str = "a100"
     """Profile of the decode replicas."""
+    model: str | None = Field(default=None, min_length=1)
+    """A language model, as in `FleetProblem`, whose profiles are derived for the two GPUs of the
+    catalogue; they know what prefill computes."""
     profiles: tuple[ProfileSpec, ...] = ()
     """Profiles of the user's own; they extend or replace the bundled ones."""
     method: Literal["program", "published"] = "program"
@@ -83,6 +86,15 @@ class PhasesApart(Stated):
                 "a factor of the TTFT is of the published rule: say --method published"
             )
         return stated
+
+    @field_validator("method")
+    @classmethod
+    def _published_of_calibrated(cls, method: str, info: ValidationInfo) -> str:
+        if method == "published" and info.data.get("model") is not None:
+            raise ValueError(
+                "the published rule knows calibrated profiles only, no model"
+            )
+        return method
 
     @field_validator("cdf", mode="before")
     @classmethod

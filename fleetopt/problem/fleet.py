@@ -128,6 +128,8 @@ class FleetProblem(Stated):
     links: tuple[PhaseLink, ...] = ()
     """Links that take KV from prefill to decode, such as ["ndr400"] or ["hdr200:h100:a100"]; the
     slower network of the two GPUs, by the catalogue, if absent."""
+    prefill_batch: int = Field(default=1, ge=1, le=1_000_000)
+    """Prompts that a replica that only prefills takes at a time; 1 for whole ones in turn."""
     method: Method = "fleetopt"
     """How latencies are predicted: by fleetopt, or by the published method."""
     max_context: int | None = Field(default=None, gt=0, le=MAX_TOKENS)

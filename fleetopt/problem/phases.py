@@ -79,6 +79,9 @@ def phase_faults(problem: FleetProblem) -> Iterator[Fault]:
         if problem.links:
             hint = "say phases = 'apart' or 'either', or leave the links out"
             yield Fault("links", "both phases are together, so no KV is sent", hint)
+        if problem.prefill_batch > 1:
+            hint = "say phases = 'apart' or 'either', or leave it out"
+            yield Fault("prefill_batch", "both phases are together, none prefills alone", hint)
         return
     place, rest = "phases", f"{problem.phases} designs pools that prefill or decode alone"
     if problem.method == "published":

@@ -33,18 +33,20 @@ class PhaseFloors:
         self._end_of = np.array([position[what.hi_tokens] for what in pools], dtype=np.int64)
 
     def prefill(self, profile: ReplicaProfile, link: KvLink) -> Floats:
-        """Prompts hold their replica for their iterations and the transfer of their KV."""
+        """Prompts hold a slot for their iterations and the transfer of their KV."""
         time = profile.iteration
         work, context_work = self._sums(profile, "prefill")
-        held_s = work * time.base_s + time.per_context_token_s * context_work
-        held_s = held_s + self._shares * link.latency_s
-        return self._least(held_s, self._slots(profile, context_work / work))
+        slots = self._slots(profile, context_work / work, "prefill")
+        each_s = work * time.base_s + self._shares * link.latency_s
+        with np.errstate(divide="ignore"):
+            held_s = each_s / slots + time.per_context_token_s * context_work
+        return self._least(held_s, slots)
 
     def decode(self, profile: ReplicaProfile) -> Floats:
         """Every slot busy, at the mean context of a sequence."""
         time = profile.iteration
         work, context_work = self._sums(profile, "decode")
-        slots = self._slots(profile, context_work / work)
+        slots = self._slots(profile, context_work / work, "decode")
         with np.errstate(divide="ignore"):
             seconds = work * time.base_s / slots + time.per_context_token_s * context_work
         return self._least(seconds, slots)
@@ -63,7 +65,7 @@ class PhaseFloors:
             drawn = (power.idle_w * replicas + above_w * busy) * (1.0 - _ROUNDING)
         else:
             context = context_work / work
-            slots = np.floor(self._slots(profile, context))
+            slots = np.floor(self._slots(profile, context, phase))
             drawn = least_watts(power, time, context, slots, rate * work, replicas)
         return profile.gpus_per_replica * drawn / 1000.0
 
@@ -85,9 +87,10 @@ class PhaseFloors:
         rate = self._case.arrival_rate
         return np.array([self._case.pool_rate(what) / rate for what in self._pools])
 
-    def _slots(self, profile: ReplicaProfile, context: Floats) -> Floats:
+    def _slots(self, profile: ReplicaProfile, context: Floats, phase: Phase) -> Floats:
         """Most sequences of a replica; 0 where the longest request has no room."""
-        capacities = [self._case.capacity(profile, tokens) for tokens in self._ends]
+        of = self._case.prefill_capacity if phase == "prefill" else self._case.capacity
+        capacities = [of(profile, tokens) for tokens in self._ends]
         slots = np.array([c.slots for c in capacities], dtype=np.float64)[self._end_of]
         tokens = np.array([c.kv_blocks * c.block_tokens for c in capacities], dtype=np.float64)
         if not tokens.any():

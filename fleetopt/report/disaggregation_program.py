@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fleetopt.plan import Interval, Plan
-from fleetopt.questions.disaggregation import Pair
+from fleetopt.questions.disaggregation import Pair, Question
 from fleetopt.questions.disaggregation.designed import Designed, DesignedPhases
 from fleetopt.questions.disaggregation.ratios import Ratio
 from fleetopt.report import wording
@@ -81,13 +81,12 @@ def _verdict(found: DesignedPhases) -> str:
 def _asked(found: DesignedPhases) -> str:
     asked = found.asked
     assert asked.plan is not None
-    assert isinstance(asked.counted, Pair)
-    counted = "no counts" if asked.counted.misses else _counts(asked.counted)
     first, second = _replicas(asked)
-    return (
-        f"{asked.config}: {first}P+{second}D, {wording.money(asked.usd_per_year or 0.0)} a year; "
-        f"the published rule has {counted}."
-    )
+    said = f"{asked.config}: {first}P+{second}D, {wording.money(asked.usd_per_year or 0.0)} a year"
+    if not isinstance(asked.counted, Pair):
+        return f"{said}."
+    counted = "no counts" if asked.counted.misses else _counts(asked.counted)
+    return f"{said}; the published rule has {counted}."
 
 
 def _fleet(fleet: Designed) -> str:
@@ -198,19 +197,28 @@ def _notes(found: DesignedPhases) -> Iterator[str]:
         "KV has left; decode holds the KV of the prompt; TTFT ends when the KV has landed"
     )
     yield "saving: against the cheapest aggregated fleet here; only split fleets split by length"
-    isl, osl = found.question.mean_isl, found.question.mean_osl
-    yield (
-        f"published: mean lengths {isl:,} + {osl:,} tokens, decode without the prompt, no queues; "
-        "--method published says more"
-    )
-    yield (
-        "calibrated profiles know no compute limit of prefill, so prompts cost aggregated pools "
-        "next to nothing; profiles of a model (`fleetopt solve --model`) know one"
-    )
+    yield from _notes_of_profiles(found.question)
     for fleet in found.fleets:
         if fleet.misses:
             yield f"{fleet.config}: {fleet.misses}"
     yield from found.notes
+
+
+def _notes_of_profiles(question: Question) -> Iterator[str]:
+    if not question.has_counts:
+        yield (
+            f"profiles of {question.stated.model} are derived, and know what prefill computes; the "
+            "published rule has no counts for them"
+        )
+        return
+    yield (
+        f"published: mean lengths {question.mean_isl:,} + {question.mean_osl:,} tokens, decode "
+        "without the prompt, no queues; --method published says more"
+    )
+    yield (
+        "calibrated profiles know no compute limit of prefill, so prompts cost aggregated pools "
+        "next to nothing; profiles of a model (--model) know one"
+    )
 
 
 def _json_row(found: DesignedPhases, fleet: Designed) -> dict[str, Any]:

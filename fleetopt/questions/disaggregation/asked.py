@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -36,10 +37,22 @@ class Question:
         isl, osl = mean_lengths(tuple(lengths.cdf))
         self.mean_isl, self.mean_osl = stated.mean_isl or isl, stated.mean_osl or osl
         self._raise_unfit_means()
-        self._cases = {method: self._case(lengths, method) for method in METHODS}
+        methods = METHODS if self.has_counts else ("fleetopt",)
+        self._cases = {method: self._case(lengths, method) for method in methods}
         self.case = self._cases["fleetopt"]
-        if stated.links:
+        if stated.links and self.has_counts:
             _ = self.paths  # its faults are the statement's
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether the published rule counts replicas; it knows calibrated profiles only."""
+        return self.stated.model is None
+
+    def profiles_of(self, gpu: str) -> tuple[str, ...]:
+        """The profiles on a GPU: the one of its name, or those derived for a model."""
+        if self.has_counts:
+            return (gpu,)
+        return tuple(profile.name for profile in self.case.profiles if profile.gpu == gpu)
 
     @property
     def gpus(self) -> tuple[str, ...]:
@@ -150,10 +163,13 @@ class Question:
             slo.append(LatencyBound(metric="tpot", limit_ms=stated.slo_tpot_ms))
         problem = FleetProblem(
             cdf=lengths, arrival_rate=self.arrival_rate, slo=tuple(slo), gpus=self.gpus,
-            profiles=tuple(known[name].spec for name in self.gpus), max_pools=1,
-            max_context=stated.max_ctx, overlong="clip", method=method,
+            profiles=tuple(known[name].spec for name in self.gpus if name in known), max_pools=1,
+            max_context=stated.max_ctx, overlong="clip", method=method, model=stated.model,
         )  # fmt: skip
-        return Case.of(problem)
+        try:
+            return Case.of(problem)
+        except InputError as error:
+            raise InputError([_of_gpu(fault) for fault in error.faults]) from None
 
 
 def read(
@@ -165,7 +181,10 @@ def read(
     """
     specs = {**read_profiles(), **{spec.name: spec for spec in stated.profiles}}
     profiles = {name: CalibratedProfile(spec) for name, spec in specs.items()}
-    faults, lengths = list(_gpu_faults(stated, profiles)), stated.cdf
+    if stated.model is not None:
+        profiles = {}
+    faults = list(_gpu_faults(stated, profiles)) if profiles else []
+    lengths = stated.cdf
     if isinstance(lengths, str):
         try:
             lengths = read_lengths(lengths, beside)[0]
@@ -182,6 +201,12 @@ def _gpu_faults(stated: PhasesApart, profiles: Mapping[str, CalibratedProfile]) 
             yield Fault(key, f"unknown GPU {name!r}", near(name, profiles))
         elif profiles[name].reserved(stated.max_ctx).slots < 1:
             yield Fault("max_ctx", f"no replica of {name} holds {stated.max_ctx:,} tokens")
+
+
+def _of_gpu(fault: Fault) -> Fault:
+    """A fault of a planning problem at the key of the question that it came from."""
+    keys = {"gpus[0]": "gpu_prefill", "gpus[1]": "gpu_decode"}
+    return replace(fault, place=keys.get(fault.place, fault.place))
 
 
 def rate_of(lengths: LengthCdf) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Plan
-from fleetopt.problem import FleetProblem, LatencyBound, PhasesApart
+from fleetopt.problem import FleetProblem, LatencyBound, PhaseLink, PhasesApart
 from fleetopt.questions.disaggregation.asked import Question
 from fleetopt.questions.disaggregation.fleets import Aggregated, Pair
 from fleetopt.study import assembly
@@ -119,20 +119,28 @@ def kinds(question: Question) -> Iterator[Kind]:
     stated, rate = question.stated, question.arrival_rate
     whole = {"thresholds": (), "max_pools": 1}
     for gpu in question.gpus:
-        update = {**whole, "gpus": (gpu,), "phases": "together"}
-        yield f"all-{gpu} aggregated", AGGREGATED, update, question.aggregated(gpu, rate)
+        update = {**whole, "gpus": question.profiles_of(gpu), "phases": "together"}
+        counted = question.aggregated(gpu, rate) if question.has_counts else None
+        yield f"all-{gpu} aggregated", AGGREGATED, update, counted
     links = links_of(question)
     for prefill, decode in question.pairs:
-        pair = question.pair(prefill, decode, rate)
-        own = tuple(k for k in links if (k.prefill, k.decode) == (prefill, decode))
-        update = {**whole, "phases": "apart", "links": own}
-        yield pair.config, APART, update, pair
+        pair = question.pair(prefill, decode, rate) if question.has_counts else None
+        update = {**whole, "phases": "apart", "links": joining(question, links, prefill, decode)}
+        yield f"{prefill}P+{decode}D", APART, update, pair
     if stated.max_pools > 1:
         yield "split aggregated", AGGREGATED, {"phases": "together"}, None
         yield "split apart", APART, {"phases": "apart", "links": stated.links}, None
 
 
-def links_of(question: Question) -> tuple[Any, ...]:
+def joining(
+    question: Question, links: Sequence[PhaseLink], prefill: str, decode: str
+) -> tuple[PhaseLink, ...]:
+    """The links from one GPU to another."""
+    first, second = question.profiles_of(prefill), question.profiles_of(decode)
+    return tuple(k for k in links if k.prefill in first and k.decode in second)
+
+
+def links_of(question: Question) -> tuple[PhaseLink, ...]:
     """The links of every pair of the two GPUs, in full. Raises InputError if there is none."""
     problem = problem_of(question, {"phases": "apart", "links": question.stated.links})
     return Case.of(problem).problem.links
@@ -157,9 +165,9 @@ def _designed(
     counted: Aggregated | Pair | None,
     executor: Executor | None,
 ) -> Designed:
-    if side == APART and update["links"] == () and counted is not None:
-        assert isinstance(counted, Pair)
-        text = f"no link takes KV from {counted.prefill} to {counted.decode} (--link)"
+    if side == APART and update["links"] == () and "thresholds" in update:
+        prefill, _, decode = config.removesuffix("D").partition("P+")
+        text = f"no link takes KV from {prefill} to {decode} (--link)"
         return Designed(config, side, None, counted, text)
     try:
         plan = _plan(Case.of(problem_of(question, update)), executor)

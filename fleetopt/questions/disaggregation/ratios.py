@@ -37,13 +37,15 @@ def ratios_around(question: Question, asked: Designed) -> tuple[Ratio, ...]:
     """Every ratio with at most two replicas fewer or more in each phase, cheapest first."""
     assert asked.plan is not None
     best = {pool.phase: pool.replicas for pool in asked.plan.fleet.pools}
-    found = _ratios(question, best["prefill"], best["decode"])
+    names = {pool.phase: pool.profile for pool in asked.plan.fleet.pools}
+    joined = (names["prefill"], names["decode"])
+    found = _ratios(question, joined, best["prefill"], best["decode"])
     return tuple(sorted(found, key=lambda ratio: (ratio.usd_per_year, ratio.n_prefill)))
 
 
-def _ratios(question: Question, most_prefill: int, most_decode: int) -> Iterator[Ratio]:
-    stated = question.stated
-    names = (stated.gpu_prefill, stated.gpu_decode)
+def _ratios(
+    question: Question, names: tuple[str, str], most_prefill: int, most_decode: int
+) -> Iterator[Ratio]:
     own = tuple(k for k in links_of(question) if (k.prefill, k.decode) == names)
     update = {"phases": "apart", "links": own, "thresholds": (), "max_pools": 1}
     case = Case.of(problem_of(question, update))

@@ -48,7 +48,7 @@ def _pool(pool: Pool, problem: FleetProblem, with_spares: bool) -> PoolStatement
         max_ctx=pool.hi_tokens,
         admission="paged" if pool.admission == "paged" else "reserved",
         max_num_seqs=own or problem.max_num_seqs,
-        max_batch=1 if pool.phase == "prefill" else None,
+        max_batch=problem.prefill_batch if pool.phase == "prefill" else None,
         role=pool.phase or "mixed",
     )
 
