@@ -61,6 +61,10 @@ DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
 )
+DISAGG_MODEL = (
+    "disagg --cdf data/azure_cdf.json --lam 60 --model llama-3.1-70b --gpu-prefill h100 "
+    "--gpu-decode h100 --slo-tpot 30 --max-pools 1"
+)
 DISAGG_PUBLISHED = f"{DISAGG} --method published"
 ADVICE = {
     "lmsys": "advise --cdf data/lmsys_cdf.json --lam 100 --slo 500",
@@ -207,6 +211,7 @@ def disaggregation() -> None:
     docs = ROOT / "docs"
     for line, said, figure in (
         (DISAGG, "disagg_program.txt", "disaggregation_worth.svg"),
+        (DISAGG_MODEL, "disagg_model.txt", "disaggregation_model.svg"),
         (DISAGG_PUBLISHED, "disagg_azure.txt", "disaggregation.svg"),
     ):
         (MEASURED / said).write_text(_said(*line.split(), "--plot", str(docs / figure)))

@@ -71,6 +71,7 @@ PARTS = {
     "where to split": lambda: _fenced("text", "docs/measured/where_to_split.txt"),
     "optimize": lambda: _fenced("text", "docs/measured/optimize.txt"),
     "disaggregation": lambda: _fenced("text", "docs/measured/disagg_program.txt"),
+    "disaggregation model": lambda: _fenced("text", "docs/measured/disagg_model.txt"),
     "disaggregation published": lambda: _fenced("text", "docs/measured/disagg_azure.txt"),
     "reproduction": lambda: (ROOT / "docs" / "measured" / "reproduction.md").read_text(),
     "trace fleets": measured.trace_fleets,

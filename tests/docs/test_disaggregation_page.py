@@ -26,11 +26,18 @@ TEXT = (ROOT / "docs" / "disaggregation.md").read_text()
 
 
 @pytest.mark.slow
-def test_the_recorded_answer_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [(record.DISAGG, "disagg_program.txt"), (record.DISAGG_MODEL, "disagg_model.txt")],
+)
+def test_the_recorded_answer_of_the_program(
+    line: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`pytest -m slow tests/docs/test_disaggregation_page.py`, ten seconds on two cores."""
     monkeypatch.setenv("COLUMNS", record.WIDTH)
-    done = CliRunner().invoke(cli, record.DISAGG.split())
-    assert done.stdout == (record.MEASURED / "disagg_program.txt").read_text()
+    done = CliRunner().invoke(cli, line.split())
+    assert done.stdout == (record.MEASURED / said).read_text()
+    assert line in " ".join(TEXT.replace("\\\n", " ").split())
 
 
 def test_the_recorded_fleets_are_those_of_the_tables() -> None:

@@ -34,6 +34,7 @@ def test_links_as_texts(text: str, link: PhaseLink) -> None:
         ({"links": ["ndr400:h100"]}, r"links\[0\]: expected a link or GB/s"),
         ({"links": [{"prefill": "h100"}]}, "expected the name of a link, or its bandwidth"),
         ({"phases": "together", "links": ["ndr400"]}, "links: both phases are together"),
+        ({"phases": "together", "prefill_batch": 2}, "prefill_batch: both phases are together"),
         ({"slo_scope": "fleet"}, "each held to its own bounds"),
         ({"method": "published"}, "the published method has no table"),
         ({"phases": "both"}, "phases: expected 'together', 'apart' or 'either', got 'both'"),

@@ -12,6 +12,8 @@ from fleetopt.compat import A10G, A100_80GB, H100_80GB, DisaggFleetOptimizer
 from fleetopt.errors import InfeasibleError, InputError
 from fleetopt.problem import PhasesApart, ProfileSpec, validate
 from fleetopt.questions.disaggregation import Question, costs_over_rates, disaggregate
+from fleetopt.questions.disaggregation.designed import design_phases
+from fleetopt.questions.disaggregation.ratios import ratios_around
 
 PROFILES = {"a10g": A10G, "a100": A100_80GB, "h100": H100_80GB}
 GPUS = st.sampled_from(sorted(PROFILES))
@@ -88,6 +90,29 @@ def test_aggregated_pools_keep_both_bounds() -> None:
     none = Question(stated(slo_tpot_ms=1.0)).aggregated("a100", 100.0)
     assert none.corrected is None
     assert none.published.gpus == pool.gpus
+
+
+def test_prefill_on_a_model_competes_with_decodes() -> None:
+    """With the compute of prefill in the profiles, a tight TPOT is cheaper apart."""
+    keys = {
+        "lam": 20, "model": "llama-3.1-70b", "gpu_prefill": "h100", "gpu_decode": "h100",
+        "max_pools": 1, "verification": {"enabled": False},
+    }  # fmt: skip
+    loose, tight = (design_phases(stated(slo_tpot_ms=tpot, **keys)) for tpot in (100, 25))
+    for found in (loose, tight):
+        assert [fleet.config for fleet in found.fleets] == ["all-h100 aggregated", "h100P+h100D"]
+        assert all(fleet.counted is None and fleet.plan for fleet in found.fleets)
+    assert (loose.saving(loose.asked) or 0.0) < 0.0 < (tight.saving(tight.asked) or 0.0)
+    ratios = ratios_around(tight.question, tight.asked)
+    assert [ratio.keeps for ratio in ratios if ratio.is_best] == [True]
+
+
+def test_a_model_and_its_gpus_are_checked() -> None:
+    with pytest.raises(InputError, match="knows calibrated profiles only"):
+        stated(model="llama-3.1-70b", method="published")
+    with pytest.raises(InputError) as raised:
+        Question(stated(model="llama-3.1-70", gpu_decode="h10"))
+    assert {fault.place for fault in raised.value.faults} == {"model", "gpu_decode"}
 
 
 def test_what_binds() -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from fleetopt import FleetProblem, Plan, solve
+from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError, InputError
 from fleetopt.questions.fleets.plans import plan_statement
 from fleetopt.questions.fleets.simulating import simulate
@@ -98,6 +99,44 @@ def test_the_whole_fleet_is_simulated_with_its_links(plan: Plan) -> None:
 def test_no_pair_is_fast_enough() -> None:
     with pytest.raises(InfeasibleError, match="the prefill and transfer of long prompts"):
         solve(problem(slo=["p99 ttft 5", "p99 tpot 50"]))
+
+
+def test_prompts_in_batches() -> None:
+    """Batches share the fixed part of an iteration: fewer replicas, the same in every run."""
+    alone, batched = (
+        solve(
+            problem(
+                prefill_batch=most, arrival_rate=120.0, slo=["p99 ttft 500"], thresholds=[],
+                verification={"requests": 20_000, "top": 1},
+            )
+        )  # fmt: skip
+        for most in (1, 16)
+    )
+    counts = [plan.fleet.pools[0].replicas for plan in (alone, batched)]
+    assert counts[1] < counts[0]
+    assert batched.fleet.pools[0].slots == 16
+    assert batched.verification is not None
+    assert batched.verification.verdict == "pass"
+    stated = plan_statement(batched)
+    assert [pool.max_batch for pool in stated.pools] == [16, None]
+
+
+def test_the_most_requests_of_a_power_cap() -> None:
+    """Provisioned power of both phases, one that prefills as with a full batch."""
+    plan = solve(
+        problem(objective="rate", power_kw=2.5, thresholds=[], verification={"enabled": False})
+    )
+    assert plan.objective is not None
+    rate, curve = plan.objective.value, Case.of(plan.problem).profiles[0].power
+    assert curve is not None
+    drawn = sum(
+        pool.gpus * curve.watts(512 if pool.phase == "prefill" else pool.slots)
+        for pool in plan.fleet.pools
+    )
+    assert drawn <= 2500.0
+    more = problem(arrival_rate=1.01 * rate, power_kw=2.5, thresholds=[])
+    with pytest.raises(InfeasibleError):
+        solve(more)
 
 
 def test_what_asks_for_pools_of_both_phases() -> None:
