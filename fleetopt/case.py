@@ -13,6 +13,7 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.extension import Extension
 from fleetopt.performance import models
 from fleetopt.performance.coefficient import profile_of
+from fleetopt.performance.phase_links import PhasePairs, pairs_of, resolved_links
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LengthCdf, TraceSource
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
@@ -61,6 +62,7 @@ class Case:
                     "cdf": inputs.lengths,
                     "profiles": inputs.profiles,
                     "gpus": tuple(spec.name for spec in inputs.profiles),
+                    "links": resolved_links(problem, inputs.profiles, beside),
                 }
             ),
             lengths=lengths.split_at(points),
@@ -79,6 +81,11 @@ class Case:
             return profile.paged(max_context, most)
         return profile.reserved(max_context)
 
+    def prefill_capacity(self, profile: ReplicaProfile, max_context: int) -> Capacity:
+        """The batch of a replica that only prefills: whole prompts, one after the other."""
+        capacity = self.capacity(profile, max_context)
+        return replace(capacity, slots=min(1, capacity.slots))
+
     def profile(self, name: str) -> ReplicaProfile:
         """A profile of the problem by its name."""
         return self._profiles[name]
@@ -86,6 +93,16 @@ class Case:
     @cached_property
     def _profiles(self) -> dict[str, ReplicaProfile]:
         return {profile.name: profile for profile in self.profiles}
+
+    @property
+    def has_together(self) -> bool:
+        """Whether pools may do both phases of their requests."""
+        return self.problem.phases != "apart"
+
+    @cached_property
+    def phase_pairs(self) -> tuple[PhasePairs, ...]:
+        """Profiles that may prefill and decode apart, by their links; none where they may not."""
+        return pairs_of(self.problem.links, self.problem.profiles)
 
     @property
     def nodes(self) -> tuple[Node, ...]:

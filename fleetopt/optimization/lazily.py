@@ -16,11 +16,9 @@ import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
-from fleetopt.optimization.design import Design, maker, pool_tables
+from fleetopt.optimization.design import Design, Offer, offers
+from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.solver import Solution
-from fleetopt.queueing.floor import RowFloors
-from fleetopt.queueing.table import PoolTable
-from fleetopt.workload.compression import Served
 
 _DEARER = (1.1, 1.5, 3.0)
 """Multiples of the least cost up to which candidates are evaluated, until there is a fleet."""
@@ -56,7 +54,9 @@ class LazyDesign(Design):
     ) -> None:
         super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
         self._served = case.arcs()
-        self._bounds = _path_bounds(case, self._served)
+        self._ways = ArcOptions(case, self._served)
+        self._prices: dict[tuple[int, str, str | None, str], float] = {}
+        self._bounds = _path_bounds(case, self._ways)
         self._knows_all = False
         self._admits(-math.inf)
 
@@ -66,10 +66,10 @@ class LazyDesign(Design):
         return len(self._pools.known)
 
     @property
-    def tables(self) -> Sequence[PoolTable]:
+    def offered(self) -> Sequence[Offer]:
         """Every table of the case, evaluated or not."""
         if not self._knows_all:
-            self._pools.keep(pool_tables(self.case))
+            self._pools.keep(offers(self.case))
             self._knows_all = True
         return self._pools.known
 
@@ -97,7 +97,7 @@ class LazyDesign(Design):
 
     def best_of_type(self, gpu: str, pools: int | None = None) -> Solution:
         """The cheapest fleet of one GPU type; pools: of exactly so many, if stated."""
-        same = self._among(on=[profile.gpu == gpu for profile in self.case.profiles])
+        same = self._among(on=self._ways.of_type(gpu))
         return self._proved(lambda: super(LazyDesign, self).best_of_type(gpu, pools), same, pools)
 
     def best_mixed(self) -> Solution:
@@ -115,10 +115,10 @@ class LazyDesign(Design):
         return found
 
     def _among(self, serving: Sequence[bool] = (), on: Sequence[bool] = ()) -> Mask:
-        """Arcs of some pools and some profiles; all of them where nothing is said."""
+        """Arcs of some pools in some ways; all of them where nothing is said."""
         pools = np.array(serving or [True] * len(self._served), dtype=bool)
-        profiles = np.array(on or [True] * len(self.case.profiles), dtype=bool)
-        kept: Mask = np.outer(profiles, pools).ravel()
+        ways = np.array(on or [True] * len(self._ways), dtype=bool)
+        kept: Mask = np.outer(ways, pools).ravel()
         return kept
 
     def _proved(
@@ -143,24 +143,28 @@ class LazyDesign(Design):
         return True
 
     def _price(self, arc: int) -> float:
-        """USD per hour of the least row of an arc, which becomes a candidate if it has one."""
-        which, pool = divmod(arc, len(self._served))
-        what, profile = self._served[pool], self.case.profiles[which]
-        table = maker(self.case, profile)(what, self.case.pool_rate(what))
-        self._pools.keep([table])
-        found = self._pools.enumerated([table], self._rows, self.case.problem.min_replicas)
-        for candidate in found:
-            self.candidates += (replace(candidate, index=len(self.candidates)),)
-        return min((c.cost(c.rows[0]) for c in found), default=math.inf)
+        """USD per hour of the least rows of an arc, whose pools become candidates if they have any.
+
+        Both phases cost what each does by itself, whichever its partner.
+        """
+        way, pool = divmod(arc, len(self._served))
+        return sum(self._price_of(pool, part) for part in self._ways.offers(way, pool))
+
+    def _price_of(self, pool: int, offer: Offer) -> float:
+        key = (pool, offer.table.profile.name, offer.phase, offer.link)
+        if key not in self._prices:
+            self._pools.keep([offer])
+            found = self._pools.enumerated([offer], self._rows, self.case.problem.min_replicas)
+            for candidate in found:
+                self.candidates += (replace(candidate, index=len(self.candidates)),)
+            self._prices[key] = min((c.cost(c.rows[0]) for c in found), default=math.inf)
+        return self._prices[key]
 
 
-def _path_bounds(case: Case, pools: Sequence[Served]) -> PathBounds:
-    """Every pool on every profile with the cost of the least replicas that it may have."""
+def _path_bounds(case: Case, options: ArcOptions) -> PathBounds:
+    """Every pool in every way with the cost of the least replicas that it may have."""
     position = {node: i for i, node in enumerate(case.nodes)}
-    floors, profiles = RowFloors(case, pools), case.profiles
-    costs = np.array(
-        [p.usd_per_hour * np.maximum(floors.least(p), case.problem.min_replicas) for p in profiles]
-    )
-    ends = np.array([[position[node] for node in what.nodes] for what in pools]).reshape(-1, 2)
-    starts, ends = np.tile(ends.T, (1, len(profiles)))
+    costs = options.floors()
+    ends = np.array([[position[node] for node in what.nodes] for what in options.served])
+    starts, ends = np.tile(ends.reshape(-1, 2).T, (1, len(options)))
     return PathBounds(starts, ends, costs.ravel(), len(position), case.problem.max_pools)

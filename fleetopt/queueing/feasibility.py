@@ -15,22 +15,20 @@ import numpy as np
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.crossing import last_below
 from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
-from fleetopt.queueing.table import Limits, PoolRange
+from fleetopt.queueing.search import GREY_MARGIN as GREY_MARGIN
+from fleetopt.queueing.search import SearchedTable
+from fleetopt.queueing.table import Limits
 
-GREY_MARGIN = 0.10
-"""How far above a bound a percentile may lie for its row to be grey."""
 _CHAIN_SHARE = 0.03
 """The two-class chain is used where overload is likelier than this share of the allowed misses."""
 _FELT = 0.08
 """It is also used where long requests swing the iteration time by more than this."""
 _RARE = 0.25
 """Most requests that may be long; where more are, they are no environment but the traffic."""
-_MOST_REPLICAS = 2**40
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +112,7 @@ class OccupancyRow:
         return replace(self.mix, states=self.environment.states(self.occupancy))
 
 
-class OccupancyTable(PoolRange):
+class OccupancyTable(SearchedTable):
     """The table of one range of lengths on one profile.
 
     load: the pool's requests at their arrival rate.
@@ -142,11 +140,6 @@ class OccupancyTable(PoolRange):
         self._base_s, self._per_token_s = time.base_s, time.per_context_token_s
         self._slope_s = time.per_context_token_s * load.context.mean
 
-    @property
-    def arrival_rate(self) -> float:
-        """Requests per second."""
-        return self.load.arrival_rate
-
     @cached_property
     def slots(self) -> int:
         """Sequences in a replica's batch; under paged admission, as the mean context allows."""
@@ -158,10 +151,6 @@ class OccupancyTable(PoolRange):
             self._rows[replicas] = self._compute(replicas)
         return self._rows[replicas]
 
-    def utilization(self, replicas: int) -> float:
-        """rho, without the rest of the row."""
-        return self.load.offered_work / self.full_rate(replicas)
-
     def full_rate(self, replicas: int) -> float:
         """Iterations per second with every slot busy."""
         return full_rate(self._base_s, self._slope_s, replicas, self.slots)
@@ -170,53 +159,6 @@ class OccupancyTable(PoolRange):
         """The distribution of the sequences in the pool, at the mean context."""
         work = self.load.offered_work
         return occupancy(work, self._base_s, self._slope_s, replicas, self.slots)
-
-    def is_admissible(self, replicas: int, grey: bool = False) -> bool:
-        """Whether n replicas keep every limit; with `grey`, also if simulation has to tell."""
-        if self.utilization(replicas) > self.limits.max_utilization:
-            return False
-        row = self.row(replicas)
-        stretch = 1.0 + GREY_MARGIN if grey else 1.0
-        return all(row.is_within(bound, stretch) for bound in self.limits.slo)
-
-    def min_replicas(self, grey: bool = False) -> int | None:
-        """Least admissible number of replicas, by galloping and bisection; None if none is."""
-        if self._is_faster_than_idle(1.0 + GREY_MARGIN if grey else 1.0):
-            return None
-        low = self.least_by_utilization() - 1
-        step, high = 1, low + 1
-        if self.is_admissible(high, grey):
-            return high
-        if not self._is_possible(1.0 + GREY_MARGIN if grey else 1.0):
-            return None
-        while not self.is_admissible(high, grey):
-            low, step = high, 2 * step
-            high = low + step
-            if high > _MOST_REPLICAS:
-                return None
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.is_admissible(middle, grey):
-                high = middle
-            else:
-                low = middle
-        return high
-
-    def max_arrival_rate(self, replicas: int) -> float:
-        """Lambda(n), requests per second, to 1e-6; 0 if no rate is feasible."""
-        if not self._is_possible(1.0):
-            return 0.0
-        top = self.full_rate(replicas)
-        high = self.limits.max_utilization * top / self.load.mean_work
-        if self.at_rate(high * (1.0 - 1e-12)).is_admissible(replicas):
-            return high
-        return last_below(lambda rate: self.at_rate(rate).excess(replicas), high, 1e-6)
-
-    def excess(self, replicas: int) -> float:
-        """Logarithm of the worst miss over what is allowed; above 0 where a bound is broken."""
-        row = self.row(replicas)
-        worst = max(row.miss(bound) / bound.allowed_miss for bound in self.limits.slo)
-        return math.log(worst) if worst > 0.0 else -math.inf
 
     def binding(self, replicas: int) -> str:
         """Why one replica fewer would not do, in words and numbers."""
@@ -251,37 +193,12 @@ class OccupancyTable(PoolRange):
                 )
         return "wait for a slot"
 
-    def fastest_s(self, bound: LatencyBound) -> float:
-        """The bound's percentile on replicas that serve one request at a time, in seconds."""
-        return self._alone.percentile_s(bound.metric, bound.percentile)
-
-    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
-        """P(latency > stretch * limit) on replicas that serve one request at a time."""
-        return self._alone.exceedance(bound.metric, stretch * bound.limit_s)
-
     @cached_property
     def _alone(self) -> LatencyMix:
         nothing, one = np.zeros(1), np.ones(1)
         moments = Moments(*(np.full(1, m) for m in self.load.context))
         states = StateMix(nothing, one, moments, nothing, nothing)
         return LatencyMix(self.load, states, 1, self._base_s, self._per_token_s)
-
-    def _is_faster_than_idle(self, stretch: float) -> bool:
-        """Whether a bound on TPOT is below W: no iteration, and so no mean of them, is shorter."""
-        base_s = self.profile.iteration.base_s
-        return any(b.metric == "tpot" and stretch * b.limit_s < base_s for b in self.limits.slo)
-
-    def _is_possible(self, stretch: float) -> bool:
-        return all(
-            self._alone.exceedance(b.metric, stretch * b.limit_s) <= b.allowed_miss
-            for b in self.limits.slo
-        )
-
-    def least_by_utilization(self) -> int:
-        """The fewest replicas within the utilization cap."""
-        one = self.full_rate(1)
-        least = self.load.offered_work / (one * self.limits.max_utilization)
-        return max(1, math.ceil(least * (1.0 - 1e-12)))
 
     def at_rate(self, arrival_rate: float) -> OccupancyTable:
         """The same pool at another arrival rate."""

@@ -205,7 +205,7 @@ class LatencyMix:
         uniform = _uniform_and_wait_exceeds(left, tau, rate)
         return running * uniform + (1.0 - running) * _wait_exceeds(left, rate)
 
-    def _tpot_exceeds(self, limit_s: float) -> Floats:
+    def _tpot_exceeds(self, limit_s: float | Floats) -> Floats:
         """The neighbours' contexts add up to a Pearson III variable of their three moments."""
         moments = self._tpot_moments
         varies = moments.variance > 0

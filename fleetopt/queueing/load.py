@@ -12,11 +12,14 @@ import numpy as np
 
 from fleetopt.performance.profile import IterationTime
 from fleetopt.queueing.cells import CELLS_PER_BAND, Cells, cells_of, grouping
+from fleetopt.queueing.per_request import Phase, per_request
 from fleetopt.workload.compression import Node, Served
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
 
 _NOTHING = 1e-13
 """Share of all requests below which a class is empty: what is left of a difference of sums."""
+_SHORT_OUTPUT = 24
+"""Output tokens up to which lengths are told apart where a pool only decodes."""
 
 
 class Moments(NamedTuple):
@@ -73,16 +76,22 @@ class Load:
         return self.arrival_rate * self.mean_work
 
 
-def load_table(lengths: LengthDistribution, iteration: IterationTime) -> LoadTable:
-    """The load table of a workload on an iteration time, made once for all that count alike."""
+def load_table(
+    lengths: LengthDistribution, iteration: IterationTime, phase: Phase = "both"
+) -> LoadTable:
+    """The load table of a workload on an iteration time, made once for all that count alike.
+
+    phase: what the pools do; where they only prefill or only decode, work and contexts are
+        those of that phase alone.
+    """
     context, chunk_tokens = iteration.context, iteration.chunk_tokens
     counted = IterationTime(0.0, 0.0, context=context, chunk_tokens=chunk_tokens)
-    return _load_table(lengths, counted)
+    return _load_table(lengths, counted, phase)
 
 
 @lru_cache(maxsize=32)
-def _load_table(lengths: LengthDistribution, counted: IterationTime) -> LoadTable:
-    return LoadTable(lengths, counted)
+def _load_table(lengths: LengthDistribution, counted: IterationTime, phase: Phase) -> LoadTable:
+    return LoadTable(lengths, counted, phase)
 
 
 class LoadTable:
@@ -91,12 +100,18 @@ class LoadTable:
     What a node of a path compresses is summed once, for all pools that begin or end there.
     """
 
-    def __init__(self, lengths: LengthDistribution, iteration: IterationTime) -> None:
+    def __init__(
+        self, lengths: LengthDistribution, iteration: IterationTime, phase: Phase = "both"
+    ) -> None:
         self._lengths = lengths
         self._iteration = iteration
-        self._per_request = _per_request(lengths.prompt_tokens, lengths.output_tokens, iteration)
+        self._phase = phase
+        self._per_request = self._measured(lengths.prompt_tokens, lengths.output_tokens)
         self._sums = _prefix_sums(self._per_request, lengths.weights)
-        self._keys = grouping(lengths, self._per_request["prefill"], self._per_request["work"])
+        kinds = self._per_request["prefill"]
+        if phase == "decode":
+            kinds = np.minimum(self._per_request["work"], _SHORT_OUTPUT)
+        self._keys = grouping(lengths, kinds, self._per_request["work"])
         self._cells, self._cell_tokens = self._grouped(slice(0, None), lengths.weights)
         self._given: dict[Node, Floats] = {}
         self._taken: dict[Node, Floats] = {}
@@ -200,7 +215,7 @@ class LoadTable:
         """Sums over the requests above a node that can be compressed to it, compressed."""
         if node not in self._taken:
             outputs, weights = self._lengths.compressed(*node)
-            values = _per_request(node[0] - outputs, outputs, self._iteration)
+            values = self._measured(node[0] - outputs, outputs)
             self._taken[node] = _prefix_sums(values, weights)[:, -1]
         return self._taken[node]
 
@@ -245,11 +260,14 @@ class LoadTable:
         """Cells of the requests that are compressed to a node."""
         if node not in self._taken_cells:
             outputs, weights = self._lengths.compressed(*node)
-            values = _per_request(node[0] - outputs, outputs, self._iteration)
+            values = self._measured(node[0] - outputs, outputs)
             part = np.arange(outputs.size) * CELLS_PER_BAND // max(outputs.size, 1)
             keys = np.stack((values["prefill"].astype(np.int64), part))
             self._taken_cells[node] = cells_of(values, weights, keys)[0]
         return self._taken_cells[node]
+
+    def _measured(self, prompt_tokens: Ints, output_tokens: Ints) -> dict[str, Floats]:
+        return per_request(prompt_tokens, output_tokens, self._iteration, self._phase)
 
     def _grouped(self, part: slice, weights: Floats) -> tuple[Floats, Ints]:
         """Cells of a part of the support, and the longest request of each, in tokens."""
@@ -283,34 +301,3 @@ def _class_load(sums: Floats, whole_mass: float) -> ClassLoad:
     central = cube - 3.0 * mean * square + 2.0 * mean**3
     moments = Moments(mean, max(0.0, square - mean**2), central)
     return ClassLoad(mass / float(whole_mass), work / mass, moments)
-
-
-def _per_request(
-    prompt_tokens: Ints, output_tokens: Ints, iteration: IterationTime
-) -> dict[str, Floats]:
-    """Work and context of requests; contexts summed over their iterations."""
-    prefill = -(-prompt_tokens // iteration.chunk_tokens)
-    prompt = prompt_tokens.astype(np.float64)
-    output = output_tokens.astype(np.float64)
-    total = prompt + output
-    work = prefill + output
-    if iteration.context == "total":
-        return {
-            "prefill": prefill.astype(np.float64),
-            "work": work,
-            "prefill_context": total,
-            "decode_context": total,
-            "context_work": work * total,
-            "context2_work": work * total**2,
-            "context3_work": work * total**3,
-        }
-    return {
-        "prefill": prefill.astype(np.float64),
-        "work": work,
-        "prefill_context": prompt / 2,
-        "decode_context": prompt + output / 2,
-        "context_work": prefill * prompt / 2 + output * (prompt + output / 2),
-        "context2_work": prefill * prompt**2 / 3
-        + output * (prompt**2 + prompt * output + output**2 / 3),
-        "context3_work": prefill * prompt**3 / 4 + (total**4 - prompt**4) / 4,
-    }

@@ -10,7 +10,7 @@ from os import cpu_count
 from fleetopt.case import Case, recorded
 from fleetopt.optimization.solver import Solution
 from fleetopt.problem import VerificationOptions
-from fleetopt.verification import Judge, Outcome, Recording, TraceJudge, Verifier, judged
+from fleetopt.verification import Judge, Outcome, Recording, TraceJudge, Verifier, judged_pools
 from fleetopt.workload.traces import Trace
 
 COMPILING = "compiling the simulator, once; this takes some seconds"
@@ -56,5 +56,6 @@ def unverified(solution: Solution) -> Outcome:
 
 def verified_once(solution: Solution, judge: Verifier) -> Outcome:
     """A fleet with its verdicts, whatever they are."""
-    verdicts = tuple(judge.verdict(judged(c, row)) for c, row in solution.chosen)
+    pools = judged_pools(judge.case, solution.chosen)
+    verdicts = tuple(judge.verdict(pool) for pool in pools)
     return Outcome(solution, solution, verdicts, ())
