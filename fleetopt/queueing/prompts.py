@@ -37,8 +37,8 @@ class Prompts:
 
     @cached_property
     def transfer_s(self) -> Floats:
-        """Seconds of the transfer, by cell."""
-        return self.link.seconds(self.tokens)
+        """Seconds of the transfer that are left after the prefill, by cell."""
+        return self.link.left_s(self.tokens, self.alone_s)
 
     @cached_property
     def iterations(self) -> Floats:
