@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from fleetopt.catalog import read_lengths, read_machines
+from fleetopt.optimization.tables import kind_on
 from fleetopt.performance.profile import Capacity
 from fleetopt.performance.roofline import RooflineProfile
 from fleetopt.problem import EngineConfig, LatencyBound
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import load_table
-from fleetopt.queueing.prefill_table import table_on
 from fleetopt.queueing.table import Limits
 from fleetopt.simulation.pool import Horizon, PoolModel, replicate
 from fleetopt.simulation.statistics import percentile_interval
@@ -94,7 +94,8 @@ class ComputedPool:
         """The pool's feasibility table."""
         loads = load_table(lengths_of(self.workload), self.profile.iteration)
         load = loads.between(self.lo_tokens, self.hi_tokens, self.arrival_rate)
-        return table_on(load, self.profile, self.capacity, self.lo_tokens, LIMITS)
+        kind = kind_on(self.profile)
+        return kind(load, self.profile, self.capacity, self.lo_tokens, LIMITS)
 
     def model(self) -> PoolModel:
         """The pool in the simulator."""

@@ -27,6 +27,12 @@ def fastest_s(function: Callable[[], object], repeats: int) -> float:
     return min(_seconds(function) for _ in range(repeats))
 
 
+def fastest_each_s(functions: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Least wall time of each of several functions, called in turn, in seconds."""
+    runs = [[_seconds(function) for function in functions] for _ in range(repeats)]
+    return [min(own) for own in zip(*runs, strict=True)]
+
+
 def _seconds(function: Callable[[], object]) -> float:
     gc.collect()
     began = time.perf_counter()
@@ -51,6 +57,17 @@ def fastest_process(arguments: Sequence[str], repeats: int, start: str = START) 
     """
     runs = [_run(arguments, start) for _ in range(repeats + 1)]
     return min(runs[1:], key=lambda run: run.seconds)
+
+
+def fastest_in_turn(
+    arguments: Sequence[str], repeats: int, starts: Sequence[str]
+) -> tuple[Process, ...]:
+    """The fastest runs of several programs with these arguments, one after the other each time.
+
+    What disturbs the machine for a while disturbs all of them. Raises RuntimeError if one fails.
+    """
+    runs = [[_run(arguments, start) for start in starts] for _ in range(repeats + 1)][1:]
+    return tuple(min(own, key=lambda run: run.seconds) for own in zip(*runs, strict=True))
 
 
 def _run(arguments: Sequence[str], start: str) -> Process:

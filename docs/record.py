@@ -2,7 +2,7 @@
 
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
                       [trace] [routers] [profile] [profile_accuracy] [disaggregation] [examples]
-                      [energy] [explain] [two_pools] [model] [estimated]
+                      [energy] [power] [explain] [two_pools] [model] [estimated]
                       [splitwise] [advice] [reproduction]
 """
 
@@ -68,6 +68,14 @@ ADVICE = {
     "agent": "advise --cdf data/agent_heavy_cdf.json --lam 20 --slo 1000",
 }
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
+AZURE = ("--cdf", "azure", "--long-max-ctx", "8192", "--overlong", "clip")
+COST_CARBON = (
+    "frontier", *AZURE, "--objectives", "cost,carbon", "--carbon", "380", "--pue", "1.2",
+)  # fmt: skip
+RATE = (
+    "solve", *AZURE, "--gpus", "h100", "--max-pools", "2", "--objective", "rate",
+    "--power-kw", "10", "--verify-top", "1",
+)  # fmt: skip
 WIDTH = "100"
 
 sys.path[:0] = [
@@ -172,6 +180,13 @@ def energy() -> None:
     (MEASURED / "split_energy.txt").write_text(_said("tok-per-watt", *SPLIT.split()))
     plot = ("--plot", str(figures / "grid_flex.svg"))
     (MEASURED / "grid_flex.txt").write_text(_said("grid-flex", *GRID.split(), *plot))
+
+
+def power() -> None:
+    """Cost against carbon, with its figure, and the most requests per second of 10 kW."""
+    figure = str(ROOT / "docs" / "figures" / "cost_carbon.svg")
+    (MEASURED / "cost_carbon.txt").write_text(_said(*COST_CARBON, "--plot", figure))
+    (MEASURED / "most_rate.txt").write_text(_said(*RATE))
 
 
 def explain() -> None:
@@ -337,6 +352,7 @@ if __name__ == "__main__":
         "reproduction": reproduction,
         "examples": examples,
         "energy": energy,
+        "power": power,
         "explain": explain,
     }
     for wanted in sys.argv[1:] or parts:

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
 from fleetopt.errors import Fault, InputError
 from fleetopt.extension import Extension
-from fleetopt.performance import models
+from fleetopt.performance.capped import is_felt, with_caps
 from fleetopt.performance.coefficient import profile_of
 from fleetopt.performance.phase_links import PhasePairs, pairs_of, resolved_links
 from fleetopt.performance.profile import Capacity, ReplicaProfile
-from fleetopt.problem import FleetProblem, LengthCdf, TraceSource
+from fleetopt.problem import SERIES, FleetProblem, LengthCdf, TraceSource
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
 
 if TYPE_CHECKING:
+    from fleetopt.performance import models
     from fleetopt.workload.traces import Trace
 
+_AVERAGED = "expected a number, or a CSV file with the columns hour,value that exists"
 _NOTHING = 1e-12
 """Share of the requests below which a pool serves none: all its own are compressed."""
 MOST_OVERLONG = 0.01
@@ -54,23 +56,25 @@ class Case:
         """Read what the problem names but its extension; raises InputError with every fault."""
         problem, inputs = inputs_of(problem, beside)
         lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
+        specs = with_caps(inputs.profiles, problem.power_caps)
         wanted = lengths.breakpoints if problem.thresholds is None else problem.thresholds
         points = merged_breakpoints(lengths, wanted, inputs.max_context)
         return cls(
             problem=problem.model_copy(
                 update={
                     "cdf": inputs.lengths,
-                    "profiles": inputs.profiles,
-                    "gpus": tuple(spec.name for spec in inputs.profiles),
-                    "links": resolved_links(problem, inputs.profiles, beside),
+                    "profiles": specs,
+                    "gpus": tuple(spec.name for spec in specs),
+                    "power_caps": (),
+                    "links": resolved_links(problem, specs, beside),
                 }
             ),
             lengths=lengths.split_at(points),
             breakpoints=points,
-            profiles=tuple(profile_of(spec) for spec in inputs.profiles),
+            profiles=tuple(profile_of(spec) for spec in specs),
             arrival_rate=problem.design_rate * share,
             sources=(*inputs.sources, *([extension.source] if extension else [])),
-            notes=(*notes, *_trace_notes(problem), *inputs.notes),
+            notes=(*notes, *_trace_notes(problem), *_series_notes(problem), *inputs.notes),
             extension=extension,
         )
 
@@ -85,6 +89,15 @@ class Case:
         """The batch of a replica that only prefills: whole prompts, one after the other."""
         capacity = self.capacity(profile, max_context)
         return replace(capacity, slots=min(1, capacity.slots))
+
+    def offers(self, profile: ReplicaProfile, max_context: int) -> bool:
+        """Whether a pool may run on a profile: it has a slot, and its cap is felt if it has one.
+
+        One that the cap does not touch is the pool of the profile without a cap.
+        """
+        slots = self.capacity(profile, max_context).slots
+        free = profile.name.rpartition("@")[0]
+        return slots >= 1 and (free not in self._profiles or is_felt(profile, slots))
 
     def profile(self, name: str) -> ReplicaProfile:
         """A profile of the problem by its name."""
@@ -155,9 +168,13 @@ def inputs_of(problem: FleetProblem, beside: Path | None = None) -> tuple[FleetP
         problem = _of_trace(problem, beside)
     except InputError as error:
         faults += error.faults
+    try:
+        problem = _averaged(problem, beside)
+    except InputError as error:
+        faults += error.faults
     named = None
     try:
-        named = models.read_named(problem, beside) if models.is_open(problem) else None
+        named = _named(problem, beside)
     except InputError as error:
         faults += error.faults
     try:
@@ -173,11 +190,59 @@ def inputs_of(problem: FleetProblem, beside: Path | None = None) -> tuple[FleetP
     if problem.trace is not None:
         read = SourceFile(Path(problem.trace.path), problem.trace.sha256)
         inputs = replace(inputs, sources=(*inputs.sources, read))
+    for series in filter(None, (getattr(problem, name) for name in SERIES.values())):
+        read = SourceFile(Path(series.path), series.sha256)
+        inputs = replace(inputs, sources=(*inputs.sources, read))
     return problem, inputs
+
+
+def _named(problem: FleetProblem, beside: Path | None) -> models.Named | None:
+    """The model of a problem that leaves profiles to be derived. Raises InputError."""
+    if problem.model is None:
+        return None
+    from fleetopt.performance import models
+
+    return models.read_named(problem, beside) if models.is_open(problem) else None
+
+
+def _averaged(problem: FleetProblem, beside: Path | None) -> FleetProblem:
+    """The problem with the means of its prices and intensities by the hour. Raises InputError."""
+    read, faults = dict[str, object](), list[Fault]()
+    for key, name in SERIES.items():
+        stated = getattr(problem, name)
+        if stated is None or getattr(problem, key) is not None:
+            continue
+        from fleetopt.catalog.series import read_series
+
+        try:
+            series, _ = read_series(stated.path, beside)
+        except InputError as error:
+            missing = any(fault.expected == "no such file" for fault in error.faults)
+            faults += [Fault(key, _AVERAGED)] if missing else error.faults
+        else:
+            read |= {key: series.mean, name: series}
+    if faults:
+        raise InputError(faults)
+    return problem.model_copy(update=read) if read else problem
+
+
+def _series_notes(problem: FleetProblem) -> Iterator[str]:
+    """What was averaged over the hours of a file."""
+    units = {"electricity_usd_per_kwh": "USD", "carbon_g_per_kwh": "g of CO2"}
+    for key, name in SERIES.items():
+        series = getattr(problem, name)
+        if series is not None and series.mean == getattr(problem, key):
+            yield (
+                f"{units[key]} a kWh: {series.mean:.4g}, the time-weighted mean of "
+                f"{series.hours:g} hours in {Path(series.path).name}, {series.least:.4g} to "
+                f"{series.most:.4g}; the draw is taken to be the same at all hours"
+            )
 
 
 def _with_engines(problem: FleetProblem, inputs: Inputs, named: models.Named) -> Inputs:
     """What a problem names, with the profiles of its model. Raises InputError."""
+    from fleetopt.performance import models
+
     lengths = LengthDistribution.from_cdf(inputs.lengths).clipped(inputs.max_context)
     found = models.derived(problem, named, lengths, inputs.max_context)
     return replace(

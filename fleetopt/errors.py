@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,8 @@ class SolverError(FleetoptError):
 
 def near(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest known name, or lists what is known."""
+    from difflib import get_close_matches
+
     names = sorted(set(known))
     close = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     if close:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from benchmarks.figures import Figure, Subject, Target
 from benchmarks.peers import FLEET_SIM
-from benchmarks.timing import fastest_process, fastest_s
+from benchmarks.timing import START, fastest_in_turn, fastest_s
 
 RATES = (25.0, 50.0, 100.0, 150.0, 200.0, 300.0, 400.0)
 _CDF = "data/azure_cdf.json"
@@ -22,12 +22,12 @@ QUESTIONS = {
 def measure() -> Iterator[Figure]:
     """Seconds of each command, and designs per second."""
     for name, arguments in QUESTIONS.items():
-        own = fastest_process(arguments, repeats=3).seconds
-        yield Figure(f"fleetopt whatif, {name}", own, "s")
-        if find_spec("run_sim"):
-            peer = fastest_process(arguments, repeats=3, start=FLEET_SIM).seconds
-            yield Figure(f"vllm-sr-sim whatif, {name}", peer, "s")
-            yield Figure(f"fleetopt / vllm-sr-sim, {name}", own / peer, "times",
+        starts = (START, FLEET_SIM) if find_spec("run_sim") else (START,)
+        own, *peers = fastest_in_turn(arguments, 5, starts)
+        yield Figure(f"fleetopt whatif, {name}", own.seconds, "s")
+        for peer in peers:
+            yield Figure(f"vllm-sr-sim whatif, {name}", peer.seconds, "s")
+            yield Figure(f"fleetopt / vllm-sr-sim, {name}", own.seconds / peer.seconds, "times",
                          Target("at most", 1.0))  # fmt: skip
     yield from _designs()
 

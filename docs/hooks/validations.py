@@ -31,6 +31,14 @@ def tables() -> str:
     return "\n\n".join(_table(heading, found[key]) for heading, key in keys.items())
 
 
+def saturated() -> str:
+    """Errors of saturated rows, and the share of them that is flagged."""
+    found = recorded()
+    keys = {"GPU": "saturated_by_gpu", "engine": "saturated_by_engine",
+            "model": "saturated_by_model"}  # fmt: skip
+    return "\n\n".join(_table(heading, found[key]) for heading, key in keys.items())
+
+
 def _table(heading: str, found: Mapping[str, Mapping[str, Any]]) -> str:
     head = f"| {heading} | n | TPOT | bias | TTFT | bias | flagged |\n| --- " + "| ---: " * 6 + "|"
     return "\n".join([head, *(_row(name, entry) for name, entry in found.items())])

@@ -126,9 +126,12 @@ def _side_faults(problem: FleetProblem, known: Mapping[str, AnyProfileSpec]) -> 
         if gpu not in types
     ]
     dark = [name for name in problem.gpus if name in known and known[name].power is None]
-    if problem.power_kw is not None and dark:
+    if dark:
+        stated = ["power_kw"] if problem.power_kw is not None else []
         text = f"the profile {dark[0]!r} has no power curve"
-        faults.append(Fault("power_kw", text, "give it one, or leave the profile or the cap out"))
+        hint = "give it one, or leave the profile or the cap out"
+        limits = [key for key in problem.draw_keys if key != "objective"]
+        faults += [Fault(key, text, hint) for key in (*stated, *limits)]
     return faults
 
 

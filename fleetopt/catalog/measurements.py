@@ -23,8 +23,8 @@ _MODELS = {
 }  # fmt: skip
 """Beginnings of names that are not the catalogue's, such as of fine-tunes and quantizations."""
 _NODE_GPUS = 8
-_LARGEST_BATCH = 1024
-_BUDGET_TOKENS = 8192
+_LARGEST_BATCH, _BUDGET_TOKENS = 1024, 8192
+"""Sequences and tokens of an iteration, of each attention group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,8 @@ def _measurement(record: Mapping[str, str | None], line: int, machines: Machines
     weights = _weights(record, llm)
     engine = validate(EngineConfig, {
         **ways, "weights": weights, "kv": _kv(backend, weights, gpu),
-        "max_num_seqs": _LARGEST_BATCH, "token_budget": _BUDGET_TOKENS,
+        "max_num_seqs": ways.get("dp", 1) * _LARGEST_BATCH,
+        "token_budget": ways.get("dp", 1) * _BUDGET_TOKENS,
         "mean_context_tokens": prompt + output // 2,
     }, "")  # fmt: skip
     version = record.get("backend_version") or ""

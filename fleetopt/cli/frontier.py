@@ -19,7 +19,8 @@ _SHOWN = ("dominated", "refused")
 @click.command(name="frontier")
 @click.argument("problem", required=False)
 @click.option("--objectives", default="cost,ttft", show_default=True, metavar="A,B",
-              help="Two different of cost, ttft, tpot, gpus and power.")  # fmt: skip
+              help="Two different of cost, ttft, tpot, gpus, power, mean-power, energy "
+                   "and carbon.")  # fmt: skip
 @options.workload
 @options.slo
 @options.scope

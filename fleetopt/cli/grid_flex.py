@@ -64,19 +64,43 @@ _GPU = "h100"
     help="Also simulate each cap from the loaded fleet through an event of that length and the "
     "recovery after it.",
 )
+@click.option(
+    "--defer-most",
+    type=click.FloatRange(0, 99),
+    default=20.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Largest share of the requests that may be put off, in whole percent.",
+)
+@click.option(
+    "--defer-usd",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="USD",
+    help="What a request costs that is put off.",
+)
+@click.option(
+    "--switch-usd",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="USD",
+    help="What it costs to switch a replica off and on again.",
+)
 @fleet_options.repeated(5)
 @click.option("--plot", metavar="FILE", help="Draw the depths into a .png or .svg file.")
 @fleet_options.output
 @click.pass_context
 def command(
     ctx: click.Context, /, n_gpus: int, flex_pcts: str | None, verify_des: int,
-    event_minutes: float | None, replications: int, seed: int, plot: str | None, form: str,
-    output: str | None, **_: object,
+    event_minutes: float | None, defer_most: float, defer_usd: float, switch_usd: float,
+    replications: int, seed: int, plot: str | None, form: str, output: str | None, **_: object,
 ) -> None:  # fmt: skip
-    """Cap the batches of a fleet to shed power, and see what that is worth and what it costs.
+    """Shed power by capping batches, switching replicas off and deferring requests.
 
-    A depth is in percent of the nominal draw of a GPU. Shed power is counted at the cap, as
-    published, and at the occupancy that the fleet really has.
+    A depth is in percent: of the nominal draw, counted at the cap as published, or of what the
+    fleet really draws. The cheapest mix of the three that keeps the SLO is found for each.
     """
     from fleetopt.cli.output import progress, write_answer
     from fleetopt.cli.plotting import plot_faults
@@ -88,6 +112,7 @@ def command(
     faults += plot_faults(plot) if plot else []
     stated = state(None, given_options(ctx), output, others=faults)
     from fleetopt.questions.energy.grid import grid_flex
+    from fleetopt.questions.energy.levers import Terms
     from fleetopt.questions.energy.runs import Runs
     from fleetopt.report import grid as report
 
@@ -97,11 +122,14 @@ def command(
             found = grid_flex(
                 _problem(stated), n_gpus, depths, stated.beside, runs=runs,
                 event_minutes=event_minutes, event_runs=Runs(None, replications, seed),
-                progress=show,
+                terms=Terms(defer_most / 100.0, defer_usd, switch_usd), progress=show,
             )  # fmt: skip
         except InputError as error:
-            own = {"flex_pcts": "--flex-pcts", "n_gpus": "--n-gpus",
-                   "event_minutes": "--event-minutes"}  # fmt: skip
+            own = {
+                "flex_pcts": "--flex-pcts", "n_gpus": "--n-gpus",
+                "event_minutes": "--event-minutes", "most_deferred": "--defer-most",
+                "usd_per_deferred": "--defer-usd", "usd_per_switch": "--switch-usd",
+            }  # fmt: skip
             faults = named(error.faults, stated.place, {**own, **stated.origins})
             raise InputError(faults) from None
     if plot is not None:

@@ -6,6 +6,7 @@ fleetopt, 130 interrupted, 141 the reader of the output went away.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -166,6 +167,7 @@ def run() -> None:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     gc.set_threshold(100_000)  # imports make many objects and no garbage
+    atexit.register(gc.freeze)  # nor is any looked for when the process ends
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -192,6 +192,18 @@ spares = together(
                    help="GPUs that fail together; those of --node-size, else 8, if absent."),
 )  # fmt: skip
 
+prices = together(
+    problem_option("--electricity", "--electricity-price", key="electricity_usd_per_kwh",
+                   metavar="USD|FILE",
+                   help="Price of a kilowatt-hour, or a CSV file hour,value whose mean it is."),
+    problem_option("--carbon", "--carbon-intensity", key="carbon_g_per_kwh",
+                   metavar="GRAMS|FILE",
+                   help="Grams of CO2 of a kilowatt-hour, or a CSV file hour,value whose mean it "
+                        "is."),
+    problem_option("--pue", key="pue", metavar="FACTOR",
+                   help="What the site draws for each watt of its GPUs."),
+)  # fmt: skip
+
 side = together(
     problem_option("--inventory", key="inventory", kind="counts", multiple=True,
                    callback=lambda _ctx, _option, given: ",".join(given) or None,
@@ -200,17 +212,22 @@ side = together(
     problem_option("--max-gpus", key="max_gpus", metavar="N", help="Most GPUs of all types."),
     problem_option("--power-kw", key="power_kw", metavar="KW",
                    help="Most power of the fleet, every slot busy."),
+    problem_option("--power-caps", key="power_caps", kind="share", many=True, metavar="SHARES",
+                   help="Caps on a GPU's draw that pools may run under, as shares of its nominal "
+                        "power, such as 0.7,0.85; a cap limits the batch."),
     problem_option("--budget", key="budget_usd_per_year", metavar="USD",
                    help="Most cost of the fleet in a year."),
+    problem_option("--mean-power-kw", key="mean_power_kw", metavar="KW",
+                   help="Most power of the GPUs on average."),
+    problem_option("--energy-mwh", key="energy_mwh_per_year", metavar="MWH",
+                   help="Most energy in a year."),
+    problem_option("--carbon-tonnes", key="carbon_tonnes_per_year", metavar="T",
+                   help="Most CO2 in a year; --carbon says what a kilowatt-hour stands for."),
     problem_option("--objective", key="objective", kind="text",
-                   metavar="cost|energy|carbon|cost+energy",
-                   help="What the fleet has least of."),
-    problem_option("--electricity", key="electricity_usd_per_kwh", metavar="USD",
-                   help="Price of a kilowatt-hour."),
-    problem_option("--carbon", key="carbon_g_per_kwh", metavar="GRAMS",
-                   help="Grams of CO2 of a kilowatt-hour."),
-    problem_option("--pue", key="pue", metavar="FACTOR",
-                   help="What the site draws for each watt of its GPUs."),
+                   metavar="cost|energy|carbon|cost+energy|rate",
+                   help="What the fleet has least of; or rate, the most requests per second "
+                        "within the limits."),
+    prices,
     problem_option("--node-size", key="node_size", metavar="N",
                    help="Buy the GPUs of each type in whole nodes of N."),
     problem_option("--min-replicas", key="min_replicas", metavar="N",

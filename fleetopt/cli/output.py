@@ -13,7 +13,7 @@ import click
 from fleetopt.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from fleetopt.report.layout import Layout
 
 FILE_WIDTH = 100
 
@@ -37,7 +37,7 @@ def write_answer(
     form: str,
     output: str | None,
     *,
-    table: Callable[[int], RenderableType],
+    table: Callable[[int], Layout],
     data: Callable[[], Any],
     rows: Callable[[], list[dict[str, Any]]],
 ) -> None:
@@ -83,13 +83,13 @@ def _with_rows(data: Any, rows: Callable[[], list[dict[str, Any]]]) -> Any:
 
 
 def _say_that_it_compiles(message: str) -> None:
-    from fleetopt.study.judging import COMPILING
+    from fleetopt.simulation import COMPILING
 
     if message == COMPILING:
         click.echo(message, err=True)
 
 
-def _readable(table: Callable[[int], RenderableType], output: str | None) -> str:
+def _readable(table: Callable[[int], Layout], output: str | None) -> str:
     from fleetopt.report.console import render
 
     to_terminal = output in (None, "-")

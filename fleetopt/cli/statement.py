@@ -16,8 +16,7 @@ from fleetopt.catalog import Inputs
 from fleetopt.cli.options import ProblemOption
 from fleetopt.errors import ExtensionError, Fault, InputError
 from fleetopt.extension import Extension, read_extension
-from fleetopt.performance import models
-from fleetopt.problem import FleetProblem, bound_keys, validate
+from fleetopt.problem import SERIES, FleetProblem, bound_keys, validate
 from fleetopt.report.export import check_writable
 
 Given = Mapping[ProblemOption, Any]
@@ -163,6 +162,7 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
     named: tuple[tuple[str, ...], ...] = (
         ("cdf",),
         ("trace",),
+        *((key,) for key in SERIES if isinstance(keys.get(key), str)),
     )
     if "model" in keys:
         faults += _faults_of_model(keys, place, beside)
@@ -171,6 +171,9 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
             ("gpus", "profiles"),
             ("inventory", "profiles"),
             ("power_kw", "gpus", "profiles"),
+            ("mean_power_kw", "gpus", "profiles"),
+            ("energy_mwh_per_year", "gpus", "profiles"),
+            ("carbon_tonnes_per_year", "carbon_g_per_kwh", "gpus", "profiles"),
         )
     for names in named:
         if names[0] not in keys:
@@ -187,6 +190,8 @@ def _faults_of_names(keys: Mapping[str, Any], place: str, beside: Path | None) -
 
 def _faults_of_model(keys: Mapping[str, Any], place: str, beside: Path | None) -> list[Fault]:
     """Faults of the model and the GPUs that are named for it."""
+    from fleetopt.performance import models
+
     part = {key: keys[key] for key in ("model", "gpus", "catalogs", "profiles") if key in keys}
     try:
         problem = validate(FleetProblem, part, place)

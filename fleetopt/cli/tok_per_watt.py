@@ -61,7 +61,9 @@ _GPUS = ("h100", "a100", "a10g")
 )
 @click.option("--gpu-short", metavar="NAME", help="Profile of the pool up to --b-short.")
 @click.option("--gpu-long", metavar="NAME", help="Profile of the pool above it.")
+@options.engines
 @options.tables
+@options.prices
 @click.option(
     "--simulate", is_flag=True, help="With --b-short: simulate the fleets on the same arrivals."
 )
@@ -82,17 +84,21 @@ def command(
 ) -> None:  # fmt: skip
     """Compare GPU types, or a split with one pool, by output tokens per watt.
 
+    With --model all of them serve one language model, in each of its engine configurations.
+
     Power is drawn at the occupancy that the fleets really have; the published figures stand
     beside it, and alone with --method published.
     """
     from fleetopt.cli.spaced import numbers
     from fleetopt.cli.statement import given_options, state
-    from fleetopt.errors import InputError
+    from fleetopt.errors import Fault, InputError
 
     given = given_options(ctx)
     split = any(option.key == "thresholds" for option in given)
     counts, faults = numbers(n_gpus, "--n-gpus")
     faults += _faults(split, gpu_short, gpu_long, simulate, rho_sweep, counts, plot)
+    if split and any(option.key == "model" for option in given):
+        faults.append(Fault("--model", "does not go with --b-short"))
     stated = state(None, given, output, others=faults)
     try:
         if split and gpu_short and gpu_long:

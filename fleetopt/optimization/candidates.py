@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from fleetopt.optimization.tables import Offer
+from fleetopt.performance.power import provisioned_w
 from fleetopt.problem import Phase
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
@@ -235,4 +236,4 @@ def _watts(table: PoolTable) -> float | None:
     profile = table.profile
     if profile.power is None:
         return None
-    return profile.power.watts(table.slots) * profile.gpus_per_replica
+    return provisioned_w(profile.power, table.slots) * profile.gpus_per_replica

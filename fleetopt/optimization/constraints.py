@@ -99,6 +99,35 @@ def power_limit(model: ConcreteModel, power_kw: float) -> Relation:
     return model.power <= power_kw
 
 
+def mean_power_limit(model: ConcreteModel, mean_power_kw: float) -> Relation:
+    r"""The GPUs draw at most `mean_power_kw` on average.
+
+    With :math:`\bar P_{ck}` the mean draw of all GPUs of row k at the occupancy of its table,
+    spare replicas included,
+
+    .. math:: \sum_{c,k} \bar P_{ck} z_{ck} \le \bar W
+    """
+    return model.mean_power <= mean_power_kw
+
+
+def energy_limit(model: ConcreteModel, mwh_per_year: float) -> Relation:
+    r"""The site uses at most `mwh_per_year` for the fleet.
+
+    .. math:: 8.76 \, \mathrm{PUE} \sum_{c,k} \bar P_{ck} z_{ck} \le E
+    """
+    return model.energy <= mwh_per_year
+
+
+def carbon_limit(model: ConcreteModel, tonnes_per_year: float) -> Relation:
+    r"""The electricity of the fleet stands for at most `tonnes_per_year` of CO2.
+
+    With :math:`g` the grams of a kilowatt-hour,
+
+    .. math:: \frac{g}{1000} \, 8.76 \, \mathrm{PUE} \sum_{c,k} \bar P_{ck} z_{ck} \le C
+    """
+    return model.carbon <= tonnes_per_year
+
+
 def budget(model: ConcreteModel, usd_per_hour: float) -> Relation:
     r"""The fleet costs at most `usd_per_hour`, spare GPUs of whole nodes included.
 

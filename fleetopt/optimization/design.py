@@ -62,6 +62,7 @@ class Design(ComparedFleets):
         or as the case's extension may ask for. It changes the program whenever it is built.
     log: where the solver's own log goes; nowhere if absent.
     tables: of the pools that may be built; every one of the case if absent.
+    drawn: give rows their mean draw even where the problem does not ask for it.
     """
 
     def __init__(
@@ -72,10 +73,11 @@ class Design(ComparedFleets):
         extra_rows: int | None = None,
         log: TextIO | None = None,
         tables: Sequence[Offer] | None = None,
+        drawn: bool = False,
     ) -> None:
         self.case = case
         self._options = solve_options(case.problem, log)
-        self._pools = PoolCandidates(case, grey=grey)
+        self._pools = PoolCandidates(case, grey=grey, drawn=drawn)
         self._pools.keep(offers(case) if tables is None else tables)
         self._rows = _extra_rows(case) if extra_rows is None else extra_rows
         self.candidates = self._pools.enumerated(
@@ -175,6 +177,7 @@ class Design(ComparedFleets):
         least, spares = side.min_replicas, side.spares
         candidates = [replace(c, rows=rows_up_to(least, c, spares)) for c in found]
         candidates = [replace(c, rows=self._pools.with_misses(c, c.rows)) for c in candidates]
+        candidates = [self._pools.with_draw(candidate) for candidate in candidates]
         return build(candidates, len(self.case.nodes), self.case.problem.max_pools, side)
 
     def _built(self) -> pyo.ConcreteModel:
@@ -292,7 +295,7 @@ class Design(ComparedFleets):
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""
-        may_be_more = self.is_changed or self._pools.goal.is_of_energy
+        may_be_more = self.is_changed or self._pools.is_drawn
         if self._pools.is_fleet_wide or may_be_more:  # these may ask for more than the least
             return self._solver.best(count, other_pools=True)
         with self._solver.restricted(self._is_least):
@@ -305,6 +308,6 @@ class Design(ComparedFleets):
 
 def _extra_rows(case: Case) -> int:
     """Rows above the least one; none where spare GPUs of a node would make them free."""
-    if case.extension is not None or case.problem.objective != "cost":
+    if case.extension is not None or case.problem.draw_keys:
         return USERS_ROWS
     return EXTRA_ROWS if case.problem.node_size == 1 else 0

@@ -26,6 +26,9 @@ _KEYS = {
     "inventory": "inventory",
     "gpu_limit": "max_gpus",
     "power_limit": "power_kw",
+    "mean_power_limit": "mean_power_kw",
+    "energy_limit": "energy_mwh_per_year",
+    "carbon_limit": "carbon_tonnes_per_year",
     "budget": "budget_usd_per_year",
     "fleet_attainment": SLO,
 }

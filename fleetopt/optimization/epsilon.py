@@ -13,9 +13,10 @@ from typing import TypeVar
 
 import pyomo.core as pyo
 
-from fleetopt.optimization.candidates import Candidate
-from fleetopt.optimization.limits import NONE, SideConstraints, spare_gpus
+from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.limits import NONE, SideConstraints, Site, spare_gpus
 from fleetopt.optimization.objectives import (
+    DRAWN,
     SUMS,
     WORST,
     Chosen,
@@ -27,7 +28,7 @@ from fleetopt.optimization.objectives import (
     just_below,
     no_more,
 )
-from fleetopt.optimization.open_rows import OpenRows, Weight
+from fleetopt.optimization.open_rows import OpenRows, RowOf, Weight
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solution import GAP_TOLERANCE, raise_unless_told
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
@@ -36,7 +37,10 @@ from fleetopt.plan import HOURS_PER_YEAR
 Fleet = TypeVar("Fleet")
 _NARROW = 1.01
 """Ratio of a bracket for the least latency below which it is searched fleet by fleet."""
-_EXPRESSIONS: dict[Sum, str] = {"cost": "cost", "gpus": "total_gpus", "power": "power"}
+_EXPRESSIONS: dict[Sum, str] = {
+    "cost": "cost", "gpus": "total_gpus", "power": "power",
+    "mean-power": "mean_power", "energy": "energy", "carbon": "carbon",
+}  # fmt: skip
 
 
 class LimitedProgram:
@@ -44,6 +48,7 @@ class LimitedProgram:
 
     latencies: of the candidates' rows.
     side: limits that every fleet keeps.
+    row_of: a candidate's row of a number of replicas, where those that it has are refused.
     """
 
     def __init__(
@@ -54,9 +59,12 @@ class LimitedProgram:
         latencies: Latencies,
         side: SideConstraints = NONE,
         options: SolveOptions | None = None,
+        row_of: RowOf | None = None,
     ) -> None:
         permitted = [_permitted(c, side) for c in candidates]
-        self._rows = OpenRows(permitted, num_breakpoints, max_pools, latencies, side.spares)
+        self._rows = OpenRows(
+            permitted, num_breakpoints, max_pools, latencies, row_of or _with_spares(side)
+        )
         self._num_breakpoints = num_breakpoints
         self._max_pools = max_pools
         self._side = side
@@ -69,7 +77,7 @@ class LimitedProgram:
         self._answers.clear()
 
     def value(self, objective: Objective, solution: Solution) -> float:
-        """An objective of a fleet: USD a year, GPUs bought, kW, or milliseconds."""
+        """An objective of a fleet: USD, MWh or tonnes a year, GPUs bought, kW, or milliseconds."""
         chosen = solution.chosen
         if objective == "cost":
             return solution.usd_per_hour * HOURS_PER_YEAR
@@ -78,7 +86,10 @@ class LimitedProgram:
             return float(sum(c.gpus(row) for c, row in chosen) + spare)
         if objective == "power":
             return sum(c.kilowatts(row) for c, row in chosen)
-        return self._rows.worst(objective, chosen)
+        if objective == "ttft" or objective == "tpot":
+            return self._rows.worst(objective, chosen)
+        drawn = sum(row.drawn_kw or 0.0 for _, row in chosen)
+        return drawn * _per_kw(objective, self._side.site)
 
     def least_sum(self, objective: Sum, limits: Limits) -> Solution:
         """A fleet with the least sum under limits; one without pools if there is none.
@@ -114,13 +125,17 @@ class LimitedProgram:
 
         def scouted(limit_ms: float) -> Chosen | None:
             bounds = _bounds({**limits, objective: limit_ms})
-            return self._rows.lightest(bounds, _WEIGHTS[beside], most / _UNITS[beside]) or None
+            return self._rows.lightest(bounds, _WEIGHTS[beside], most / self._unit(beside)) or None
 
         def value(chosen: Chosen) -> float:
             return self._rows.worst(objective, chosen)
 
         start = scouted(limits.get(objective, math.inf))
         return math.inf if start is None else value(_descend(objective, scouted, value, start))
+
+    def _unit(self, objective: Sum) -> float:
+        """An objective of a fleet for each unit of its weights."""
+        return HOURS_PER_YEAR if objective == "cost" else _per_kw(objective, self._side.site) or 1.0
 
     def _solve(self, objective: Sum, limits: Limits) -> Solution:
         """Solve, take away the rows that prove too slow, and solve again.
@@ -133,7 +148,9 @@ class LimitedProgram:
         side = self._side_with({name: limits[name] for name in SUMS if name in limits})
         scouted = self._rows.lightest(bounds, _WEIGHTS[objective])
         while True:
-            solution = self._solved(objective, self._open_candidates(bounds), side)
+            counted = (objective, *limits)
+            opened = self._open_candidates(bounds, drawn=any(name in DRAWN for name in counted))
+            solution = self._solved(objective, opened, side)
             raise_unless_told(solution)
             if not solution.chosen or self._rows.keeps(bounds, solution.chosen):
                 return solution
@@ -142,9 +159,13 @@ class LimitedProgram:
             if alone.chosen and alone.objective <= solution.bound * (1.0 + GAP_TOLERANCE):
                 return alone
 
-    def _open_candidates(self, bounds: dict[Worst, float]) -> list[Candidate]:
-        """What the program may build, as far as is known."""
-        if self._side.slo is not None:  # more replicas miss less, which all pools share
+    def _open_candidates(self, bounds: dict[Worst, float], *, drawn: bool) -> list[Candidate]:
+        """What the program may build, as far as is known.
+
+        drawn: whether the mean draw counts, which may be less with more replicas.
+        """
+        drawn = drawn or self._side.limits_draw
+        if drawn or self._side.slo is not None:  # more replicas miss less, which all pools share
             return self._rows.with_all_rows(bounds)
         return self._rows.with_one_row(bounds)
 
@@ -166,6 +187,9 @@ class LimitedProgram:
             budget_usd_per_year=_least_of(side.budget_usd_per_year, sums.get("cost")),
             max_gpus=None if gpus is None else math.floor(gpus),
             power_kw=_least_of(side.power_kw, sums.get("power")),
+            mean_power_kw=_least_of(side.mean_power_kw, sums.get("mean-power")),
+            energy_mwh_per_year=_least_of(side.energy_mwh_per_year, sums.get("energy")),
+            carbon_tonnes_per_year=_least_of(side.carbon_tonnes_per_year, sums.get("carbon")),
         )
 
 
@@ -217,5 +241,16 @@ _WEIGHTS: dict[Sum, Weight] = {
     "cost": lambda candidate, row: candidate.cost(row),
     "gpus": lambda candidate, row: float(candidate.gpus(row)),
     "power": lambda candidate, row: candidate.kilowatts(row),
+    **dict.fromkeys(DRAWN, lambda _, row: row.drawn_kw or 0.0),
 }
-_UNITS: dict[Sum, float] = {"cost": HOURS_PER_YEAR, "gpus": 1.0, "power": 1.0}
+
+
+def _with_spares(side: SideConstraints) -> RowOf:
+    """Rows with as many spare replicas as a fleet must have."""
+    return lambda c, replicas: Row.available(replicas, side.spares, c.gpus_per_replica)
+
+
+def _per_kw(objective: Objective, site: Site) -> float:
+    """An objective of the mean draw for each kilowatt of it."""
+    per_kw = {"energy": site.mwh_per_kw, "carbon": site.tonnes_per_kw}
+    return per_kw.get(objective, 1.0)

@@ -35,6 +35,8 @@ _POWER = "every profile has a power curve"
 _FLEET = "`slo_scope` is fleet"
 _GOAL = "`objective` is not cost"
 _APART = "`phases` is apart or either"
+_DRAWN = "`objective` or a limit asks for the mean power"
+_CARBON = "the same, and `carbon_g_per_kwh` is stated"
 
 _SETS = (
     Part("candidates", "set", "", "", "pools that may be built, numbered; an element is c"),
@@ -77,7 +79,9 @@ _EXPRESSIONS = (
     Part("total_gpus", "expression", "", "GPUs", "GPUs of all types in whole nodes"),
     Part("pool_gpus", "expression", "c", "GPUs", "GPUs of a pool; 0 if it is not built"),
     Part("power", "expression", "", "kW", "power of the fleet with every slot busy", _POWER),
-    Part("mean_power", "expression", "", "kW", "mean power of the fleet, by the tables", _GOAL),
+    Part("mean_power", "expression", "", "kW", "mean power of the fleet, by the tables", _DRAWN),
+    Part("energy", "expression", "", "MWh/year", "energy of the fleet, PUE included", _DRAWN),
+    Part("carbon", "expression", "", "t/year", "CO2 of the fleet", _CARBON),
     Part("pool_power", "expression", "c", "kW", "the same of a pool", _POWER),
     Part("pool_rate", "expression", "c", "requests/s", "arrival rate of a pool; 0 if not built"),
     Part("share", "expression", "c", "", "share of all requests that a pool serves"),
@@ -94,6 +98,25 @@ _CONSTRAINTS = (
     Part("gpu_limit", "constraint", "", "GPUs", "most GPUs", "`max_gpus` is stated"),
     Part("power_limit", "constraint", "", "kW", "most power", "`power_kw` is stated"),
     Part("budget", "constraint", "", "USD/h", "most cost", "`budget_usd_per_year` is stated"),
+    Part(
+        "mean_power_limit", "constraint", "", "kW", "most on average", "`mean_power_kw` is stated"
+    ),
+    Part(
+        "energy_limit",
+        "constraint",
+        "",
+        "MWh/year",
+        "most energy",
+        "`energy_mwh_per_year` is stated",
+    ),
+    Part(
+        "carbon_limit",
+        "constraint",
+        "",
+        "t/year",
+        "most CO2",
+        "`carbon_tonnes_per_year` is stated",
+    ),
     Part("whole_nodes", "constraint", "type", "GPUs", "nodes hold the GPUs of a type", _NODES),
     Part(
         "least_replicas",

@@ -2,7 +2,8 @@
 
 A problem with four compression factors has thousands of candidates, and its cheapest fleets
 have a few dozen of them. An answer of a given cost is proved once every candidate is in the
-program that a fleet of at most this cost could have; see `fleetopt.optimization.bounds`.
+program that a fleet of at most this cost could have; see `fleetopt.optimization.bounds`. The
+cost is what the objective counts of an hour: USD, energy, carbon, or USD and electricity.
 """
 
 from __future__ import annotations
@@ -16,9 +17,16 @@ import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
+from fleetopt.optimization.candidates import Candidate
 from fleetopt.optimization.design import Design, Offer, offers
+from fleetopt.optimization.goals import Goal
 from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.solver import Solution
+from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.plan import HOURS_PER_YEAR
+from fleetopt.queueing.floor import RowFloors
+from fleetopt.workload.compression import Served
+from fleetopt.workload.lengths import Floats
 
 _DEARER = (1.1, 1.5, 3.0)
 """Multiples of the least cost up to which candidates are evaluated, until there is a fleet."""
@@ -36,8 +44,7 @@ def design_of(
 
     whole: evaluate all of them at once, for a program that is to be looked at.
     """
-    by_cost = case.extension is None and case.problem.objective == "cost"
-    at_once = whole or not by_cost or case.problem.method == "published"
+    at_once = whole or case.extension is not None or case.problem.method == "published"
     kind = Design if at_once else LazyDesign
     return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 
@@ -56,7 +63,8 @@ class LazyDesign(Design):
         self._served = case.arcs()
         self._ways = ArcOptions(case, self._served)
         self._prices: dict[tuple[int, str, str | None, str], float] = {}
-        self._bounds = _path_bounds(case, self._ways)
+        self._floors = _Floors(case, self._served, self._pools.goal)
+        self._bounds = self._floors.paths(self._ways)
         self._knows_all = False
         self._admits(-math.inf)
 
@@ -82,7 +90,7 @@ class LazyDesign(Design):
         found = super().best(count)
         while True:
             is_short = len(found) < count
-            limit = _WIDER * self._bounds.beyond() if is_short else found[-1].usd_per_hour
+            limit = _WIDER * self._bounds.beyond() if is_short else self._hourly(found[-1])
             if self._admits(limit):
                 found = super().best(count)
             elif not is_short or math.isinf(limit):
@@ -105,12 +113,12 @@ class LazyDesign(Design):
 
         Dearer candidates are evaluated step by step until there is one.
         """
-        cheapest = self.optimum().usd_per_hour
+        cheapest = self._hourly(self.optimum())
         found = super().best_mixed()
         for limit in (*(factor * cheapest for factor in _DEARER), math.inf):
             if not found.chosen and self._admits(limit):
                 found = super().best_mixed()
-        while self._admits(found.usd_per_hour):
+        while self._admits(self._hourly(found)):
             found = super().best_mixed()
         return found
 
@@ -127,44 +135,79 @@ class LazyDesign(Design):
         """The answer, once nothing that was left out could be part of a better one."""
         self._admits(-math.inf, among, pools)
         solution = ask()
-        while self._admits(solution.usd_per_hour, among, pools):
+        while self._admits(self._hourly(solution), among, pools):
             solution = ask()
         return solution
 
-    def _admits(
-        self, usd_per_hour: float, among: Mask | None = None, pools: int | None = None
-    ) -> bool:
+    def _hourly(self, solution: Solution) -> float:
+        """What a fleet has of the objective in an hour; infinite without a fleet."""
+        if not solution.chosen:
+            return math.inf
+        return self._pools.goal.value(solution.chosen, solution.usd_per_hour) / HOURS_PER_YEAR
+
+    def _admits(self, hourly: float, among: Mask | None = None, pools: int | None = None) -> bool:
         """Evaluate what a fleet of at most this cost may have; whether anything was new."""
         before = len(self.candidates)
-        self._bounds.settle(self._price, usd_per_hour, among, pools)
+        self._bounds.settle(self._price, hourly, among, pools)
         if len(self.candidates) == before:
             return False
         self._solver = self._load(self._built())
         return True
 
     def _price(self, arc: int) -> float:
-        """USD per hour of the least rows of an arc, whose pools become candidates if they have any.
+        """The least of an arc's rows in an hour, whose pools become candidates if they have any.
 
         Both phases cost what each does by itself, whichever its partner.
         """
         way, pool = divmod(arc, len(self._served))
-        return sum(self._price_of(pool, part) for part in self._ways.offers(way, pool))
+        return sum(self._price_of(arc, pool, part) for part in self._ways.offers(way, pool))
 
-    def _price_of(self, pool: int, offer: Offer) -> float:
+    def _price_of(self, arc: int, pool: int, offer: Offer) -> float:
         key = (pool, offer.table.profile.name, offer.phase, offer.link)
         if key not in self._prices:
             self._pools.keep([offer])
             found = self._pools.enumerated([offer], self._rows, self.case.problem.min_replicas)
             for candidate in found:
                 self.candidates += (replace(candidate, index=len(self.candidates)),)
-            self._prices[key] = min((c.cost(c.rows[0]) for c in found), default=math.inf)
+            least = (self._floors.least_of(c, arc) for c in found)
+            self._prices[key] = min(least, default=math.inf)
         return self._prices[key]
 
 
-def _path_bounds(case: Case, options: ArcOptions) -> PathBounds:
-    """Every pool in every way with the cost of the least replicas that it may have."""
-    position = {node: i for i, node in enumerate(case.nodes)}
-    costs = options.floors()
-    ends = np.array([[position[node] for node in what.nodes] for what in options.served])
-    starts, ends = np.tile(ends.reshape(-1, 2).T, (1, len(options)))
-    return PathBounds(starts, ends, costs.ravel(), len(position), case.problem.max_pools)
+class _Floors:
+    """Every pool on every profile with a bound on what it has of the goal in an hour."""
+
+    def __init__(self, case: Case, pools: Sequence[Served], goal: Goal) -> None:
+        self._case, self._pools, self._goal = case, pools, goal
+        self._rows = RowFloors(case, pools)
+
+    def paths(self, ways: ArcOptions) -> PathBounds:
+        """The arcs in every way, each with the bound for the least replicas that it may have."""
+        case = self._case
+        position = {node: i for i, node in enumerate(case.nodes)}
+        ends = np.array([[position[n] for n in what.nodes] for what in self._pools]).reshape(-1, 2)
+        starts, ends = np.tile(ends.T, (1, len(ways)))
+        whole = [self._values(profile) for profile in case.profiles] if case.has_together else []
+        values = np.array([*whole, *ways.floors_apart()]).ravel()
+        return PathBounds(starts, ends, values, len(position), case.problem.max_pools)
+
+    def least_of(self, candidate: Candidate, arc: int) -> float:
+        """The least of a candidate's rows, and of those with more replicas."""
+        goal, rows = self._goal, candidate.rows
+        least = min(goal.hourly(candidate.cost(row), row.drawn_kw or 0.0) for row in rows)
+        if not goal.is_of_energy:
+            return least
+        which, pool = divmod(arc, len(self._pools))
+        beyond = np.full(len(self._pools), float(rows[-1].bought + 1))
+        more = self._rows.kilowatts(self._case.profiles[which], beyond)[pool]
+        return min(least, goal.hourly(candidate.cost(rows[-1]), float(more)))
+
+    def _values(self, profile: ReplicaProfile) -> Floats:
+        replicas = np.maximum(self._rows.least(profile), self._case.problem.min_replicas)
+        offered = {t: self._case.offers(profile, t) for t in self._case.breakpoints[1:]}
+        possible = np.isfinite(replicas) & [offered[what.hi_tokens] for what in self._pools]
+        replicas[~possible] = 1.0
+        drawn = self._rows.kilowatts(profile, replicas) if self._goal.is_of_energy else 0.0
+        paid = self._goal.hourly(profile.usd_per_hour, 0.0) * replicas
+        values: Floats = np.where(possible, paid + self._goal.per_kwh * drawn, math.inf)
+        return values

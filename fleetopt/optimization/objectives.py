@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 
 from fleetopt.optimization.candidates import Candidate, Row
 
-Objective = Literal["cost", "ttft", "tpot", "gpus", "power"]
-Sum = Literal["cost", "gpus", "power"]
+Objective = Literal["cost", "ttft", "tpot", "gpus", "power", "mean-power", "energy", "carbon"]
+Sum = Literal["cost", "gpus", "power", "mean-power", "energy", "carbon"]
 Worst = Literal["ttft", "tpot"]
 Chosen = Sequence[tuple[Candidate, Row]]
 Limits = Mapping[Objective, float]
@@ -27,18 +27,23 @@ class Latencies(Protocol):
         ...
 
 
-SUMS: tuple[Sum, ...] = ("cost", "gpus", "power")
-"""USD a year, GPUs bought, and kW with every slot busy."""
+DRAWN: tuple[Sum, ...] = ("mean-power", "energy", "carbon")
+"""What follows from the mean draw of rows: kW, MWh a year and tonnes of CO2 a year."""
+SUMS: tuple[Sum, ...] = ("cost", "gpus", "power", *DRAWN)
+"""USD a year, GPUs bought, kW with every slot busy, and those of the mean draw."""
 WORST: tuple[Worst, ...] = ("ttft", "tpot")
 """Percentiles in milliseconds."""
-OBJECTIVES: tuple[Objective, ...] = ("cost", "ttft", "tpot", "gpus", "power")
+OBJECTIVES: tuple[Objective, ...] = ("cost", "ttft", "tpot", "gpus", "power", *DRAWN)
 
 LATENCY_RESOLUTION = 2e-5
 """Relative distance below which latencies are the same: twice the width of a percentile."""
-SUM_RESOLUTION = 1e-6
-"""Relative distance below which sums are the same."""
-_LEAST_STEP: dict[Objective, float] = {"cost": 0.1, "gpus": 0.5, "power": 1e-5}
-"""Distances below which sums are the same, in USD a year, GPUs and kW."""
+SUM_RESOLUTION = 5e-6
+"""Relative distance below which sums are the same: several times what a solver, to which 1 - 1e-6
+is a whole number, may be off."""
+_LEAST_STEP: dict[Objective, float] = {
+    "cost": 0.1, "gpus": 0.5, "power": 1e-5, "mean-power": 1e-5, "energy": 1e-4, "carbon": 1e-5,
+}  # fmt: skip
+"""Distances below which sums are the same, in their units."""
 
 
 def just_below(objective: Objective, value: float) -> float:

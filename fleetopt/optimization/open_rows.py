@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from fleetopt.optimization.candidates import EXTRA_ROWS, NO_SPARES, Candidate, Row, rows_above
+from fleetopt.optimization.candidates import EXTRA_ROWS, Candidate, Row, rows_above
 from fleetopt.optimization.objectives import Chosen, Latencies, Worst
-from fleetopt.queueing.availability import SpareRule
 
 Bounds = Mapping[Worst, float]
 """The most milliseconds of each latency that is bounded."""
 Weight = Callable[[Candidate, Row], float]
+RowOf = Callable[[Candidate, int], Row]
 Key = tuple[Worst, int, int]
 """A latency, a candidate and its number of replicas."""
 
@@ -23,19 +23,20 @@ class OpenRows:
     A latency takes a millisecond to compute, a comparison with a bound a tenth of that. Both
     are done for rows that some lightest fleet would have, and kept.
 
-    spares: how many spare replicas rows have that are added.
+    row_of: the row of a candidate with a number of replicas, for rows that are added; one
+        without spare replicas if absent.
     """
 
     def __init__(
         self, candidates: Sequence[Candidate], num_breakpoints: int, max_pools: int,
         latencies: Latencies,
-        spares: SpareRule = NO_SPARES,
+        row_of: RowOf | None = None,
     ) -> None:  # fmt: skip
         self._candidates = {c.index: c for c in sorted(candidates, key=lambda c: c.start)}
         self._last = num_breakpoints - 1
         self._max_pools = max_pools
         self._latencies = latencies
-        self._spares = spares
+        self._row_of = row_of or (lambda _, replicas: Row(replicas))
         self._values: dict[Key, float] = {}
         self._between: dict[Key, tuple[float, float]] = {}
 
@@ -74,8 +75,7 @@ class OpenRows:
         left = tuple(row for row in candidate.rows if row.replicas > replicas)
         if not left:
             numbers = rows_above(replicas, EXTRA_ROWS + 1)
-            gpus = candidate.gpus_per_replica
-            left = tuple(Row.available(n, self._spares, gpus) for n in numbers)
+            left = tuple(self._row_of(candidate, n) for n in numbers)
         self._candidates[index] = replace(candidate, rows=left)
 
     def lightest(self, bounds: Bounds, weight: Weight, most: float = math.inf) -> Chosen:

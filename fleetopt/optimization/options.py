@@ -11,7 +11,6 @@ from fleetopt.case import Case
 from fleetopt.optimization.tables import Offer, PhaseTables, kv_link, maker
 from fleetopt.performance.phase_links import PhasePairs
 from fleetopt.performance.profile import ReplicaProfile
-from fleetopt.queueing.floor import RowFloors
 from fleetopt.queueing.phase_floor import PhaseFloors
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import Floats
@@ -64,19 +63,16 @@ class ArcOptions:
         name = chosen.pairs.name
         return Offer(first, "prefill", name), Offer(second, "decode", name)
 
-    def floors(self) -> Floats:
-        """A bound below the cost of every arc, in USD per hour: a row for each way."""
+    def floors_apart(self) -> list[Floats]:
+        """A bound below the cost of every arc, in USD per hour, for each pair of profiles."""
         least = self._case.problem.min_replicas
-        whole = RowFloors(self._case, self.served)
         apart = PhaseFloors(self._case, self.served)
-        costs = []
+        costs = list[Floats]()
         for way in self._ways:
-            if way.pairs is None or way.decode is None:
-                costs.append(way.profile.usd_per_hour * np.maximum(whole.least(way.profile), least))
-                continue
-            first = apart.prefill(way.profile, kv_link(way.pairs.path))
-            costs.append(
-                way.profile.usd_per_hour * np.maximum(first, least)
-                + way.decode.usd_per_hour * np.maximum(apart.decode(way.decode), least)
-            )
-        return np.array(costs)
+            if way.pairs is not None and way.decode is not None:
+                first = apart.prefill(way.profile, kv_link(way.pairs.path))
+                costs.append(
+                    way.profile.usd_per_hour * np.maximum(first, least)
+                    + way.decode.usd_per_hour * np.maximum(apart.decode(way.decode), least)
+                )
+        return costs

@@ -28,7 +28,7 @@ from fleetopt.optimization.solver import Solution
 class Point:
     """A non-dominated fleet.
 
-    values: of both objectives, in USD a year, GPUs, kW or ms.
+    values: of both objectives, in USD, MWh or tonnes a year, GPUs, kW or ms.
     epsilon: the most that the second objective was allowed; infinite for the first point.
     solution: of the solve that found it, with its gap and why the solver stopped.
     """
@@ -61,7 +61,7 @@ def _least(
     program: LimitedProgram, objective: Objective, limits: Limits, first: Objective
 ) -> Solution | None:
     """A fleet with the least of an objective under limits; None if there is none."""
-    if objective == "cost" or objective == "gpus" or objective == "power":
+    if objective != "ttft" and objective != "tpot":
         solution = program.least_sum(objective, limits)
         return solution if solution.chosen else None
     beside = "cost" if first == "ttft" or first == "tpot" else first

@@ -9,7 +9,7 @@ from functools import partial
 from fleetopt.case import Case
 from fleetopt.optimization.attainment import fleet_rows, is_worth_more, with_misses
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
-from fleetopt.optimization.goals import Goal, pool_kilowatts
+from fleetopt.optimization.goals import Goal, check_power, pool_kilowatts
 from fleetopt.optimization.limits import FleetSlo, SideConstraints
 from fleetopt.optimization.tables import Offer
 from fleetopt.queueing.availability import SpareRule
@@ -25,10 +25,14 @@ class PoolCandidates:
     """The tables of a case that are known so far, and candidates and rows made of them.
 
     grey: admit rows that simulation has yet to decide.
+    drawn: give rows their mean draw even where the problem does not ask for it.
     """
 
-    def __init__(self, case: Case, *, grey: bool) -> None:
+    def __init__(self, case: Case, *, grey: bool, drawn: bool = False) -> None:
         self.case = case
+        self.is_drawn = drawn or bool(case.problem.draw_keys)
+        if self.is_drawn:
+            check_power(case.profiles)
         self._grey = grey
         self._spares = SpareRule.of(case.problem)
         self._offers: dict[_Key, Offer] = {}
@@ -59,9 +63,13 @@ class PoolCandidates:
             spares=self._spares,
             rows_of=partial(self._fleet_rows, min_replicas) if self.is_fleet_wide else None,
         )
-        if not self.goal.is_of_energy:
-            return found
-        return tuple(replace(c, rows=tuple(self._drawn(c, row) for row in c.rows)) for c in found)
+        return tuple(self.with_draw(candidate) for candidate in found)
+
+    def with_draw(self, candidate: Candidate) -> Candidate:
+        """The candidate, its rows with their mean draw if it has to be known."""
+        if not self.is_drawn:
+            return candidate
+        return replace(candidate, rows=tuple(self._drawn(candidate, r) for r in candidate.rows))
 
     @property
     def goal(self) -> Goal:
@@ -69,8 +77,8 @@ class PoolCandidates:
         return Goal.of(self.case.problem)
 
     def _drawn(self, candidate: Candidate, row: Row) -> Row:
-        """A row with its mean draw, if the goal asks for it."""
-        if not self.goal.is_of_energy:
+        """A row with its mean draw, if it has to be known."""
+        if not self.is_drawn or row.drawn_kw is not None:
             return row
         return replace(row, drawn_kw=pool_kilowatts(self.table(candidate), row.bought))
 

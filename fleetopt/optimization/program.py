@@ -34,7 +34,7 @@ from pyomo.core.expr import LinearExpression
 from fleetopt.optimization import constraints
 from fleetopt.optimization.candidates import Candidate
 from fleetopt.optimization.cuts import Index
-from fleetopt.optimization.goals import COST, Goal, attach_goal
+from fleetopt.optimization.goals import COST, Goal, attach_draw, attach_goal
 from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.plan import HOURS_PER_YEAR
 
@@ -65,6 +65,7 @@ def build(
         model.z = pyo.Var(model.rows, domain=pyo.Binary)
         _attach_expressions(model)
         model.total_gpus = pyo.Expression(expr=pyo.quicksum(model.gpus_bought.values()))
+        attach_draw(model, side.site)
         _attach_constraints(model, max_pools)
         _attach_side_constraints(model, side)
     model.least_cost = pyo.Objective(expr=model.cost, sense=pyo.minimize)
@@ -132,6 +133,7 @@ def _attach_side_constraints(model: pyo.ConcreteModel, side: SideConstraints) ->
     if side.budget_usd_per_year is not None:
         hourly = side.budget_usd_per_year / HOURS_PER_YEAR
         model.budget = pyo.Constraint(expr=constraints.budget(model, hourly))
+    _attach_draw_limits(model, side)
     if side.node_size > 1:
         model.whole_nodes = pyo.Constraint(
             model.gpu_types,
@@ -149,6 +151,16 @@ def _attach_side_constraints(model: pyo.ConcreteModel, side: SideConstraints) ->
         )
     if side.slo is not None:
         _attach_fleet_slo(model, side.slo)
+
+
+def _attach_draw_limits(model: pyo.ConcreteModel, side: SideConstraints) -> None:
+    """Hold what the GPUs draw on average to its limits."""
+    if (most := side.mean_power_kw) is not None:
+        model.mean_power_limit = pyo.Constraint(expr=constraints.mean_power_limit(model, most))
+    if (most := side.energy_mwh_per_year) is not None:
+        model.energy_limit = pyo.Constraint(expr=constraints.energy_limit(model, most))
+    if (most := side.carbon_tonnes_per_year) is not None:
+        model.carbon_limit = pyo.Constraint(expr=constraints.carbon_limit(model, most))
 
 
 def _attach_fleet_slo(model: pyo.ConcreteModel, slo: FleetSlo) -> None:

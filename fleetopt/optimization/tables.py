@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fleetopt.case import Case
 from fleetopt.performance.phase_links import KvPath, PhasePairs
@@ -12,11 +13,12 @@ from fleetopt.problem import Phase
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.load import load_table
-from fleetopt.queueing.phases import DecodePhaseTable, PrefillPhaseTable
-from fleetopt.queueing.prefill_table import table_on
-from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
 from fleetopt.queueing.table import Limits, PoolTable
 from fleetopt.workload.compression import Served
+
+if TYPE_CHECKING:
+    from fleetopt.queueing.phases import DecodePhaseTable, PrefillPhaseTable
+    from fleetopt.queueing.published import PublishedTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +66,8 @@ class PhaseTables:
         self, profile: ReplicaProfile, pairs: PhasePairs, what: Served
     ) -> PrefillPhaseTable:
         """Of a pool that prefills before a link."""
+        from fleetopt.queueing.phases import PrefillPhaseTable
+
         case = self._case
         load = load_table(case.lengths, profile.iteration, "prefill")
         return PrefillPhaseTable(
@@ -78,6 +82,8 @@ class PhaseTables:
 
     def decode(self, profile: ReplicaProfile, what: Served) -> DecodePhaseTable:
         """Of a pool that decodes; the same behind every link."""
+        from fleetopt.queueing.phases import DecodePhaseTable
+
         key = (profile.name, what)
         if key not in self._decode:
             case = self._case
@@ -115,7 +121,7 @@ def pool_tables(case: Case) -> list[PoolTable]:
 
 def arcs_on(case: Case, profile: ReplicaProfile) -> list[Served]:
     """What pools of a profile may serve: where a slot has room, and requests come."""
-    room = {t for t in case.breakpoints[1:] if case.capacity(profile, t).slots >= 1}
+    room = {t for t in case.breakpoints[1:] if case.offers(profile, t)}
     pools = [w for w in case.arcs() if w.hi_tokens in room]
     if case.problem.method == "published":  # it counts own lengths above the compressed ones only
         pools = [w for w in pools if case.lengths.share(w.gives_up_to, w.hi_tokens) > 0]
@@ -134,20 +140,40 @@ def maker(
     case: Case, profile: ReplicaProfile
 ) -> Callable[[Served, float], OccupancyTable | PublishedTable]:
     """A function of what a pool serves and its arrival rate that gives its table."""
+    if case.problem.method == "published":
+        return _published_maker(case, profile)
     limits = Limits(case.problem.slo, case.problem.max_utilization)
+    kind = kind_on(profile)
 
-    def occupancy_table(what: Served, rate: float) -> OccupancyTable:
+    def table(what: Served, rate: float) -> OccupancyTable:
         load = load_table(case.lengths, profile.iteration).serving(what, rate)
         capacity = case.capacity(profile, what.hi_tokens)
-        return table_on(load, profile, capacity, what.lo_tokens, limits, what.gammas)
+        return kind(load, profile, capacity, what.lo_tokens, limits, what.gammas)
 
-    def published_table(what: Served, rate: float) -> PublishedTable:
+    return table
+
+
+def kind_on(profile: ReplicaProfile) -> type[OccupancyTable]:
+    """The table that suits a profile: prompts take time where contexts count as they grow."""
+    if profile.iteration.context != "current":
+        return OccupancyTable
+    from fleetopt.queueing.prefill_table import PrefillTable
+
+    return PrefillTable
+
+
+def _published_maker(
+    case: Case, profile: ReplicaProfile
+) -> Callable[[Served, float], PublishedTable]:
+    from fleetopt.queueing.published import PublishedLoadTable, PublishedTable
+
+    limits = Limits(case.problem.slo, case.problem.max_utilization)
+    replica = calibrated(profile)
+    published = PublishedLoadTable(case.lengths, profile.iteration)
+
+    def table(what: Served, rate: float) -> PublishedTable:
         load = published.serving(what, rate)
         capacity = case.capacity(profile, what.hi_tokens)
         return PublishedTable(load, replica, capacity, what.lo_tokens, limits, what.gammas)
 
-    if case.problem.method == "published":
-        replica = calibrated(profile)
-        published = PublishedLoadTable(case.lengths, profile.iteration)
-        return published_table
-    return occupancy_table
+    return table

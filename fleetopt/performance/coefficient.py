@@ -11,6 +11,7 @@ from fleetopt.performance.profile import (
     IterationTime,
     ReplicaProfile,
     StatedProfile,
+    under_cap,
 )
 from fleetopt.problem import AnyProfileSpec, CoefficientSpec
 
@@ -57,12 +58,14 @@ class CoefficientProfile(StatedProfile[CoefficientSpec]):
         slots = spec.kv_groups * int(self._group_kv_tokens // tokens)
         if spec.max_num_seqs is not None:
             slots = min(slots, spec.max_num_seqs)
+        slots = under_cap(slots, self.power)
         return Capacity(slots, 0, spec.block_tokens, max_context)
 
     def paged(self, max_context: int, max_num_seqs: int) -> Capacity:
         """Slots and KV blocks of a paged engine; 0 slots if the longest request cannot fit."""
         spec = self.spec
         slots = max_num_seqs if self._in_blocks(max_context) <= self._group_kv_tokens else 0
+        slots = under_cap(slots, self.power)
         return Capacity(slots, spec.kv_tokens // spec.block_tokens, spec.block_tokens, max_context)
 
     @property

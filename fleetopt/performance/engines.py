@@ -148,7 +148,7 @@ def coefficient_spec(
         token_budget=time.token_budget,
         block_tokens=engine.block_tokens,
         kv_tokens=held.kv_tokens,
-        kv_bytes_per_token=kv_bytes_per_token(profile.deployment.llm, engine.kv),
+        kv_bytes_per_token=kv_bytes_per_token(deployment.llm, engine.kv),
         kv_groups=held.groups,
         windowed_share=_windowed_share(held),
         window_tokens=held.window_tokens,

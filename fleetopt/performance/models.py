@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fleetopt.catalog import Gpu, SourceFile, find_file, read_llm, read_machines
+from fleetopt.catalog import SourceFile, find_file
 from fleetopt.errors import Fault, InputError, near
-from fleetopt.performance.engines import Engines, engines
-from fleetopt.problem import EngineChoices, FleetProblem, LlmSpec
+from fleetopt.problem import EngineChoices, FleetProblem
 from fleetopt.workload.lengths import LengthDistribution
+
+if TYPE_CHECKING:
+    from fleetopt.catalog import Gpu
+    from fleetopt.performance.engines import Engines
+    from fleetopt.problem import LlmSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ def is_open(problem: FleetProblem) -> bool:
 
 def read_named(problem: FleetProblem, beside: Path | None = None) -> Named:
     """Read the model and the GPUs of a problem. Raises InputError with every fault."""
+    from fleetopt.catalog import read_llm, read_machines
+
     faults = list[Fault]()
     files, llm = [], None
     for i, name in enumerate(problem.catalogs or ()):
@@ -63,6 +70,8 @@ def derived(
     problem: FleetProblem, named: Named, lengths: LengthDistribution, max_context: int
 ) -> Engines:
     """Profiles of the model for everything that a problem chooses from. Raises InputError."""
+    from fleetopt.performance.engines import engines
+
     if max_context > named.llm.max_position:
         text = f"{named.llm.name} reads at most {named.llm.max_position:,} tokens"
         hint = "--long-max-ctx cuts longer requests"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from fleetopt.problem import PowerCurve
+
+_UNLIMITED = 1 << 20
+"""Sequences that no replica runs."""
 
 
 class PowerModel(Protocol):
@@ -27,6 +31,11 @@ class PowerModel(Protocol):
         ...
 
     @property
+    def cap_w(self) -> float | None:
+        """Most that a GPU may draw, by a smaller batch; None without a cap."""
+        ...
+
+    @property
     def quality(self) -> str:
         """How well the curve is measured."""
         ...
@@ -40,6 +49,8 @@ class PowerModel(Protocol):
         """Draw of one GPU with `batch` active sequences."""
         ...
 
+    def __hash__(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class LogisticPower:
@@ -51,6 +62,7 @@ class LogisticPower:
     midpoint_log2: float
     quality: str
     source: str
+    cap_w: float | None = None
 
     def watts(self, batch: float) -> float:
         """Draw of one GPU with `batch` active sequences."""
@@ -83,6 +95,7 @@ class LinearPower:
     full_batch: int
     quality: str
     source: str
+    cap_w: float | None = None
 
     def watts(self, batch: float) -> float:
         """Draw of one GPU with `batch` active sequences."""
@@ -94,11 +107,11 @@ def power_model(curve: PowerCurve) -> PowerModel:
     """The model of a catalogue entry."""
     ends = (curve.idle_w, curve.nominal_w)
     if curve.full_batch is not None:
-        return LinearPower(*ends, curve.full_batch, curve.quality, curve.source)
+        return LinearPower(*ends, curve.full_batch, curve.quality, curve.source, curve.cap_w)
     if curve.steepness is None or curve.midpoint_log2 is None:
         raise AssertionError("a validated curve is logistic or linear")
     slope = (curve.steepness, curve.midpoint_log2)
-    return LogisticPower(*ends, *slope, curve.quality, curve.source)
+    return LogisticPower(*ends, *slope, curve.quality, curve.source, curve.cap_w)
 
 
 def largest_batch(power: PowerModel, watts: float, most: int) -> int:
@@ -107,3 +120,23 @@ def largest_batch(power: PowerModel, watts: float, most: int) -> int:
     A search over whole batches, so that the answer is exact for every curve.
     """
     return bisect_right(range(1, most + 1), watts, key=power.watts)
+
+
+@lru_cache(maxsize=1024)
+def batch_under_cap(power: PowerModel) -> int:
+    """The most sequences that a GPU under its cap runs; 0 if one draws more.
+
+    A cap limits the batch and leaves the clock as it is: no profile says how time grows when
+    the clock falls.
+    """
+    return _UNLIMITED if power.cap_w is None else largest_batch(power, power.cap_w, _UNLIMITED)
+
+
+def provisioned_w(power: PowerModel, slots: int) -> float:
+    """Draw of one GPU that a power budget has to hold: every slot busy, or its cap.
+
+    The cap itself counts where it, and not the memory, limits the batch.
+    """
+    if power.cap_w is not None and slots >= batch_under_cap(power):
+        return min(power.cap_w, power.nominal_w)
+    return power.watts(slots)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
 from fleetopt.errors import InputError
-from fleetopt.performance.power import PowerModel, power_model
+from fleetopt.performance.power import PowerModel, batch_under_cap, power_model
 from fleetopt.problem import CoefficientSpec, ProfileSpec
 
 Context = Literal["total", "current"]
@@ -207,14 +207,20 @@ class CalibratedProfile(StatedProfile[ProfileSpec]):
         spec = self.spec
         by_compute = spec.calibration_slots * spec.calibration_context_tokens // max_context
         by_memory = spec.kv_blocks // -(-max_context // spec.block_tokens)
-        return Capacity(min(by_compute, by_memory), 0, spec.block_tokens, max_context)
+        slots = under_cap(min(by_compute, by_memory), self.power)
+        return Capacity(slots, 0, spec.block_tokens, max_context)
 
     def paged(self, max_context: int, max_num_seqs: int) -> Capacity:
         """Slots and KV blocks of a paged engine; 0 slots if the longest request cannot fit."""
         spec = self.spec
         fits = -(-max_context // spec.block_tokens) <= spec.kv_blocks
-        slots = max_num_seqs if fits else 0
+        slots = under_cap(max_num_seqs, self.power) if fits else 0
         return Capacity(slots, spec.kv_blocks, spec.block_tokens, max_context)
+
+
+def under_cap(slots: int, power: PowerModel | None) -> int:
+    """The slots of a replica, no more than a cap on the power of its GPUs allows."""
+    return slots if power is None or power.cap_w is None else min(slots, batch_under_cap(power))
 
 
 def calibrated(profile: ReplicaProfile) -> CalibratedProfile:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fleetopt.plan.fleet import CLOSED
+from fleetopt.plan.fleet import CLOSED, HOURS_PER_YEAR
+from fleetopt.problem import FleetProblem
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,31 @@ class EnergyPrediction:
     co2_kg_per_year: float | None
     quality: str
     __pydantic_config__ = CLOSED
+
+    @classmethod
+    def of(
+        cls,
+        problem: FleetProblem,
+        mean_kw: float,
+        tokens_per_s: float,
+        usd_per_hour: float,
+        quality: str,
+    ) -> EnergyPrediction:
+        """A year of a fleet, with the prices that a problem states; usd_per_hour: of its GPUs."""
+        price, grams = problem.electricity_usd_per_kwh, problem.carbon_g_per_kwh
+        site_kw = problem.pue * mean_kw
+        kwh = HOURS_PER_YEAR * site_kw
+        paid = usd_per_hour + site_kw * (price or 0.0)
+        return cls(
+            mean_kw=mean_kw,
+            pue=problem.pue,
+            kwh_per_year=kwh,
+            joules_per_output_token=1000.0 * site_kw / tokens_per_s,
+            usd_per_million_output_tokens=1e6 * paid / (3600.0 * tokens_per_s),
+            electricity_usd_per_year=None if price is None else price * kwh,
+            co2_kg_per_year=None if grams is None else grams * kwh / 1000.0,
+            quality=quality,
+        )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class CoefficientSpec(Stated):
     max(base_s + per_context_token_s C, prefill_base_s + prefill_per_token_s P) seconds.
     """
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.@%-]+$")
     """Name by which a problem chooses the profile."""
     gpu: str
     """Short name of the GPU type, such as 'h100'."""

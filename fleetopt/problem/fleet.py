@@ -16,6 +16,7 @@ from fleetopt.problem.faults import FaultsError, Stated, raise_repeated
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.options import SolverOptions, VerificationOptions
 from fleetopt.problem.phases import PhaseLink, Phases, phase_faults
+from fleetopt.problem.series import SERIES, HourlySeries, files_for_numbers
 from fleetopt.problem.trace import TraceSource
 
 Metric = Literal["ttft", "tpot", "e2e"]
@@ -23,13 +24,16 @@ Admission = Literal["reserved", "paged"]
 Method = Literal["fleetopt", "published"]
 Overlong = Literal["clip", "reject"]
 Scope = Literal["pool", "fleet"]
-Goal = Literal["cost", "energy", "carbon", "cost+energy"]
+Goal = Literal["cost", "energy", "carbon", "cost+energy", "rate"]
 AvailabilityRule = Literal["probability", "mean"]
 
 NODE_GPUS = 8
 """GPUs that fail together unless the problem says otherwise."""
 TARGET_SHARE_UP = 0.999
 """Least share of the time that enough replicas are up, where the SLO asks for no more."""
+
+DRAW_LIMITS = ("mean_power_kw", "energy_mwh_per_year", "carbon_tonnes_per_year")
+"""Keys of limits on what the GPUs draw on average, and what follows from it."""
 
 _BOUND = "expected a percentile, a metric and a limit in ms, such as 'p99 ttft 500', got {!r}"
 
@@ -151,6 +155,14 @@ class FleetProblem(Stated):
     """Most power that the fleet draws with every slot busy, in kilowatts."""
     budget_usd_per_year: float | None = Field(default=None, gt=0)
     """Most that the fleet may cost in a year of 8760 hours."""
+    power_caps: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """Caps on the draw of a GPU, as shares of its nominal power, that pools may run under."""
+    mean_power_kw: float | None = Field(default=None, gt=0)
+    """Most that the GPUs may draw on average, at the batches they really have, in kilowatts."""
+    energy_mwh_per_year: float | None = Field(default=None, gt=0)
+    """Most energy of a year, in megawatt-hours, `pue` included."""
+    carbon_tonnes_per_year: float | None = Field(default=None, gt=0)
+    """Most CO2 of a year, in tonnes, at `carbon_g_per_kwh`."""
     node_size: int = Field(default=1, ge=1)
     """GPUs of a node; the GPUs of each type are bought and paid for in whole nodes."""
     min_replicas: int = Field(default=1, ge=1, le=1_000_000)
@@ -171,11 +183,18 @@ class FleetProblem(Stated):
     alternatives: int | None = Field(default=None, ge=1, le=100)
     """How many other good fleets to show beside the plan, the first of them simulated."""
     objective: Goal = "cost"
-    """What the fleet has least of: cost, energy, carbon, or cost with the electricity."""
+    """What the fleet has least of: cost, energy, carbon, or cost with the electricity. Or rate:
+    the most requests per second that the limits allow; arrival_rate is where its search begins."""
     electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
-    """Price of electricity, for what a year of the plan costs beside its GPUs."""
+    """Price of electricity, for what a year of the plan costs beside its GPUs; or a CSV file of
+    prices by the hour, such as "prices.csv", whose mean it is."""
+    electricity_series: HourlySeries | None = None
+    """The file of prices by the hour behind `electricity_usd_per_kwh`."""
     carbon_g_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
-    """Grams of CO2 that a kilowatt-hour of electricity stands for."""
+    """Grams of CO2 that a kilowatt-hour of electricity stands for; or a CSV file of them by the
+    hour, such as "grid.csv", whose mean it is."""
+    carbon_series: HourlySeries | None = None
+    """The file of intensities by the hour behind `carbon_g_per_kwh`."""
     pue: float = Field(default=1.0, ge=1, le=100)
     """Power usage effectiveness: what the site draws for each watt of its GPUs."""
     extension: str | None = None
@@ -184,6 +203,12 @@ class FleetProblem(Stated):
     """How the plan is simulated."""
     solver: SolverOptions = SolverOptions()
     """Which solver, and when it may stop."""
+
+    @property
+    def draw_keys(self) -> tuple[str, ...]:
+        """The keys for which the mean draw of pools has to be known."""
+        limits = [key for key in DRAW_LIMITS if getattr(self, key) is not None]
+        return (*limits, *(["objective"] if self.objective not in ("cost", "rate") else []))
 
     @property
     def design_rate(self) -> float:
@@ -208,6 +233,11 @@ class FleetProblem(Stated):
         if self.gpus_per_node is not None:
             return self.gpus_per_node
         return self.node_size if self.node_size > 1 else NODE_GPUS
+
+    @model_validator(mode="before")
+    @classmethod
+    def _files_for_numbers(cls, stated: Any) -> Any:
+        return files_for_numbers(stated)
 
     @field_validator("cdf", mode="before")
     @classmethod
@@ -266,6 +296,12 @@ class FleetProblem(Stated):
         raise_repeated([(b.metric, b.percentile) for b in slo], [b.label for b in slo])
         return slo
 
+    @field_validator("power_caps")
+    @classmethod
+    def _caps_once(cls, caps: tuple[float, ...]) -> tuple[float, ...]:
+        raise_repeated(caps, [f"{cap:g}" for cap in caps])
+        return tuple(sorted(caps))
+
     @field_validator("gammas")
     @classmethod
     def _gammas_once(cls, gammas: tuple[float, ...]) -> tuple[float, ...]:
@@ -297,14 +333,33 @@ class FleetProblem(Stated):
         needs = {"carbon": "carbon_g_per_kwh", "cost+energy": "electricity_usd_per_kwh"}
         key = needs.get(self.objective)
         faults = []
-        if key is not None and getattr(self, key) is None:
+        if key is not None and getattr(self, key) is None and not getattr(self, SERIES[key]):
             faults.append(Fault("objective", f"{self.objective} needs {key}", f"state {key}"))
-        if self.objective != "cost" and self.method == "published":
+        if self.carbon_tonnes_per_year is not None and self.carbon_g_per_kwh is None:
+            text = "a limit on CO2 needs carbon_g_per_kwh"
+            faults.append(Fault("carbon_tonnes_per_year", text, "state carbon_g_per_kwh"))
+        if self.method == "published":
             text = "the published method knows no occupancy, and so no energy of a fleet"
-            faults.append(Fault("objective", text, "use method 'fleetopt'"))
+            faults += [Fault(key, text, "use method 'fleetopt'") for key in self.draw_keys]
+        faults += self._rate_faults() if self.objective == "rate" else []
         if faults:
             raise FaultsError(faults)
         return self
+
+    def _rate_faults(self) -> list[Fault]:
+        """Why the most requests per second cannot be asked for."""
+        limits = ("power_kw", "budget_usd_per_year", "max_gpus", "inventory", *DRAW_LIMITS)
+        faults = []
+        if not any(getattr(self, key) for key in limits):
+            hint = "state power_kw, budget_usd_per_year, max_gpus or another limit"
+            faults.append(Fault("objective", "rate needs a limit on the fleet", hint))
+        if self.trace is not None:
+            hint = "leave one of the two out"
+            faults.append(Fault("objective", "rate is what a trace states", hint))
+        if self.extension is not None:
+            hint = "leave one of the two out"
+            faults.append(Fault("objective", "rate is found without extensions", hint))
+        return faults
 
     @model_validator(mode="after")
     def _phases_go_with_the_rest(self) -> FleetProblem:

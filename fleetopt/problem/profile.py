@@ -25,6 +25,8 @@ class PowerCurve(Stated):
     """Logistic: log2 of the batch that draws half way between idle and nominal."""
     full_batch: int | None = Field(default=None, ge=1)
     """Linear: the batch that draws the nominal power."""
+    cap_w: float | None = Field(default=None, gt=0)
+    """Most that a GPU may draw: the engine runs no batch that the curve puts above it."""
     quality: Literal["HIGH", "FAIR", "LOW"] = "LOW"
     """How well the curve is measured."""
     source: str = ""
@@ -57,7 +59,7 @@ class ProfileSpec(Stated):
     at least prefill_base_s + prefill_per_token_s * P.
     """
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.@%-]+$")
     """Name by which a problem chooses the profile."""
     gpu: str
     """Short name of the GPU type, such as 'h100'."""

@@ -19,7 +19,7 @@ from fleetopt.errors import Fault, InfeasibleError, InputError, near
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import USERS_ROWS, Design, solve_options
 from fleetopt.optimization.epsilon import LimitedProgram
-from fleetopt.optimization.objectives import OBJECTIVES, WORST, Objective, Worst
+from fleetopt.optimization.objectives import DRAWN, OBJECTIVES, WORST, Objective, Worst
 from fleetopt.optimization.pareto import Point, non_dominated
 from fleetopt.optimization.solver import Solution
 from fleetopt.plan import HOURS_PER_YEAR, Fleet, Verification
@@ -35,6 +35,11 @@ MOST_REFUSED = 300
 """Refused points after which the simulator and the table are taken to disagree for good."""
 _UNITS: dict[Objective, str] = {
     "cost": "USD/year", "ttft": "ms", "tpot": "ms", "gpus": "GPUs", "power": "kW",
+    "mean-power": "kW", "energy": "MWh/year", "carbon": "t/year",
+}  # fmt: skip
+_LABELS: dict[Objective, str] = {
+    "cost": "Cost", "gpus": "GPUs", "power": "Power", "mean-power": "Mean power",
+    "energy": "Energy", "carbon": "CO2",
 }  # fmt: skip
 
 
@@ -55,7 +60,7 @@ class Axis:
     def label(self) -> str:
         """In words, such as 'P99 TTFT'."""
         if self.percentile is None:
-            return {"cost": "Cost", "gpus": "GPUs", "power": "Power"}[self.objective]
+            return _LABELS[self.objective]
         return f"P{self.percentile:g} {self.objective.upper()}"
 
 
@@ -128,7 +133,7 @@ def frontier(
     progress: Callable[[str], None] | None = None,
     executor: Executor | None = None,
 ) -> Frontier:
-    """Every non-dominated fleet for two of cost, ttft, tpot, gpus and power.
+    """Every non-dominated fleet for two of `OBJECTIVES`.
 
     verify: simulate every point, and compute the frontier again without the pools that fail;
         where all pools together are held to the SLO, points that fail are only left out.
@@ -184,9 +189,18 @@ def _check_known(case: Case, objectives: Iterable[Objective]) -> None:
     """Raise InputError for an objective that a profile or the method tells nothing of."""
     faults = []
     dark = [profile.name for profile in case.profiles if profile.power is None]
-    if "power" in objectives and dark:
+    if dark and any(name == "power" or name in DRAWN for name in objectives):
         hint = "give it one, or leave it out"
         faults.append(Fault("objectives", f"the profile {dark[0]!r} has no power curve", hint))
+    if "carbon" in objectives and case.problem.carbon_g_per_kwh is None:
+        text = "carbon needs carbon_g_per_kwh"
+        faults.append(Fault("objectives", text, "state the grams of CO2 of a kilowatt-hour"))
+    if case.problem.method == "published":
+        faults += [
+            Fault("objectives", f"the published method knows no occupancy, and so no {name}")
+            for name in objectives
+            if name in DRAWN
+        ]
     if "tpot" in objectives and case.problem.method == "published":
         faults.append(Fault("objectives", "the published method does not predict tpot"))
     if faults:
@@ -197,7 +211,8 @@ class _Search:
     """The program of a case under two objectives, with its rows as the table sees them."""
 
     def __init__(self, case: Case, first: Objective, second: Objective, *, grey: bool) -> None:
-        self._design = Design(case, grey=grey, extra_rows=USERS_ROWS)
+        drawn = first in DRAWN or second in DRAWN
+        self._design = Design(case, grey=grey, extra_rows=USERS_ROWS, drawn=drawn)
         problem = case.problem
         self._stated = (first, second)
         self._ordered = (second, first) if first in WORST and second not in WORST else self._stated
@@ -209,6 +224,7 @@ class _Search:
             self._percentiles,
             self._design.side,
             solve_options(problem),
+            self._design.row,
         )
 
     def points(self) -> list[Point]:
@@ -303,6 +319,9 @@ class _Search:
             "cost": problem.budget_usd_per_year,
             "gpus": problem.max_gpus,
             "power": problem.power_kw,
+            "mean-power": problem.mean_power_kw,
+            "energy": problem.energy_mwh_per_year,
+            "carbon": problem.carbon_tonnes_per_year,
         }
         if objective not in WORST:
             return Axis(objective, _UNITS[objective], None, limits[objective])

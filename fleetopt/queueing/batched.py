@@ -15,6 +15,7 @@ from fleetopt.queueing.prompts import STEPS, Prompts, grid_size, told_apart
 from fleetopt.workload.lengths import Floats
 
 _SELDOM = 1e-9
+_FEW_SLOTS, _BUSY_SLOTS = 2, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,10 @@ class Batched:
         """Seconds of an iteration that its prompts do not lengthen."""
         time = self.prompts.time
         return time.base_s + 0.5 * time.per_context_token_s * self.prompts.mean_tokens
+
+    def waits_for_slots(self, rate: float) -> bool:
+        """Where a slot or two hold up what the token budget would take."""
+        return self.taken <= _FEW_SLOTS and rate > _BUSY_SLOTS * self.full_rate
 
     def ttft(self, replicas: int, rate: float) -> LateCurve:
         """Rest of an iteration, prefill among others and transfer."""

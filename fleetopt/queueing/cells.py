@@ -42,25 +42,34 @@ def grouping(lengths: LengthDistribution, prefill: Floats, work: Floats) -> Ints
 
 def cells_of(
     per_request: dict[str, Floats], weights: Floats, keys: Ints
-) -> tuple[Floats, Ints, Ints]:
+) -> tuple[Floats, Ints | slice, Ints]:
     """Cells of requests with equal keys; the order of the requests, and where each starts."""
-    there = np.flatnonzero(weights > 0)
-    steps = np.diff(keys[:, there], axis=1)
-    if _ascend(steps):
-        order = there
-    else:
-        order = there[np.lexsort(keys[:, there])]
-        steps = np.diff(keys[:, order], axis=1)
+    order, steps = _ordered(weights, keys)
     changed = np.zeros(steps.shape[1], dtype=np.bool_)
     for step in steps:
         changed |= step != 0
-    starts = np.concatenate(([0], np.nonzero(changed)[0] + 1))[: order.size]
-    mass = np.add.reduceat(weights[order], starts) if order.size else np.empty(0)
+    mine = weights[order]
+    starts = np.concatenate(([0], np.nonzero(changed)[0] + 1))[: mine.size]
+    mass = np.add.reduceat(mine, starts) if mine.size else np.empty(0)
     rows = [mass]
     for name in ("prefill", "work", "prefill_context", "decode_context"):
-        values = per_request[name][order] * weights[order]
-        rows.append(np.add.reduceat(values, starts) / mass if order.size else mass)
+        values = per_request[name][order] * mine
+        rows.append(np.add.reduceat(values, starts) / mass if mine.size else mass)
     return np.stack(rows), order, starts
+
+
+def _ordered(weights: Floats, keys: Ints) -> tuple[Ints | slice, Ints]:
+    """The requests that there are in the order of their keys, and the steps between these.
+
+    A slice where they stand in order already, so that nothing has to be copied.
+    """
+    there: Ints | slice = slice(None) if (weights > 0).all() else np.flatnonzero(weights > 0)
+    steps = np.diff(keys[:, there], axis=1)
+    if _ascend(steps):
+        return there, steps
+    order = np.lexsort(keys[:, there])
+    order = order if isinstance(there, slice) else there[order]
+    return order, np.diff(keys[:, order], axis=1)
 
 
 def _ascend(steps: Ints) -> bool:

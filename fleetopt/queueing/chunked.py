@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +16,8 @@ from fleetopt.workload.lengths import Floats
 
 _ROUNDS = 20
 _SELDOM = 1e-8
+_BUSY_SLOTS = 0.9
+"""Part of the slots that is held, on average, above which waits for them are not predicted."""
 _NORMAL = ((-1.7320508, 1.0 / 6.0), (0.0, 2.0 / 3.0), (1.7320508, 1.0 / 6.0))
 """Three points with the first moments of a normal variable, and the share of each."""
 
@@ -65,15 +68,29 @@ class Chunked:
             busy = max(1.0, slots * stay_s / (stay_s + self._held_s(tau_s)))
         return busy / stay_s
 
+    def _present(self, rate: float) -> int:
+        """Prompts on a replica that are hardly ever exceeded while slots are free."""
+        numbers = np.arange(1.0, self.prompts.slots + 1.0)
+        served = numbers / ((self._mean_iterations + 0.5) * self._tau(numbers))
+        mean = float(np.interp(rate, served, numbers))
+        return min(2 * self.prompts.slots, max(40, math.ceil(mean + 6.0 * math.sqrt(mean)) + 10))
+
     def _held_s(self, tau_s: float) -> float:
         """How long a slot is not used after a prefill, on average: whole iterations."""
         sent_s = self.prompts.transfer_s
         return tau_s * float(self.prompts.weights @ np.ceil(sent_s / tau_s))
 
+    def waits_for_slots(self, rate: float) -> bool:
+        """Where prompts and KV that has not left hold most of the slots."""
+        tau_s = float(self._tau(np.ones(1))[0])
+        free = max(0.05, 1.0 - rate * self.prompts.mean_transfer_s)
+        held = rate * (self._mean_iterations * tau_s + self._held_s(tau_s) / free)
+        return held > _BUSY_SLOTS * self.prompts.slots
+
     def ttft(self, replicas: int, rate: float) -> LateCurve:
         """Rest of an iteration, prefill among others, the wait for the line and transfer."""
         prompts = self.prompts
-        most = max(told_apart(replicas, rate / self.full_rate), min(2 * prompts.slots, 40))
+        most = max(told_apart(replicas, rate / self.full_rate), self._present(rate))
         numbers = np.arange(most + 1.0)
         tau = self._tau(np.maximum(numbers, 1.0))
         sent_s = prompts.mean_transfer_s

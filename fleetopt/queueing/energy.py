@@ -11,9 +11,13 @@ is another number.
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import numpy as np
 
 from fleetopt.performance.power import PowerModel
+from fleetopt.performance.profile import IterationTime
 from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.workload.lengths import Floats
 
@@ -30,6 +34,42 @@ def mean_watts(occupancy: Occupancy, power: PowerModel) -> float:
     return float(drawn @ occupancy.probabilities + by_batch[-1] * occupancy.wait_probability)
 
 
+def least_watts(
+    power: PowerModel, time: IterationTime, context: Floats, slots: Floats, work: Floats,
+    replicas: Floats,
+) -> Floats:  # fmt: skip
+    r"""A bound below the mean draw of all GPUs of pools, counted once for each replica.
+
+    context: mean tokens of an active sequence. slots: of a replica. work: iterations per second.
+    replicas: at least so many.
+
+    In every state the pool draws N (P(b) - P(0)) watts for N b / tau(b) iterations per second
+    above the idle N P(0), b = n / N, and the iterations of all states average to the offered
+    work a. So with P linear between whole batches
+
+        E[P] >= N P(0) + a min_b (P(b) - P(0)) tau(b) / b.
+
+    Where contexts grow, iterations are only known to take W or more.
+    """
+    slope = time.per_context_token_s * context if time.context == "total" else 0.0 * context
+    most = int(slots.max(initial=0.0))
+    if most < 1:
+        return np.zeros(slots.size)
+    drawn = watts_by_batch(power, most)
+    each = (drawn[1:] - drawn[0]) / np.arange(1.0, most + 1.0)
+    lower = np.minimum(each, np.append(each[1:], math.inf))
+    batch = np.arange(1.0, most + 1.0)
+    joules = np.empty(slots.size)
+    for i, (count, per_sequence) in enumerate(zip(slots.astype(int), slope, strict=True)):
+        seconds = time.base_s + per_sequence * batch[:count]
+        least = (each[0] * seconds[:1], lower[:count] * seconds)
+        joules[i] = min((float(part.min()) for part in least if count), default=0.0)
+    return (replicas * power.idle_w + work * joules) * (1.0 - 1e-9)
+
+
+@lru_cache(maxsize=4096)
 def watts_by_batch(power: PowerModel, slots: int) -> Floats:
     """Draw of one GPU with 0, 1, ..., `slots` sequences; idle with none."""
-    return np.array([power.idle_w, *(power.watts(batch) for batch in range(1, slots + 1))])
+    drawn = np.array([power.idle_w, *(power.watts(batch) for batch in range(1, slots + 1))])
+    drawn.setflags(write=False)  # all callers share it
+    return drawn

@@ -36,8 +36,8 @@ MAX_CELLS = 2**22
 _NEGLIGIBLE = 1e-9
 _FAINT = 1e-12
 """Weight of a wait below which it is left out, so that the groups of waits span what counts."""
-_FAR, _NEAR = (7.0, 10.0), (4.0, 6.0)
-"""How far phases reach; the nearer is enough where its last phase is never seen."""
+_REACHES = ((4.0, 6.0), (5.0, 8.0), (7.0, 10.0))
+"""How far phases reach; a nearer one is enough where its last phase is never seen."""
 _UNSEEN = 1e-8
 """Probability of a phase that no percentile feels."""
 _UNVISITED = 1e-5
@@ -65,7 +65,7 @@ class Environment:
     per_token_s: float
     replicas: int
     slots: int
-    reach: tuple[float, float] = _FAR
+    reach: tuple[float, float] = _REACHES[-1]
 
     @property
     def full(self) -> int:
@@ -167,25 +167,30 @@ class Environment:
         """Rows of the stationary distribution, up to a factor: elimination from the lowest.
 
         back_down: rates at which the highest level is left upwards and reached again.
+        Matrices stand transposed: a step is what a level passes down, over the level above it.
         Rows are scaled as they come, for they span more than the range of floating point.
         """
-        arrive = self.load.arrival_rate * self._join
-        diagonal = np.arange(self.phases)
+        arrive = self.load.arrival_rate * self._join.T
+        down, inside = np.zeros((2, self.phases, self.phases))
+        stay, fall = np.einsum("ii->i", down), np.einsum("ii->i", down[:-1, 1:])
+        diagonal = np.einsum("ii->i", inside)
+        diagonal[:] = leave[0]
         back: list[Floats] = []
-        inside = np.diag(leave[0])
         for level in range(1, len(rests)):
-            inverse = np.linalg.inv(inside)
-            step = rests[level][:, None] * inverse
-            step[1:] += longs[level][1:, None] * inverse[:-1]
+            stay[:] = rests[level]
+            fall[:] = longs[level, 1:]
+            step = np.asarray(np.linalg.solve(inside, down), dtype=np.float64)
             back.append(step)
-            inside = -(step @ arrive)
-            inside[diagonal, diagonal] += leave[level]
-        rows = [np.maximum(_null_vector(back_down - inside), 0.0)]
+            np.matmul(arrive, step, out=inside)
+            np.negative(inside, out=inside)
+            diagonal += leave[level]
+        rows = [np.maximum(_null_vector(back_down - inside.T), 0.0)]
         logs = [0.0]
         for step in reversed(back):
-            row = np.maximum(rows[-1] @ step, 0.0)
-            rows.append(row / row.sum())
-            logs.append(logs[-1] + math.log(row.sum()))
+            row = np.maximum(step @ rows[-1], 0.0)
+            total = float(row.sum())
+            rows.append(row / total)
+            logs.append(logs[-1] + math.log(total))
         scales: Floats = np.exp(np.array(logs) - max(logs))
         table: Floats = (scales[:, None] * np.array(rows))[::-1]
         return table
@@ -245,11 +250,12 @@ class Environment:
         """States of the chain, those in which an arrival waits with their waits."""
         likely = plain.states[plain.probabilities > _UNVISITED]
         first = int(likely[0]) if likely.size else 0
-        near = replace(self, reach=_NEAR)
-        if near.phases < self.phases and near.is_stable:
-            table, rate = near.stationary(first)
-            if table[:, -1].sum() < _UNSEEN:
-                return near.mixed(table, rate)
+        for reach in _REACHES:
+            near = replace(self, reach=reach)
+            if near.phases < self.phases and near.is_stable:
+                table, rate = near.stationary(first)
+                if table[:, -1].sum() < _UNSEEN:
+                    return near.mixed(table, rate)
         return self.mixed(*self.stationary(first))
 
     def mixed(self, table: Floats, rate: Floats) -> StateMix:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fleetopt.case import Case
 from fleetopt.performance.profile import IterationTime, ReplicaProfile
+from fleetopt.queueing.energy import least_watts
 from fleetopt.queueing.feasibility import GREY_MARGIN
 from fleetopt.queueing.load import load_table
 from fleetopt.workload.compression import Served
@@ -49,6 +50,16 @@ class RowFloors:
         if self._case.problem.slo_scope == "pool":
             floor[self._is_too_slow(profile)] = math.inf
         return floor
+
+    def kilowatts(self, profile: ReplicaProfile, replicas: Floats) -> Floats:
+        """Bounds below the mean draw of pools with at least so many replicas each."""
+        time, power = profile.iteration, profile.power
+        if power is None:
+            return np.zeros(replicas.size)
+        work, context = self._work((time.context, time.chunk_tokens), profile)
+        slots = np.floor(self._batches(profile, context))
+        drawn = least_watts(power, time, context, slots, self._case.arrival_rate * work, replicas)
+        return profile.gpus_per_replica * drawn / 1000.0
 
     def by_utilization(self, profile: ReplicaProfile) -> Floats:
         """Least replicas within the utilization cap; infinite where no slot has room."""

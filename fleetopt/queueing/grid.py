@@ -23,6 +23,11 @@ class LateCurve:
         late = 1.0 - np.cumsum(mass) / mass.sum()
         return cls(step_s, np.maximum.accumulate(late[::-1])[::-1])
 
+    @property
+    def mean_s(self) -> float:
+        """Mean TTFT in seconds."""
+        return self.step_s * float(self.late.sum())
+
     def exceedance(self, metric: Metric, limit_s: float) -> float:
         """P(TTFT > limit)."""
         place = limit_s / self.step_s

@@ -10,7 +10,7 @@ Nothing here takes a mean for a percentile.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -228,7 +228,7 @@ class _NarrowingTtft:
         states, cells = mix.states, mix.load.cells
         waits = states.wait_rate > 0
         rare = float(states.probabilities[waits].sum()) < _RARE * allowed
-        self._waits = None if rare else replace(mix, states=states.where(waits))
+        self._waits = [] if rare else [_Waiting(mix, int(j)) for j in np.flatnonzero(waits)]
         ends = states.where(~waits)
         tau = mix.prefill_iteration_s[:, ~waits]
         start = ends.wait_s + cells.prefill_iterations[:, None] * tau
@@ -246,8 +246,7 @@ class _NarrowingTtft:
         start, end, atom, density = self._pairs
         left = end - np.maximum(start, limit_s)
         share = self._sure + float(density @ np.maximum(left, 0.0) + atom @ (start > limit_s))
-        if self._waits is not None:
-            share += self._waits.exceedance("ttft", limit_s)
+        share += sum(waiting.exceedance(limit_s) for waiting in self._waits)
         if share > self._allowed:
             self._low = max(self._low, limit_s)
         else:
@@ -261,6 +260,35 @@ class _NarrowingTtft:
         self._sure += float(atom @ late + density @ (late * (end - start)))
         open_ = np.flatnonzero(~late & (end > self._low))
         self._pairs = [column[open_] for column in self._pairs]
+
+
+class _Waiting:
+    """TTFT of the requests that find one state with an exponential wait, apart from the mix.
+
+    With x what is left of the limit after the prefill, y = clip(x, 0, tau), the wait W of rate
+    theta and the rest U of the running iteration, uniform on [0, tau]:
+
+        P(W > x) = exp(-theta max(x, 0)),
+        P(U + W > x) = 1 - y / tau + (exp(-theta max(x - y, 0)) - P(W > x)) / (theta tau).
+    """
+
+    def __init__(self, mix: LatencyMix, state: int) -> None:
+        states, cells = mix.states, mix.load.cells
+        self._tau = mix.prefill_iteration_s[:, state]
+        self._start = states.wait_s[state] + cells.prefill_iterations * self._tau
+        self._rate = float(states.wait_rate[state])
+        running = min(1.0, float(states.active[state]) / mix.replicas)
+        weights = states.probabilities[state] * cells.weights
+        self._uniform = running * weights / self._tau
+        self._atom = (1.0 - running) * weights
+
+    def exceedance(self, limit_s: float) -> float:
+        """P(TTFT > limit and this state is found)."""
+        x = np.maximum(limit_s - self._start, 0.0)
+        y = np.minimum(x, self._tau)
+        wait = np.exp(-self._rate * x)
+        both = self._tau - y + (np.exp(-self._rate * (x - y)) - wait) / self._rate
+        return float(self._uniform @ both + self._atom @ wait)
 
 
 def _pearson_to_normal(x: Floats, skewness: Floats) -> Floats:

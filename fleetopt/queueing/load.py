@@ -216,7 +216,7 @@ class LoadTable:
         if node not in self._taken:
             outputs, weights = self._lengths.compressed(*node)
             values = self._measured(node[0] - outputs, outputs)
-            self._taken[node] = _prefix_sums(values, weights)[:, -1]
+            self._taken[node] = np.array([column.sum() for column in _summed(values, weights)])
         return self._taken[node]
 
     def _cells_of(self, what: Served) -> Cells:
@@ -278,10 +278,15 @@ class LoadTable:
 
 def _prefix_sums(per_request: dict[str, Floats], weights: Floats) -> Floats:
     """Sums of 1, v, v^2, v L, v L^2 and v L^3 before each request, the total at the end."""
+    return prefix_sums(*_summed(per_request, weights))
+
+
+def _summed(per_request: dict[str, Floats], weights: Floats) -> tuple[Floats, ...]:
+    """What is summed of each request: 1, v, v^2, v L, v L^2 and v L^3, by weight."""
     work = weights * per_request["work"]
     names = ("context_work", "context2_work", "context3_work")
     contexts = (weights * per_request[name] for name in names)
-    return prefix_sums(weights, work, work * per_request["work"], *contexts)
+    return (weights, work, work * per_request["work"], *contexts)
 
 
 def prefix_sums(*columns: Floats) -> Floats:

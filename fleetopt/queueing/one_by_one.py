@@ -14,6 +14,9 @@ from fleetopt.queueing.prompts import STEPS, Prompts, grid_size, told_apart
 from fleetopt.queueing.shortest_queue import shortest_queue_rates
 from fleetopt.workload.lengths import Floats
 
+_LINE_SHARE = 0.1
+"""Part of a replica's time for transfers over a shared line above which its rows are marked."""
+
 
 @dataclass(frozen=True, eq=False)
 class OneByOne:
@@ -29,6 +32,11 @@ class OneByOne:
     def full_rate(self) -> float:
         """Prompts per second of a replica that is always busy."""
         return 1.0 / float(self.prompts.weights @ self._seconds)
+
+    def waits_for_slots(self, rate: float) -> bool:
+        """Only where others hold the line that the replicas share."""
+        shared = self.prompts.link.shared
+        return shared and rate * self.prompts.mean_transfer_s > _LINE_SHARE
 
     def ttft(self, replicas: int, rate: float) -> LateCurve:
         """Wait, prefill and transfer; rate: arrivals per second of one replica."""

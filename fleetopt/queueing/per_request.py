@@ -32,14 +32,16 @@ def both(prompt_tokens: Ints, output_tokens: Ints, iteration: IterationTime) -> 
     total = prompt + output
     work = prefill + output
     if iteration.context == "total":
+        once = work * total
+        twice = once * total
         return {
             "prefill": prefill.astype(np.float64),
             "work": work,
             "prefill_context": total,
             "decode_context": total,
-            "context_work": work * total,
-            "context2_work": work * total**2,
-            "context3_work": work * total**3,
+            "context_work": once,
+            "context2_work": twice,
+            "context3_work": twice * total,
         }
     return {
         "prefill": prefill.astype(np.float64),

@@ -33,16 +33,20 @@ from fleetopt.workload.lengths import Floats
 
 @dataclass(frozen=True, eq=False)
 class PrefillPhaseRow:
-    """A row of a pool that only prefills; curve: None if it is overloaded."""
+    """A row of a pool that only prefills; curve: None if it is overloaded.
+
+    waits: whether so many wait for slots that only simulation can tell how long.
+    """
 
     replicas: int
     utilization: float
     curve: LateCurve | None
+    waits: bool = False
 
     @property
     def method(self) -> str:
-        """How the latencies were computed."""
-        return "shortest queue"
+        """How the latencies were computed; "slot wait" asks for a simulation."""
+        return "slot wait" if self.waits else "shortest queue"
 
     @property
     def is_stable(self) -> bool:
@@ -133,7 +137,8 @@ class PrefillPhaseTable(SearchedTable):
         if replicas not in self._rows:
             rho = self.utilization(replicas)
             curve = self._curve(replicas) if rho < 1.0 else None
-            self._rows[replicas] = PrefillPhaseRow(replicas, rho, curve)
+            waits = self.replica.waits_for_slots(self.load.arrival_rate / replicas)
+            self._rows[replicas] = PrefillPhaseRow(replicas, rho, curve, waits)
         return self._rows[replicas]
 
     def _curve(self, replicas: int) -> LateCurve:

@@ -24,6 +24,10 @@ class PrefillReplica(Protocol):
         """Prompts per second with every slot busy."""
         ...
 
+    def waits_for_slots(self, rate: float) -> bool:
+        """Whether prompts wait so much for few slots that only simulation can tell how long."""
+        ...
+
     def ttft(self, replicas: int, rate: float) -> LateCurve:
         """The distribution of TTFT; rate: arrivals per second of one of so many replicas."""
         ...

@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fleetopt.performance.profile import Capacity, ReplicaProfile
+from fleetopt.performance.profile import Capacity
 from fleetopt.queueing.backlog import Backlog, backlog, saturated
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
@@ -27,7 +27,6 @@ from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.queueing.pace import Pace
 from fleetopt.queueing.prefill_latency import PrefillMix
 from fleetopt.queueing.prefilling import Prefilling
-from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import Floats
 
 WAITS = 0.002
@@ -52,19 +51,6 @@ class PrefillRow(OccupancyRow):
         """Which states the latencies are mixed over; "slot wait" asks for a simulation."""
         waits = self.occupancy.wait_probability > WAITS
         return "slot wait" if waits and self.environment is None else super().method
-
-
-def table_on(
-    load: Load,
-    profile: ReplicaProfile,
-    capacity: Capacity,
-    lo_tokens: int,
-    limits: Limits,
-    gammas: tuple[float, float] = (1.0, 1.0),
-) -> OccupancyTable:
-    """The table that suits a profile: prompts take time where contexts count as they grow."""
-    kind = PrefillTable if profile.iteration.context == "current" else OccupancyTable
-    return kind(load, profile, capacity, lo_tokens, limits, gammas)
 
 
 class PrefillTable(OccupancyTable):

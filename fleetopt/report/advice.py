@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from fleetopt.questions.advice import RULES, Advice, Answer, Ruling, Side
 from fleetopt.report import wording
 from fleetopt.report.advice_words import OUTCOMES, TITLES, certainty, ruling, sentence
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout, Table, Text
 
 SCHEMA = "fleetopt.advice/1"
 _READ = "What each rule says, and how it is read, is in the manual and in --format json."
@@ -45,7 +42,7 @@ def advice_rows(advice: Advice) -> list[dict[str, Any]]:
     return [_row(advice, answer) for answer in advice.answers]
 
 
-def _sections(advice: Advice, width: int) -> Iterator[RenderableType]:
+def _sections(advice: Advice, width: int) -> Iterator[Layout]:
     assert advice.plan.fleet is not None
     bounds = ", ".join(f"{b.label} within {b.limit_ms:g} ms" for b in advice.problem.slo)
     start = f"At {wording.rate(advice.arrival_rate)} requests per second, {bounds}: "

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.table import Table
-
 from fleetopt.plan import Interval, Plan, Pool
 from fleetopt.problem import LatencyBound
 from fleetopt.report import wording
 from fleetopt.report.console import columns
+from fleetopt.report.layout import Table
 
 _SCOPES = {
     "pool": "each pool keeps every bound by itself",

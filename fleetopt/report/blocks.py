@@ -6,10 +6,8 @@ import html
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from fleetopt.report.console import columns, line
+from fleetopt.report.layout import Group, Layout, Text
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}"
@@ -103,15 +101,15 @@ def _html_row(tag: str, cells: Sequence[str], grid: Grid) -> str:
     return "<tr>" + "".join(f"<{tag}{k}>{html.escape(c)}</{tag}>" for k, c in pairs) + "</tr>"
 
 
-def _text(block: Block, width: int) -> Iterator[RenderableType]:
+def _text(block: Block, width: int) -> Iterator[Layout]:
     if isinstance(block, Heading):
-        yield from (Text(""), Text(block.text, style="bold"))
+        yield from (Text(""), Text(block.text, style="bold", wraps=True))
     elif isinstance(block, Paragraph):
         yield line(f"$ {block.text}" if block.code else block.text, width)
     else:
         table = columns(*block.headings, wrapped=block.wrapped)
         for column in table.columns:
-            column.justify = "left" if column.header in block.texts else "right"
+            column.justify = "left" if column.heading in block.texts else "right"
         for row in block.rows:
             table.add_row(*row)
         yield table

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import Group
-
 import fleetopt
 from fleetopt import catalog
 from fleetopt.performance.parameters import total_parameters
 from fleetopt.problem import AnyProfileSpec, FleetProblem, LengthCdf, LlmSpec
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group
 from fleetopt.workload.lengths import LengthDistribution
 
 SCHEMA = "fleetopt.info/1"

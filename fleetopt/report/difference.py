@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from fleetopt.plan import Plan
 from fleetopt.questions.difference import Difference, Step
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout
 
 SCHEMA = "fleetopt.difference/1"
 
@@ -48,7 +47,7 @@ def difference_rows(difference: Difference) -> list[dict[str, Any]]:
     ]
 
 
-def _sections(difference: Difference, width: int) -> Iterator[RenderableType]:
+def _sections(difference: Difference, width: int) -> Iterator[Layout]:
     first, second = difference.first, difference.second
     more = second.cost.usd_per_year - first.cost.usd_per_year
     word = "more" if more > 0 else "less"

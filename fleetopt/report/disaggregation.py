@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.questions.disaggregation import Aggregated, Apart, Disaggregation, Pair, Together
 from fleetopt.report import wording
 from fleetopt.report.console import columns, first_fitting, line, section
+from fleetopt.report.layout import Group, Layout, Table
 
 SCHEMA = "fleetopt.disaggregation/1"
 _CORRECTED = "corrected_"
@@ -47,7 +45,7 @@ def disaggregation_rows(found: Disaggregation) -> list[dict[str, Any]]:
     return rows
 
 
-def _sections(found: Disaggregation, width: int) -> Iterator[RenderableType]:
+def _sections(found: Disaggregation, width: int) -> Iterator[Layout]:
     yield line(_verdict(found), width, "bold")
     yield line(_beside(found), width)
     yield section(

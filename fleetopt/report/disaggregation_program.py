@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.plan import Interval, Plan
 from fleetopt.questions.disaggregation import Pair
 from fleetopt.questions.disaggregation.designed import Designed, DesignedPhases
@@ -15,6 +12,7 @@ from fleetopt.questions.disaggregation.ratios import Ratio
 from fleetopt.report import wording
 from fleetopt.report.console import columns, first_fitting, line, section
 from fleetopt.report.disaggregation import SCHEMA, json_row
+from fleetopt.report.layout import Group, Layout, Table
 
 _PUBLISHED = ("n_prefill", "n_decode", "gpus", "usd_per_year", "ttft_ms", "tpot_ms")
 
@@ -54,9 +52,7 @@ def program_rows(found: DesignedPhases) -> list[dict[str, Any]]:
     return rows
 
 
-def _sections(
-    found: DesignedPhases, ratios: Sequence[Ratio], width: int
-) -> Iterator[RenderableType]:
+def _sections(found: DesignedPhases, ratios: Sequence[Ratio], width: int) -> Iterator[Layout]:
     yield line(_verdict(found), width, "bold")
     yield line(_asked(found), width)
     table = (_table(found, close=close) for close in (False, True))

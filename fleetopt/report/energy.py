@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
-
-from rich.console import Group, RenderableType
 
 from fleetopt.questions.energy.pools import FleetEnergy, PoolEnergy
 from fleetopt.questions.energy.tokens_per_watt import (
@@ -15,6 +14,8 @@ from fleetopt.questions.energy.tokens_per_watt import (
 )
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout
+from fleetopt.report.plan_energy import asks
 
 SCHEMA = "fleetopt.tokens_per_watt/1"
 
@@ -48,6 +49,8 @@ def energy_rows(found: TokensPerWatt) -> list[dict[str, Any]]:
         for place, fleet in (("cut", gpu.cut), ("published", gpu.published)):
             for name in ("gpus", "tok_per_w", "w_per_gpu"):
                 row[f"{place}_{name}"] = None if fleet is None else _figures(fleet)[name]
+        for name in ("kwh_per_year", "electricity_usd_per_year", "co2_kg_per_year"):
+            row[name] = getattr(gpu.year, name)
         row |= {f"tok_per_w_at_{p.utilization:.2f}": p.fleet.tokens_per_watt for p in gpu.sweep}
         rows.append(row)
     return rows
@@ -75,11 +78,14 @@ def pool_figures(pool: PoolEnergy) -> dict[str, Any]:
 def power_notes(pools: Sequence[PoolEnergy]) -> Iterator[str]:
     """How well the power of each GPU type is known, and whether they serve one model."""
     seen = {pool.gpu: pool for pool in pools}
+    alike: dict[tuple[str, str], list[str]] = {}
     for gpu, pool in seen.items():
-        if pool.power_quality != "HIGH":
-            caveat = ", so its figures may be off by much" if pool.power_quality == "LOW" else ""
-            source = f" ({pool.power_source})" if pool.power_source else ""
-            yield f"the power of {gpu} is of {pool.power_quality} quality{source}{caveat}"
+        alike.setdefault((pool.power_quality, pool.power_source), []).append(gpu)
+    for (quality, origin), gpus in alike.items():
+        if quality != "HIGH":
+            caveat = ", so its figures may be off by much" if quality == "LOW" else ""
+            source = f" ({origin})" if origin else ""
+            yield f"the power of {', '.join(gpus)} is of {quality} quality{source}{caveat}"
     if len({pool.serves for pool in seen.values()}) > 1:
         models = "; ".join(f"{gpu}: {pool.serves}" for gpu, pool in seen.items())
         yield f"the profiles serve different models ({models}), whose tokens are not the same good"
@@ -99,7 +105,7 @@ def cut_note(context: int, published: int, requests: float, tokens: float) -> st
     )
 
 
-def _sections(found: TokensPerWatt, width: int) -> Iterator[RenderableType]:
+def _sections(found: TokensPerWatt, width: int) -> Iterator[Layout]:
     best = found.best
     kept = "" if best.fleet.meets else "; none keeps the SLO"
     said = f"{best.gpu} makes most of a watt: {_tokens(best.fleet)} output tokens per joule{kept}."
@@ -110,9 +116,25 @@ def _sections(found: TokensPerWatt, width: int) -> Iterator[RenderableType]:
         yield section(title, _cut_table(found))
     if any(gpu.sweep for gpu in found.gpus):
         yield section("Tokens per joule by utilization, with the GPUs", _sweep(found))
+    if asks(found.problem):
+        yield section("A year of each", _years(found))
     notes = list(_notes(found))
     if notes:
         yield section("Notes", *(line(note, width) for note in notes))
+
+
+def _years(found: TokensPerWatt) -> Any:
+    table = columns("GPU", "MWh", "J/token", "electricity\nUSD", "CO2\nt", "$/Mtok\nin all")
+    for gpu in found.gpus:
+        year = gpu.year
+        paid, co2 = year.electricity_usd_per_year, year.co2_kg_per_year
+        table.add_row(
+            gpu.gpu, f"{year.kwh_per_year / 1000.0:,.1f}", f"{year.joules_per_output_token:.3g}",
+            wording.NOTHING if paid is None else f"{paid:,.0f}",
+            wording.NOTHING if co2 is None else f"{co2 / 1000.0:,.2f}",
+            f"{year.usd_per_million_output_tokens:.2f}",
+        )  # fmt: skip
+    return table
 
 
 def _by(method: str) -> str:
@@ -120,7 +142,7 @@ def _by(method: str) -> str:
 
 
 def _table(found: TokensPerWatt) -> Any:
-    beside = found.method == "fleetopt"
+    beside = found.method == "fleetopt" and any(gpu.published for gpu in found.gpus)
     extra = ["published\ntok/W", "GPUs"] if beside else []
     table = columns(
         "GPU", "GPUs", "utili-\nzation", "batch", "W/GPU", "tok/W", "$/Mtok", "P99 TTFT\nms", "SLO",
@@ -134,7 +156,7 @@ def _table(found: TokensPerWatt) -> Any:
             wording.milliseconds(pool.p99_ttft_ms), "kept" if pool.meets else "missed",
             pool.power_quality,
         ]  # fmt: skip
-        if beside:
+        if beside and gpu.published is not None:
             cells += [_tokens(gpu.published), f"{gpu.published.gpus:,}"]
         table.add_row(*cells, style="bold" if gpu is found.best else "")
     return table
@@ -173,15 +195,18 @@ def _notes(found: TokensPerWatt) -> Iterator[str]:
             found.context_tokens, found.published_context_tokens,
             found.cut_requests, found.cut_tokens,
         )  # fmt: skip
-    theirs = max(found.gpus, key=lambda gpu: gpu.published.tokens_per_watt)
-    if theirs.gpu != max(found.gpus, key=lambda gpu: gpu.fleet.tokens_per_watt).gpu:
-        yield (
-            f"the published formulas put {theirs.gpu} first, "
-            f"{_tokens(theirs.published)} tokens per joule"
-        )
+    published = [gpu.published for gpu in found.gpus if gpu.published is not None]
+    if published:
+        theirs = max(published, key=lambda fleet: fleet.tokens_per_watt)
+        if theirs.label != max(found.gpus, key=lambda gpu: gpu.fleet.tokens_per_watt).gpu:
+            yield (
+                f"the published formulas put {theirs.label} first, "
+                f"{_tokens(theirs)} tokens per joule"
+            )
     late = [gpu.gpu for gpu in found.gpus if not gpu.fleet.meets]
     if late:
         yield f"these fleets miss the SLO: {', '.join(late)}"
+    yield from found.notes
 
 
 def _tokens(fleet: FleetEnergy) -> str:
@@ -203,6 +228,7 @@ def _row(gpu: GpuEnergy) -> dict[str, Any]:
     row = _figures(gpu.fleet)
     if gpu.sweep:
         row["sweep"] = {f"{p.utilization:.2f}": p.fleet.tokens_per_watt for p in gpu.sweep}
+    row["year"] = asdict(gpu.year)
     row["cut"] = None if gpu.cut is None else _figures(gpu.cut)
-    row["published"] = _figures(gpu.published)
+    row["published"] = None if gpu.published is None else _figures(gpu.published)
     return row

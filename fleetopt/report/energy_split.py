@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from fleetopt.plan import Interval
 from fleetopt.questions.energy.pools import FleetEnergy
 from fleetopt.questions.energy.split import SplitEnergy, Topology
@@ -15,6 +13,7 @@ from fleetopt.questions.energy.tokens_per_watt import MOST_CUT_TOKENS
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
 from fleetopt.report.energy import cut_note, pool_figures, power_notes
+from fleetopt.report.layout import Group, Layout
 
 SCHEMA = "fleetopt.split_energy/1"
 
@@ -45,7 +44,8 @@ def split_rows(found: SplitEnergy) -> list[dict[str, Any]]:
     rows = []
     for each in found.topologies:
         row = {"topology": each.fleet.label, "b_short": found.b_short, **_figures(each.fleet)}
-        row |= {f"published_{name}": value for name, value in _figures(each.published).items()}
+        published = dict.fromkeys(row) if each.published is None else _figures(each.published)
+        row |= {f"published_{name}": published[name] for name in _figures(each.fleet)}
         for name in ("tokens_per_watt", "kilowatts", "p99_ttft_ms"):
             nothing = Interval(None, None, None)
             value = getattr(each.simulated, name) if each.simulated else nothing
@@ -55,7 +55,7 @@ def split_rows(found: SplitEnergy) -> list[dict[str, Any]]:
     return rows
 
 
-def _sections(found: SplitEnergy, width: int) -> Iterator[RenderableType]:
+def _sections(found: SplitEnergy, width: int) -> Iterator[Layout]:
     yield line(_answer(found), width, "bold")
     yield section("Fleets, by the table" if found.problem.method == "fleetopt"
                   else "Fleets, by the published formulas", _table(found))  # fmt: skip
@@ -94,7 +94,10 @@ def _table(found: SplitEnergy) -> Any:
             fleet.label, f"{fleet.gpus:,}", f"{fleet.kilowatts:.2f}",
             f"{fleet.tokens_per_watt:.2f}", f"{fleet.usd_per_million_tokens:.2f}",
             wording.milliseconds(fleet.worst_p99_ttft_ms), "kept" if fleet.meets else "missed",
-            f"{published.tokens_per_watt:.2f}", f"{published.gpus:,}",
+            *(
+                [wording.NOTHING] * 2 if published is None
+                else [f"{published.tokens_per_watt:.2f}", f"{published.gpus:,}"]
+            ),
         )  # fmt: skip
     return table
 
@@ -166,7 +169,9 @@ def _row(found: SplitEnergy, each: Topology) -> dict[str, Any]:
         "topology": each.fleet.label,
         **_figures(each.fleet),
         "pools": [pool_figures(pool) for pool in each.fleet.pools],
-        "published": {
+        "published": None
+        if each.published is None
+        else {
             **_figures(each.published),
             "pools": [pool_figures(pool) for pool in each.published.pools],
         },

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group
-
 from fleetopt.performance.aiconfigurator import Estimate
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group
 
 SCHEMA = "fleetopt.estimate/1"
 _SHOWN = {"decode": "decodes", "prefill": "prefills", "mixed": "mixes both"}

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.plan import Interval
 from fleetopt.questions.explain import Cause, Explanation, Finding
 from fleetopt.questions.explain.answer import Remedy, Removal
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout, Table
 from fleetopt.report.simulation import fleet_in_words, traffic_in_words
 
 SCHEMA = "fleetopt.explanation/1"
@@ -93,7 +91,7 @@ def by_share(one: Finding) -> list[Removal]:
     )
 
 
-def _sections(found: Explanation, width: int) -> Iterator[RenderableType]:
+def _sections(found: Explanation, width: int) -> Iterator[Layout]:
     one, simulation = found.answer, found.simulation
     yield line(answer_in_words(found), width, "bold")
     yield line(f"{fleet_in_words(simulation)}; {traffic_in_words(simulation)}.", width)

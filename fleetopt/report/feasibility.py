@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group
-
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line
+from fleetopt.report.layout import Group
 
 if TYPE_CHECKING:
     from fleetopt.problem import FleetProblem

@@ -143,7 +143,8 @@ def _scaled(axis: Axis, value: float) -> float:
 def _axis_label(axis: Axis) -> str:
     if axis.objective == "gpus":
         return "GPUs"
-    unit = "K$ a year" if axis.objective == "cost" else axis.unit
+    units = {"cost": "K$ a year", "energy": "MWh a year", "carbon": "t a year"}
+    unit = units.get(axis.objective, axis.unit)
     worst = " of the worst pool" if axis.percentile is not None else ""
     return f"{axis.label}{worst}, {unit}"
 

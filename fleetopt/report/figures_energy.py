@@ -52,7 +52,8 @@ def _draw_tokens(axes: Axes, found: TokensPerWatt) -> None:
     for i, gpu in enumerate(found.gpus):
         _draw_gpu(axes, gpu, _COLORS[i % len(_COLORS)])
     axes.plot([], [], "o", color=_MID, label="fewest GPUs within the SLO")
-    axes.plot([], [], "x", color=_MID, label="published formulas")
+    if any(gpu.published for gpu in found.gpus):
+        axes.plot([], [], "x", color=_MID, label="published formulas")
     axes.set_xlabel("utilization")
     axes.set_ylabel("output tokens per joule")
     axes.set_xlim(0.0, 1.0)
@@ -68,8 +69,9 @@ def _draw_gpu(axes: Axes, gpu: GpuEnergy, color: str) -> None:
     quality = f"{gpu.gpu} (power {own.power_quality})"
     axes.plot([x for x, _ in points], [y for _, y in points], color=color, label=quality)
     axes.plot([own.utilization], [gpu.fleet.tokens_per_watt], "o", color=color)
-    theirs = gpu.published.pools[0].utilization
-    axes.plot([theirs], [gpu.published.tokens_per_watt], "x", color=color, markersize=7)
+    if gpu.published is not None:
+        theirs = gpu.published.pools[0].utilization
+        axes.plot([theirs], [gpu.published.tokens_per_watt], "x", color=color, markersize=7)
 
 
 def _draw_grid(figure: Figure, found: GridFlex) -> None:
@@ -80,16 +82,20 @@ def _draw_grid(figure: Figure, found: GridFlex) -> None:
                label="with every batch at its cap, as published")  # fmt: skip
     above.plot(depths, [level.drawn_kw for level in levels], "o-", color=_COLORS[0],
                label="really drawn")  # fmt: skip
+    mixes = [(level.flex_pct, level.mix.drawn_kw) for level in levels if level.mix]
+    if mixes:
+        above.plot([x for x, _ in mixes], [y for _, y in mixes], "^--", color=_COLORS[2],
+                   label="really drawn with the cheapest mix of levers")  # fmt: skip
     above.set_ylabel("draw of the fleet, kW")
     above.set_ylim(bottom=0.0)
     above.legend(frameon=False, loc="lower left")
     title = f"{found.gpus:,} {found.gpu} at {found.arrival_rate:g} req/s under power caps"
     above.set_title(title, loc="left")
     _draw_latency(below, found, levels)
-    for axes, label in ((above, "cannot keep up"), (below, "")):
+    for axes, label in ((above, "cannot keep up under the cap"), (below, "")):
         _shade(axes, levels, label)
         _plain(axes)
-    below.set_xlabel("depth, % of the nominal draw")
+    below.set_xlabel("depth, %: of the nominal draw, for mixes of the real one")
 
 
 def _draw_latency(axes: Axes, found: GridFlex, levels: list[Any]) -> None:
@@ -108,7 +114,7 @@ def _draw_latency(axes: Axes, found: GridFlex, levels: list[Any]) -> None:
                          label=f"SLO, {bound.limit_ms:g} ms")  # fmt: skip
     axes.set_ylim(bottom=0.0)
     axes.set_ylabel("P99 TTFT, ms")
-    axes.legend(frameon=False, loc="center left")
+    axes.legend(frameon=False, loc="best")
 
 
 def _shade(axes: Axes, levels: list[Any], label: str = "") -> None:

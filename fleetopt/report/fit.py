@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from rich.console import Group
-
 from fleetopt.errors import Fault
 from fleetopt.performance.fit import Fit
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group
 
 SCHEMA = "fleetopt.fit/1"
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Group
-
 from fleetopt.performance.memory import GIB
 from fleetopt.problem import LlmSpec
 from fleetopt.questions.profiles import Fit
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group
 from fleetopt.report.profile import imported_line
 
 SCHEMA = "fleetopt.fits/1"

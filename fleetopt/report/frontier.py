@@ -6,19 +6,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from fleetopt.plan import Interval
 from fleetopt.questions.frontier import Axis, Frontier, FrontierPoint
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout
 
 SCHEMA = "fleetopt.frontier/1"
 _WORDS: dict[str, Callable[[float], str]] = {
     "cost": lambda value: f"{wording.money(value)} a year",
     "gpus": lambda value: wording.counted(round(value), "GPU"),
     "power": lambda value: f"{value:,.2f}{wording.NO_BREAK}kW",
+    "mean-power": lambda value: f"{value:,.2f}{wording.NO_BREAK}kW on average",
+    "energy": lambda value: f"{value:,.2f}{wording.NO_BREAK}MWh a year",
+    "carbon": lambda value: f"{value:,.3f}{wording.NO_BREAK}t a year",
 }
+_COLUMNS = {
+    "cost": "cost_usd_per_year", "gpus": "gpus_bought", "power": "power_kw",
+    "mean-power": "mean_power_kw", "energy": "energy_mwh_per_year",
+    "carbon": "carbon_tonnes_per_year",
+}  # fmt: skip
+_PLACES = {"gpus": 0, "power": 2, "mean-power": 2, "energy": 2, "carbon": 3}
+"""Decimals of sums in the table."""
 
 
 def frontier_report(frontier: Frontier, width: int, show: Sequence[str] = ()) -> Group:
@@ -68,7 +77,7 @@ def column_name(axis: Axis) -> str:
     """The name of an objective with its unit, such as 'p99_ttft_ms'."""
     if axis.percentile is not None:
         return f"p{axis.percentile:g}_{axis.objective}_ms"
-    return {"cost": "cost_usd_per_year", "gpus": "gpus_bought", "power": "power_kw"}[axis.objective]
+    return _COLUMNS[axis.objective]
 
 
 def value_in_words(axis: Axis, value: float) -> str:
@@ -77,7 +86,7 @@ def value_in_words(axis: Axis, value: float) -> str:
     return words(value) if words else f"{wording.milliseconds(value)}{wording.NO_BREAK}ms"
 
 
-def _sections(frontier: Frontier, width: int, show: Sequence[str]) -> Iterator[RenderableType]:
+def _sections(frontier: Frontier, width: int, show: Sequence[str]) -> Iterator[Layout]:
     first, second = frontier.axes
     answer, *rest = _answer(frontier)
     yield line(answer, width, "bold")
@@ -156,9 +165,9 @@ def _heading(axis: Axis) -> str:
 def _cell(axis: Axis, value: float) -> str:
     if axis.objective == "cost":
         return wording.money(value)
-    if axis.objective == "gpus":
-        return f"{value:,.0f}"
-    return f"{value:,.2f}" if axis.objective == "power" else wording.milliseconds(value)
+    if axis.objective in _PLACES:
+        return f"{value:,.{_PLACES[axis.objective]}f}"
+    return wording.milliseconds(value)
 
 
 def _notes(frontier: Frontier, show: Sequence[str]) -> Iterator[str]:

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.plan import Plan
 from fleetopt.questions.whatif.gpus import ComparedFleet, GpuComparison, PoolChoice
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout, Table
 
 SCHEMA = "fleetopt.whatif-gpus/1"
 _LAYOUTS = {"homo": "one pool", "two-pool": "two pools", "mixed": "two pools, mixed"}
@@ -98,7 +96,7 @@ def _pool(pool: PoolChoice) -> dict[str, Any]:
     }
 
 
-def _sections(comparison: GpuComparison, width: int) -> Iterator[RenderableType]:
+def _sections(comparison: GpuComparison, width: int) -> Iterator[Layout]:
     rates = list(dict.fromkeys(comparison.stated.rates))
     for lam in rates:
         fleets = comparison.at(lam)
@@ -107,7 +105,7 @@ def _sections(comparison: GpuComparison, width: int) -> Iterator[RenderableType]
             yield from (line(text, width) for text in _conclusions(fleets))
     for lam in rates:
         title = f"Fleets for {wording.rate(lam)} requests per second"
-        parts: list[RenderableType] = [_table(comparison, comparison.at(lam))]
+        parts: list[Layout] = [_table(comparison, comparison.at(lam))]
         if lam in comparison.plans:
             parts.append(line(_optimum(comparison.plans[lam]), width))
         yield section(title, *parts)

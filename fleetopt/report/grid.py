@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from fleetopt.plan import Interval
 from fleetopt.questions.energy.grid import GridFlex, GridLevel
-from fleetopt.report import wording
+from fleetopt.report import levers, wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout
 
 SCHEMA = "fleetopt.grid_flex/1"
 
@@ -34,6 +33,7 @@ def grid_to_dict(found: GridFlex) -> dict[str, Any]:
         "power_source": found.power.source,
         "safe": asdict(found.safe),
         "fewer": None if found.fewer is None else asdict(found.fewer),
+        "levers": None if found.shedding is None else levers.levers_to_dict(found.shedding),
         "rows": [_row(level) for level in found.levels],
         "left_out_pcts": list(found.left_out),
         "notes": list(_notes(found)),
@@ -47,10 +47,13 @@ def grid_rows(found: GridFlex) -> list[dict[str, Any]]:
     for level in found.levels:
         row = _row(level)
         said, event = row.pop("simulated"), row.pop("event")
+        mixes = {name: row.pop(name) for name in ("mix_at_cap", "mix")}
         for name in ("p99_ttft_ms", "kilowatts", "attained"):
             ends = {"estimate": None, "low": None, "high": None} if said is None else said[name]
             row |= {f"simulated_{name}": ends["estimate"]}
             row |= {f"simulated_{name}_low": ends["low"], f"simulated_{name}_high": ends["high"]}
+        for name, mix in mixes.items():
+            row |= levers.flat_mix(name, mix)
         rows.append(row | _flat_event(event))
     return rows
 
@@ -66,11 +69,15 @@ def _flat_event(event: dict[str, Any] | None) -> dict[str, Any]:
     return flat
 
 
-def _sections(found: GridFlex, width: int) -> Iterator[RenderableType]:
+def _sections(found: GridFlex, width: int) -> Iterator[Layout]:
     yield line(_answer(found), width, "bold")
     yield from (line(text, width) for text in (*_breach(found), *_fewer(found)))
+    if found.shedding is not None:
+        yield from (line(text, width) for text in levers.answer(found.shedding))
     by = "by the table" if found.problem.method == "fleetopt" else "by the published formulas"
-    yield section(f"Depths, for good, {by}", _table(found))
+    yield section(f"Depths by a cap, for good, {by}", _table(found))
+    if found.shedding is not None:
+        yield from levers.sections(found, found.shedding, width)
     if any(level.simulated for level in found.levels):
         yield section("Simulated steady state, 95 % intervals", _simulated(found))
     event = next((level.event for level in found.levels if level.event), None)
@@ -83,7 +90,7 @@ def _sections(found: GridFlex, width: int) -> Iterator[RenderableType]:
 def _answer(found: GridFlex) -> str:
     safe, machines = found.safe, f"{found.gpus:,}{wording.NO_BREAK}{found.gpu}"
     if safe.n_max is None:
-        return f"{machines} miss the SLO without any cap at {found.arrival_rate:g} req/s."
+        return f"{machines} miss the SLO at {found.arrival_rate:g} req/s, with any cap and without."
     return (
         f"{machines} keep the SLO at {found.arrival_rate:g} req/s down to batches of {safe.n_max}. "
         f"At the cap that is {safe.at_cap_pct:.1f}{wording.NO_BREAK}% below the nominal draw; "
@@ -199,6 +206,8 @@ def _notes(found: GridFlex) -> Iterator[str]:
     for level in short[:1]:
         assert level.simulated is not None
         yield f"runs are too short: {level.simulated.too_short}"
+    if found.shedding is not None:
+        yield from levers.notes(found.shedding)
     yield from found.notes
 
 
@@ -220,4 +229,6 @@ def _row(level: GridLevel) -> dict[str, Any]:
         "shed_kw": level.shed_kw,
         "simulated": None if said is None else asdict(said),
         "event": None if level.event is None else asdict(level.event),
+        "mix_at_cap": levers.mix_to_dict(level.mix_at_cap),
+        "mix": levers.mix_to_dict(level.mix),
     }

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.questions.whatif import GrowingFleet, SizedFleet, Step
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout, Table
 
 if TYPE_CHECKING:
     from fleetopt.questions.whatif.checking import CheckedSize
@@ -87,9 +85,7 @@ def _iso(growing: GrowingFleet, lam: float) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def _sections(
-    growing: GrowingFleet, checked: Checked | None, width: int
-) -> Iterator[RenderableType]:
+def _sections(growing: GrowingFleet, checked: Checked | None, width: int) -> Iterator[Layout]:
     answer, *rest = _answer(growing)
     yield line(answer, width, "bold")
     yield from (line(text, width) for text in rest)

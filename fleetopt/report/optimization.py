@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.questions.two_pools import (
     Answer,
     OnePool,
@@ -18,6 +15,7 @@ from fleetopt.questions.two_pools import (
 )
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout, Table
 from fleetopt.report.two_pools import (
     asked_to_dict,
     mark,
@@ -72,7 +70,7 @@ def recommendation(found: Optimization) -> Iterator[str]:
         yield from _published(found)
 
 
-def _sections(found: Optimization, width: int) -> Iterator[RenderableType]:
+def _sections(found: Optimization, width: int) -> Iterator[Layout]:
     first, *rest = recommendation(found)
     yield line(first, width, "bold")
     yield from (line(text, width, "bold" if i == 0 else "") for i, text in enumerate(rest))

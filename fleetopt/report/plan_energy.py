@@ -12,7 +12,7 @@ from fleetopt.report import wording
 def energy_lines(plan: Plan) -> Iterator[str]:
     """Its draw and energy of a year, if the problem states anything about energy."""
     energy = plan.prediction.energy
-    if energy is None or not _asks(plan.problem):
+    if energy is None or not asks(plan.problem):
         return
     space = wording.NO_BREAK
     site = f", PUE{space}{energy.pue:g} included" if energy.pue > 1.0 else ""
@@ -33,6 +33,7 @@ def energy_lines(plan: Plan) -> Iterator[str]:
     )
 
 
-def _asks(problem: FleetProblem) -> bool:
+def asks(problem: FleetProblem) -> bool:
+    """Whether a problem states anything about energy."""
     stated = (problem.electricity_usd_per_kwh, problem.carbon_g_per_kwh)
-    return problem.objective != "cost" or problem.pue > 1.0 or any(x is not None for x in stated)
+    return bool(problem.draw_keys) or problem.pue > 1.0 or any(x is not None for x in stated)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from rich.console import Group
-
 from fleetopt.performance.power_fit import PowerFit, rms
 from fleetopt.questions.energy.fitting import FittedPower
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group
 
 SCHEMA = "fleetopt.power_fit/1"
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Group
-from rich.table import Table
-
 from fleetopt.performance.deployment import kv_bytes_per_token
 from fleetopt.performance.memory import GIB, Memory
 from fleetopt.performance.parameters import active_parameters, total_parameters
@@ -16,6 +13,7 @@ from fleetopt.problem import CATALOGUE_SCHEMA, LlmSpec
 from fleetopt.questions.profiles import Derivation
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Table
 
 SCHEMA = "fleetopt.profile/1"
 

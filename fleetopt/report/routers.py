@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.plan import Interval
 from fleetopt.questions.fleets import RouterComparison
 from fleetopt.questions.fleets.comparison import RoutedFleet, p99_ms
 from fleetopt.report import wording
 from fleetopt.report.console import columns, first_fitting, line, section
+from fleetopt.report.layout import Group, Layout, Table
 from fleetopt.report.simulation import cached_share, simulation_to_dict
 
 SCHEMA = "fleetopt.router-comparison/1"
@@ -44,7 +42,7 @@ def router_rows(comparison: RouterComparison) -> list[dict[str, Any]]:
     return rows
 
 
-def _sections(comparison: RouterComparison, width: int) -> Iterator[RenderableType]:
+def _sections(comparison: RouterComparison, width: int) -> Iterator[Layout]:
     yield line(_verdict(comparison), width, "bold")
     for routed in comparison.routers:
         if routed is not comparison.routers[comparison.best]:

@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.plan import Interval
 from fleetopt.problem import LatencyBound
 from fleetopt.questions.fleets import Simulation
 from fleetopt.questions.fleets.answer import PoolFigures, RequestFigures
 from fleetopt.report import wording
 from fleetopt.report.console import columns, first_fitting, line, section
+from fleetopt.report.layout import Group, Layout, Table
 
 SCHEMA = "fleetopt.simulation/1"
 NOTHING = Interval(None, None, None)
@@ -102,7 +100,7 @@ def fleet_in_words(simulation: Simulation) -> str:
     return ", ".join(pools) + (f" behind the router {named}" if len(pools) > 1 else "")
 
 
-def _sections(simulation: Simulation, width: int) -> Iterator[RenderableType]:
+def _sections(simulation: Simulation, width: int) -> Iterator[Layout]:
     yield line(standing_in_words(simulation), width, "bold")
     yield line(f"{fleet_in_words(simulation)}; {traffic_in_words(simulation)}.", width)
     yield section(

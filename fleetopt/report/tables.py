@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.catalog import profiles_of
 from fleetopt.objective import Objective
 from fleetopt.plan import (
@@ -26,6 +23,7 @@ from fleetopt.report.attainment import scope_lines, shares_table
 from fleetopt.report.availability import spare_lines
 from fleetopt.report.console import columns, first_fitting, line, section
 from fleetopt.report.engines import engine_lines
+from fleetopt.report.layout import Group, Layout, Table
 from fleetopt.report.phases import phase_lines
 from fleetopt.report.plan_energy import energy_lines
 
@@ -38,7 +36,7 @@ def plan_report(plan: Plan, width: int) -> Group:
     return Group(*_sections(plan, width))
 
 
-def _sections(plan: Plan, width: int) -> Iterator[RenderableType]:
+def _sections(plan: Plan, width: int) -> Iterator[Layout]:
     yield fleet_table(plan, width)
     yield section("Answer", *(line(text, width, style) for text, style in _answer_lines(plan)))
     if plan.problem.slo_scope == "fleet":

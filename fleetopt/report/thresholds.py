@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.questions.two_pools import SimulatedSplit, Threshold, Thresholds
 from fleetopt.report import wording
 from fleetopt.report.console import columns, first_fitting, line, section
+from fleetopt.report.layout import Group, Layout, Table
 from fleetopt.report.two_pools import (
     asked_to_dict,
     mark,
@@ -75,7 +73,7 @@ def recommendation(found: Thresholds) -> Iterator[str]:
         yield f"Your split at {found.own.split.b_short:,}: {text}; {why}."
 
 
-def _sections(found: Thresholds, width: int) -> Iterator[RenderableType]:
+def _sections(found: Thresholds, width: int) -> Iterator[Layout]:
     first, *rest = recommendation(found)
     yield line(first, width, "bold")
     yield from (line(text, width, "bold" if i == 0 else "") for i, text in enumerate(rest))

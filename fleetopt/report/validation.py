@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from fleetopt.questions.validation import Compared, Errors, Validation
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout, Table
 
 SCHEMA = "fleetopt.validation/1"
 _SHOWN_FAULTS = 5
@@ -28,7 +26,7 @@ _WORDS = {"dense": "dense models", "moe": "models with experts", "saturated": "s
 def validation_report(found: Validation, width: int) -> Group:
     """Errors overall, by group, and what was left out."""
     prior = "refining the bundled constants" if found.prior else "from these measurements alone"
-    parts: list[RenderableType] = [
+    parts: list[Layout] = [
         line(f"{len(found.rows):,} measured runs, each group predicted from the others, {prior}",
              width, "bold"),
         section("Median absolute errors", _table("rows", {
@@ -72,6 +70,12 @@ def validation_to_dict(found: Validation) -> dict[str, Any]:
             f"by_{key.lower()}": {name: _entry(e) for name, e in found.by(KEYS[key]).items()}
             for key in ("GPU", "engine", "model", "regime")
         },
+        **{
+            f"saturated_by_{key.lower()}": {
+                name: _entry(e) for name, e in found.by(KEYS[key], saturated=True).items()
+            }
+            for key in ("GPU", "engine", "model")
+        },
         "refines_bundled": found.prior,
         "extrapolated": sum(each.outside > _OUTSIDE for each in found.rows),
         "left_out": [str(fault) for fault in found.left_out],
@@ -91,7 +95,7 @@ def _row(each: Compared) -> dict[str, Any]:
         "output_tokens": row.output_tokens, "clients": row.concurrency,
         "measured_ttft_ms": 1e3 * row.ttft_s, "simulated_ttft_ms": 1e3 * each.ttft_s,
         "measured_tpot_ms": 1e3 * row.tpot_s, "simulated_tpot_ms": 1e3 * each.tpot_s,
-        "saturated": each.saturated, "flagged": each.flagged,
+        "kv_fullness": each.fullness, "saturated": each.saturated, "flagged": each.flagged,
         "outside": each.outside if each.outside < float("inf") else None,
     }  # fmt: skip
 

@@ -71,7 +71,8 @@ def machines(pool: Pool) -> str:
 def gpus_of_replica(pool: Pool) -> str:
     """GPUs of one replica of a pool, such as 'h100' or 'h100 × 8'."""
     each = pool.gpus // pool.bought
-    return pool.gpu + (f"{NO_BREAK}×{NO_BREAK}{each}" if each > 1 else "")
+    cap = "".join(pool.profile.rpartition("@")[1:]) if "@" in pool.profile else ""
+    return f"{pool.gpu}{cap}" + (f"{NO_BREAK}×{NO_BREAK}{each}" if each > 1 else "")
 
 
 def fleet(value: Fleet) -> str:

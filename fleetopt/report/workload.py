@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from fleetopt.problem import WORKLOAD_SCHEMA, ArrivalFigures, LengthCdf, RateProfile, Workload
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.layout import Group, Layout, Table, Text
 from fleetopt.workload.burstiness import modulated
 from fleetopt.workload.lengths import LengthDistribution
 
@@ -77,7 +75,7 @@ def workload_report(stated: LengthCdf, width: int) -> Group:
     return Group(*_sections(stated, width))
 
 
-def _sections(stated: LengthCdf, width: int) -> Iterator[RenderableType]:
+def _sections(stated: LengthCdf, width: int) -> Iterator[Layout]:
     yield line(f"{stated.name}{f': {stated.title}' if stated.title else ''}", width, "bold")
     if stated.source:
         yield line(f"Source: {stated.source}", width)
@@ -165,7 +163,7 @@ def _profile(profile: RateProfile, width: int) -> Iterator[Text]:
         f"Bins of {_duration(profile.bin_s)}{start}, 0 to {wording.rate(most)} req/s.", width
     )
     for i in range(0, len(profile.rates), width):
-        yield Text(_bars(profile.rates[i : i + width], most), no_wrap=True)
+        yield Text(_bars(profile.rates[i : i + width], most))
     if any(rate is not None for rate in profile.hours_utc):
         most = max(rate for rate in profile.hours_utc if rate is not None)
         bars = "".join("." if r is None else _bars((r,), most) for r in profile.hours_utc)
@@ -173,7 +171,7 @@ def _profile(profile: RateProfile, width: int) -> Iterator[Text]:
             f"Hours of the day in UTC from 0 to 23, up to {wording.rate(most)} req/s; . is unknown."
         )
         yield line(text, width)
-        yield Text(bars, no_wrap=True)
+        yield Text(bars)
 
 
 def _bars(rates: tuple[float, ...], most: float) -> str:

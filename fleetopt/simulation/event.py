@@ -1,16 +1,20 @@
-"""A pool whose batches are capped for a while: before the event, during it and after it.
+"""A pool with less power for a while: before the event, during it and after it.
 
-The cap holds back admissions from the begin of the event to its end; what runs by then runs to
-its end. Requests are counted in the part of the run in which they arrive.
+A cap holds back admissions from the begin of the event to its end, and the last replicas take no
+requests; what they have by then they serve to its end, and are off. A share of the requests that
+would arrive meanwhile is put off beyond the run. Requests are counted in the part of the run in
+which they arrive.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -21,8 +25,8 @@ from fleetopt.simulation.records import (
     Engine,
     Floats,
     Ints,
+    PoolLimits,
     Requests,
-    SlotLimits,
     Trajectory,
     Window,
 )
@@ -32,7 +36,7 @@ STEP_S = 1.0
 """Time between two readings of the waiting line."""
 _MOST_STEPS = 20_000
 
-RunPool = Callable[[Engine, int, Requests, Window, Floats, SlotLimits], Trajectory]
+RunPool = Callable[[Engine, int, Requests, Window, Floats, PoolLimits], Trajectory]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,19 @@ class Event:
         """Time between two readings of the waiting line."""
         begin, *_, end = self.edges_s
         return max(STEP_S, float(end - begin) / _MOST_STEPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Levers:
+    """What a pool does with less power.
+
+    cap: slots of a replica. replicas: those that stay on. deferred: share of the requests that is
+    put off.
+    """
+
+    cap: int
+    replicas: int
+    deferred: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +116,21 @@ class EventRun:
 def replicate_event(
     model: PoolModel,
     event: Event,
-    cap: int,
+    levers: Levers,
     bounds: Sequence[LatencyBound],
     power: PowerModel | None,
     seeds: Sequence[np.random.SeedSequence],
     executor: Executor,
 ) -> list[EventRun]:
-    """One run for each seed, in their order; cap: slots of a replica during the event."""
-    run = partial(run_event, model, event, cap, tuple(bounds), power)
+    """One run for each seed, in their order; levers: what the pool does during the event."""
+    run = partial(run_event, model, event, levers, tuple(bounds), power)
     return list(executor.map(run, seeds))
 
 
 def run_event(
     model: PoolModel,
     event: Event,
-    cap: int,
+    levers: Levers,
     bounds: tuple[LatencyBound, ...],
     power: PowerModel | None,
     seed: np.random.SeedSequence,
@@ -132,8 +149,10 @@ def run_event(
     drawn = model.lengths.sample(rng, times.size)
     lengths = model.lengths
     requests = Requests(times, lengths.prompt_tokens[drawn], lengths.output_tokens[drawn])
-    fitting = fits(requests, model.capacity)
-    requests = Requests(*(column[fitting] for column in requests))
+    kept = np.asarray(
+        fits(requests, model.capacity) & ~_put_off(times, edges, levers.deferred, rng)
+    )
+    requests = Requests(*(column[kept] for column in requests))
     marks = np.concatenate(
         (np.arange(edges[0], edges[2], event.step_s), np.arange(edges[2], end_s, event.step_s))
     )
@@ -143,14 +162,24 @@ def run_event(
         requests,
         Window(event.warmup_s, end_s, end_s + RESIDENCES * rest_s),
         marks,
-        SlotLimits.of((float(edges[1]), cap), (float(edges[2]), model.capacity.slots)),
+        PoolLimits.of(
+            (float(edges[1]), levers.cap, levers.replicas),
+            (float(edges[2]), model.capacity.slots),
+        ),
     )
-    return _measured(model, event, bounds, power, requests, out, marks)
+    return _measured(model, event, levers, bounds, power, requests, out, marks)
+
+
+def _put_off(times: Floats, edges: Floats, deferred: float, rng: np.random.Generator) -> np.ndarray:
+    """Which requests come during the event and are put off."""
+    during = (times >= edges[1]) & (times < edges[2])
+    return np.asarray(during & (rng.random(times.size) < deferred))
 
 
 def _measured(
     model: PoolModel,
     event: Event,
+    levers: Levers,
     bounds: tuple[LatencyBound, ...],
     power: PowerModel | None,
     requests: Requests,
@@ -163,6 +192,8 @@ def _measured(
     watts = np.full(3, np.nan)
     if power is not None:
         watts = mean_watts(power, model, stretches, edges)
+        off_s = _off_s(out, model.replicas, levers.replicas, edges)
+        watts[1] -= power.idle_w * off_s / (model.replicas * event.event_s)
     return EventRun(
         parts=(
             _part(requests, values, bounds, edges[0], edges[1], watts[0]),
@@ -205,7 +236,26 @@ def _part(
     )
 
 
-def batches(out: Trajectory, end_s: float) -> tuple[Floats, Floats, Ints]:
+class Batched(Protocol):
+    """Requests that ran: first admission and end in seconds, NaN where there was none."""
+
+    @property
+    def admitted_s(self) -> Floats:
+        """First admission."""
+        ...
+
+    @property
+    def end_s(self) -> Floats:
+        """End of the last token."""
+        ...
+
+    @property
+    def replica(self) -> Ints:
+        """Where it ran."""
+        ...
+
+
+def batches(out: Batched, end_s: float) -> tuple[Floats, Floats, Ints]:
     """Stretches over which a replica's batch stays the same: their begin, end and sequences.
 
     Stretches of an empty batch may be missing. end_s: when the last ones end.
@@ -234,6 +284,16 @@ def mean_watts(
         seconds = np.clip(end, least, most) - np.clip(begin, least, most)
         drawn.append(power.idle_w + seconds @ above[batch] / (model.replicas * (most - least)))
     return np.array(drawn)
+
+
+def _off_s(out: Trajectory, replicas: int, left_on: int, edges: Floats) -> float:
+    """Seconds of replicas that are off during the event, once they have served what they had."""
+    seconds = 0.0
+    for replica in range(left_on, replicas):
+        mine = (out.replica == replica) & (out.admitted_s < edges[2])
+        ends = np.nan_to_num(out.end_s[mine], nan=math.inf)
+        seconds += max(0.0, float(edges[2] - ends.max(initial=edges[1])))
+    return seconds
 
 
 def _recovery_s(marks: Floats, backlog: Ints, edges: Floats) -> float:

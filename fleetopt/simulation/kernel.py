@@ -23,8 +23,8 @@ from fleetopt.simulation.records import (
     Engine,
     Floats,
     Ints,
+    PoolLimits,
     Requests,
-    SlotLimits,
     Trajectory,
     Window,
 )
@@ -32,6 +32,8 @@ from fleetopt.simulation.state import NEVER, new_state, trajectory
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _INF = math.inf
+_SHUT = 2**40
+"""Sequences by which a replica that takes no requests seems to be ahead of the others."""
 _REQUEST_BITS = 31
 _REQUEST_MASK = 2**_REQUEST_BITS - 1
 
@@ -373,7 +375,7 @@ def _book_epoch(replica: Any, totals: Any, k: int, measured: bool) -> None:
 def _run(
     engine: Engine,
     window: Window,
-    limits: SlotLimits,
+    limits: PoolLimits,
     checkpoint_s: Floats,
     replicas: Any,
     requests: Any,
@@ -394,6 +396,7 @@ def _run(
     waiting = 0
     seen = 0
     slots = engine.slots
+    taking = replicas.size
     changes = 0
     change_s = limits.at_s[0] if limits.at_s.size > 0 else _INF
     while open_measured > 0:
@@ -409,6 +412,11 @@ def _run(
                 if replicas[r].active > 0:
                     at_s = _change_slots(engine, slots, replicas[r], requests, heap, change_s)
                     _tree_set(times, r, at_s)
+            least = min(replicas.size, limits.replicas[changes])
+            for r in range(min(taking, least), max(taking, least)):
+                moved = _SHUT if least < taking else -_SHUT
+                _tree_set(counts, r, counts[half + r] + moved)
+            taking = least
             changes += 1
             change_s = limits.at_s[changes] if changes < limits.at_s.size else _INF
             continue
@@ -445,13 +453,13 @@ def run_pool(
     requests: Requests,
     window: Window,
     checkpoint_s: Floats,
-    limits: SlotLimits = UNLIMITED,
+    limits: PoolLimits = UNLIMITED,
 ) -> Trajectory:
     """Simulate one pool; requests must be able to fit. Same result as the twin's.
 
     replicas: number of replicas.
     checkpoint_s: ascending times at which the backlog is read.
-    limits: of the slots, over time.
+    limits: of the slots and the replicas, over time.
     """
     state = new_state(engine.slots, replicas, requests, checkpoint_s.size)
     _run(engine, window, limits, checkpoint_s, *state)

@@ -64,31 +64,40 @@ class Requests(NamedTuple):
     output_tokens: Ints
 
 
-class SlotLimits(NamedTuple):
-    """Slots of every replica over time: slots[j] from at_s[j] on, the engine's before.
+ALL_REPLICAS = 2**31
+"""More replicas than a pool has."""
 
-    at_s: ascending, in seconds. slots: at least 1; more than the engine's is as many as it has.
-    A limit holds back admissions; sequences that run end as they would.
+
+class PoolLimits(NamedTuple):
+    """What a pool may use over time, from at_s[j] on; all of it before.
+
+    at_s: ascending, in seconds. slots: of every replica, at least 1; more than the engine's is as
+    many as it has. replicas: the first so many take requests, at least 1; more is all of them.
+    A limit holds back admissions, and the other replicas take no new requests; sequences that run,
+    and requests that wait where they were sent, end as they would.
     """
 
     at_s: Floats
     slots: Ints
+    replicas: Ints
 
     @classmethod
-    def of(cls, *changes: tuple[float, int]) -> SlotLimits:
-        """Changes (time in seconds, slots) in their order.
+    def of(cls, *changes: tuple[float, int] | tuple[float, int, int]) -> PoolLimits:
+        """Changes (time in seconds, slots, replicas if not all) in their order.
 
-        Raises ValueError for times that do not ascend, or slots below 1.
+        Raises ValueError for times that do not ascend, or less than one slot or replica.
         """
-        times = np.array([time_s for time_s, _ in changes], dtype=np.float64)
-        slots = np.array([count for _, count in changes], dtype=np.int64)
-        if (np.diff(times) <= 0.0).any() or (slots < 1).any():
-            raise ValueError("Expected ascending times, each with at least one slot.")
-        return cls(times, slots)
+        whole = [change if len(change) == 3 else (*change, ALL_REPLICAS) for change in changes]
+        times = np.array([time_s for time_s, _, _ in whole], dtype=np.float64)
+        slots = np.array([count for _, count, _ in whole], dtype=np.int64)
+        replicas = np.array([count for _, _, count in whole], dtype=np.int64)
+        if (np.diff(times) <= 0.0).any() or (slots < 1).any() or (replicas < 1).any():
+            raise ValueError("Expected ascending times, each with a slot and a replica at least.")
+        return cls(times, slots, replicas)
 
 
-UNLIMITED = SlotLimits.of()
-"""The engine's slots all the time."""
+UNLIMITED = PoolLimits.of()
+"""The engine's slots and every replica, all the time."""
 
 
 class Window(NamedTuple):

@@ -16,8 +16,8 @@ from fleetopt.simulation.records import (
     UNLIMITED,
     Engine,
     Floats,
+    PoolLimits,
     Requests,
-    SlotLimits,
     Trajectory,
     Window,
 )
@@ -50,7 +50,7 @@ class Replica:
     """One serving engine: a running batch and a queue in front of it."""
 
     engine: Engine
-    limits: SlotLimits = UNLIMITED
+    limits: PoolLimits = UNLIMITED
     batch: list[Sequence] = field(default_factory=list)
     queue: deque[int] = field(default_factory=deque)
     epoch_s: float = 0.0
@@ -168,7 +168,7 @@ def run_pool(
     requests: Requests,
     window: Window,
     checkpoint_s: Floats,
-    limits: SlotLimits = UNLIMITED,
+    limits: PoolLimits = UNLIMITED,
 ) -> Trajectory:
     """Simulate one pool; same arguments and result as the kernel's function."""
     return _Run(engine, replicas, requests, window, checkpoint_s, limits).run()
@@ -184,11 +184,12 @@ class _Run:
         requests: Requests,
         window: Window,
         checkpoint_s: Floats,
-        limits: SlotLimits,
+        limits: PoolLimits,
     ) -> None:
         size = requests.arrival_s.size
         marks = checkpoint_s.size
         self.replicas = [Replica(engine, limits) for _ in range(replicas)]
+        self.limits = limits
         self.requests = requests
         self.window = window
         self.checkpoint_s = checkpoint_s
@@ -239,8 +240,8 @@ class _Run:
             self.seen += 1
 
     def arrive(self, request: int, now: float) -> None:
-        """Route a request to the replica with the fewest sequences."""
-        chosen = min(range(len(self.replicas)), key=lambda r: self.replicas[r].sequences)
+        """Route a request to the replica with the fewest sequences of those that take any."""
+        chosen = min(range(self.taking(now)), key=lambda r: self.replicas[r].sequences)
         replica = self.replicas[chosen]
         self.out.replica[request] = chosen
         if replica.batch:
@@ -248,6 +249,11 @@ class _Run:
         else:
             self.admit(replica, request, now)
             replica.begin_epoch(now)
+
+    def taking(self, now: float) -> int:
+        """How many replicas take requests at a time."""
+        passed = self.limits.replicas[self.limits.at_s <= now]
+        return min([len(self.replicas), *map(int, passed[-1:])])
 
     def admit(self, replica: Replica, request: int, now: float) -> None:
         """Put a request into a replica's batch."""

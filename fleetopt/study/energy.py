@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.goals import pool_kilowatts
-from fleetopt.plan import HOURS_PER_YEAR, EnergyPrediction
+from fleetopt.plan import EnergyPrediction
 from fleetopt.queueing.feasibility import OccupancyTable
 
 _QUALITIES = ("LOW", "FAIR", "HIGH")
-_SECONDS_PER_HOUR = 3600.0
 
 
 def energy_of(design: Design, chosen: Sequence[Chosen]) -> EnergyPrediction | None:
@@ -24,18 +23,6 @@ def energy_of(design: Design, chosen: Sequence[Chosen]) -> EnergyPrediction | No
     drawn = sum(
         pool_kilowatts(table, row.bought) for table, (_, row) in zip(tables, chosen, strict=True)
     )
-    site_kw = problem.pue * drawn
-    kwh, price = HOURS_PER_YEAR * site_kw, problem.electricity_usd_per_kwh
     tokens_per_s = case.arrival_rate * float(case.lengths.weights @ case.lengths.output_tokens)
-    usd_per_hour = design.usd_per_hour(chosen) + site_kw * (price or 0.0)
-    grams = problem.carbon_g_per_kwh
-    return EnergyPrediction(
-        mean_kw=drawn,
-        pue=problem.pue,
-        kwh_per_year=kwh,
-        joules_per_output_token=1000.0 * site_kw / tokens_per_s,
-        usd_per_million_output_tokens=1e6 * usd_per_hour / (_SECONDS_PER_HOUR * tokens_per_s),
-        electricity_usd_per_year=None if price is None else price * kwh,
-        co2_kg_per_year=None if grams is None else grams * kwh / 1000.0,
-        quality=min((curve.quality for curve in known), key=_QUALITIES.index),
-    )
+    quality = min((curve.quality for curve in known), key=_QUALITIES.index)
+    return EnergyPrediction.of(problem, drawn, tokens_per_s, design.usd_per_hour(chosen), quality)

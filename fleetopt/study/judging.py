@@ -10,11 +10,9 @@ from os import cpu_count
 from fleetopt.case import Case, recorded
 from fleetopt.optimization.solver import Solution
 from fleetopt.problem import VerificationOptions
+from fleetopt.simulation import COMPILING
 from fleetopt.verification import Judge, Outcome, Recording, TraceJudge, Verifier, judged_pools
 from fleetopt.workload.traces import Trace
-
-COMPILING = "compiling the simulator, once; this takes some seconds"
-"""What the first run ever says."""
 
 
 @contextmanager

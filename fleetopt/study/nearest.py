@@ -13,12 +13,14 @@ from fleetopt.optimization.elastic import SLO, Relaxation
 from fleetopt.optimization.nearest import nearest
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import Cost
-from fleetopt.problem import FleetProblem, LatencyBound
+from fleetopt.problem import DRAW_LIMITS, FleetProblem, LatencyBound
 from fleetopt.study.assembly import fleet_of
 from fleetopt.study.refusal import NearestFleet, Relaxed
 
 PERCENTILE = ".percentile"
 """How the keys of percentiles end."""
+_MEASURED = ("power_kw", "budget_usd_per_year", *DRAW_LIMITS)
+"""Keys of limits that are no whole numbers."""
 ABOVE_THE_LEAST = 1.01
 """A bound of the nearest fleet over the least that can be met, which idle replicas alone do."""
 
@@ -135,7 +137,7 @@ def figure(limit: Relaxation) -> float | None:
         return None
     if limit.key.endswith(PERCENTILE):
         return percent(limit.needed / 100.0)
-    if limit.key not in ("power_kw", "budget_usd_per_year"):
+    if limit.key not in _MEASURED:
         return round(limit.needed)
     return rounded_up(limit.needed * (1.0 - 1e-12), digits=6)
 

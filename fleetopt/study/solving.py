@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,6 +22,7 @@ from fleetopt.study import assembly, comparisons
 from fleetopt.study.excluded import without_fleet
 from fleetopt.study.infeasible import unverifiable
 from fleetopt.study.judging import judge_of, unverified, verified_once
+from fleetopt.study.rate import at_most_rate
 from fleetopt.verification import AFRESH, Outcome, Verifier, accept
 from fleetopt.workload.traces import Trace
 
@@ -39,7 +41,7 @@ def solve(
     log: TextIO | None = None,
     on_program: Callable[[Any], None] | None = None,
 ) -> Plan:
-    """The cheapest fleet that meets the SLO, verified by simulation.
+    """The cheapest fleet that meets the SLO, or the best by its objective, verified by simulation.
 
     beside: folder in which relative files of the problem are looked up first.
     allow_python: run the problem's extension, if it names one that is not bundled.
@@ -54,6 +56,13 @@ def solve(
     show = progress or (lambda _: None)
     extension = extension or read_extension(problem, beside, allow_python=allow_python)
     case = Case.of(problem, beside, extension)
+    if problem.objective == "rate":
+        again = partial(
+            solve, command=command, progress=progress, executor=executor, log=log,
+            on_program=on_program,
+        )  # fmt: skip
+        show("looking for the rate")
+        return at_most_rate(case, again)
     options = problem.verification
     cutting = options.enabled and case.problem.method == "fleetopt"
     show("tabulating pools")

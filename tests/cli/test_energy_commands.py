@@ -77,6 +77,8 @@ def test_words_behind_an_option_become_one(words: list[str]) -> None:
         (("--gpus", "h10"), ["--gpus: unknown GPU 'h10'"]),
         (("--gpus", "h100", "--n-gpus", "two"), ["--n-gpus: expected numbers, got 'two'"]),
         (("--n-gpus", "2.5", "3", "4"), ["--n-gpus: expected whole numbers, got 2.5"]),
+        (("--model", "llama", "--gpus", "h100"), ["--model: unknown model 'llama'"]),
+        (("--model", "llama-3.1-8b", "--b-short", "4096"), ["--model: does not go with --b-short"]),
         (("--b-short", "4096"), ["--gpu-short: --b-short needs it", "--gpu-long: --b-short"]),
         (("--gpu-short", "b100"), ["unknown GPU 'b100'", "--gpu-short: needs --b-short"]),
         (("--simulate", "--lam", "0"), ["--simulate: needs --b-short", "--lam: must be greater"]),
@@ -100,6 +102,9 @@ def test_wrong_tokens_are_refused(words: tuple[str, ...], messages: list[str]) -
 @pytest.mark.parametrize(
     ("words", "messages"),
     [
+        (("--defer-most", "100"), ["--defer-most"]),
+        (("--defer-usd", "-1"), ["--defer-usd"]),
+        (("--switch-usd", "nan"), ["--switch-usd"]),
         (("--flex-pcts", "101"), ["--flex-pcts: expected 0 to 100 %, got 101"]),
         (("--flex-pcts", "60"), ["below the idle draw of profile 'h100', power.idle_w = 300"]),
         (("--flex-pcts", "a", "b"), ["got 'a'", "got 'b'"]),

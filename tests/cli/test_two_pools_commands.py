@@ -32,7 +32,10 @@ PUBLISHED = {
         "--long-max-ctx 65536 --verify-top 0",
     ],
 }
-HEAVY = ("pyomo", "highspy", "numba", "matplotlib", "scipy", "networkx")
+HEAVY = (
+    "pyomo", "highspy", "numba", "matplotlib", "scipy", "networkx", "rich", "fleetopt.study",
+    "fleetopt.simulation", "fleetopt.performance.models", "fleetopt.queueing.prefill_table",
+)  # fmt: skip
 
 
 def invoke(command: str) -> Result:
@@ -117,6 +120,20 @@ def test_without_simulation_nothing_heavy_is_loaded(command: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr.strip() == "[]"
+
+
+def test_a_process_ends_without_a_search_for_garbage() -> None:
+    """What is asked last when it ends says that nothing is left to look at."""
+    code = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 10_000, len(gc.get_objects()) < 500,"
+        " file=sys.stderr))\n"
+        "from fleetopt.cli.main import run\n"
+        "run()"
+    )
+    words = ["pareto", "--cdf", "azure", "--lam", "60", "--long-max-ctx", "8192"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.stderr.strip() == "True True"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from fleetopt.simulation.records import Floats, Requests
 def test_every_subject_has_its_name() -> None:
     assert set(find_subjects()) == {
         "commands",
+        "energy",
         "fleet peers",
         "fleets",
         "simulator",

@@ -17,10 +17,12 @@ def test_every_command_does_what_the_page_says(tmp_path: Path) -> None:
 
 
 def test_example_prints_what_the_page_shows() -> None:
-    [(code, shown)] = re.findall(
+    examples = re.findall(
         r"^```python\n(.*?)^```\n\n```text\n(.*?)^```\n", (DOCS / PAGE).read_text(), re.M | re.S
     )
-    printed = StringIO()
-    with redirect_stdout(printed):
-        exec(code, {})
-    assert printed.getvalue() == shown
+    assert len(examples) == 2
+    for code, shown in examples:
+        printed = StringIO()
+        with redirect_stdout(printed):
+            exec(code, {})
+        assert printed.getvalue() == shown

@@ -30,8 +30,16 @@ def test_recorded_errors_keep_their_bounds() -> None:
         assert found["overall"][kind]["tpot_median_abs_error"] <= tpot
         assert found["overall"][kind]["ttft_median_abs_error"] <= ttft
     assert found["flagged"]["unsaturated"] <= 0.10
+    assert found["flagged"]["saturated"] >= 0.90
     (rows,) = re.findall(r"Over ([\d,]+) runs", TEXT)
     assert int(rows.replace(",", "")) == found["rows"]
+
+
+def test_the_page_says_what_is_flagged() -> None:
+    flagged = validations.recorded()["flagged"]
+    (found,) = re.findall(r"TTFT is predicted above 4 s \| ([\d.]+) % \| ([\d.]+) %", TEXT)
+    told = [round(100 * flagged[kind], 1) for kind in ("saturated", "unsaturated")]
+    assert [float(share) for share in found] == told
 
 
 def test_tables_have_every_group() -> None:

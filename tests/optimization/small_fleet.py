@@ -27,6 +27,8 @@ from fleetopt.problem import LatencyBound, Phase
 TOKENS = (0, 4096, 8192)
 PRICES = {"a": 1.0, "b": 3.0}
 WATTS = {"a": 400.0, "b": 1000.0}
+DRAWN = {"a": 250.0, "b": 750.0}
+"""Mean draw of a replica."""
 RATES = {(0, 1): 80.0, (1, 2): 20.0, (0, 2): 100.0}
 
 
@@ -53,7 +55,9 @@ def candidate(
         usd_per_hour=PRICES[gpu],
         gpus_per_replica=1 if gpu == "a" else 2,
         arrival_rate=RATES[start, end],
-        rows=tuple(Row(n, misses=misses) for n, misses in rows.items()),
+        rows=tuple(
+            Row(n, misses=misses, drawn_kw=n * DRAWN[gpu] / 1000.0) for n, misses in rows.items()
+        ),
         watts=WATTS[gpu],
     )
 

@@ -12,7 +12,7 @@ import small_fleet
 from pyomo.repn.plugins.lp_writer import LPWriter
 
 from fleetopt.optimization import constraints
-from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
+from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints, Site
 from fleetopt.optimization.solver import ProgramSolver
 from fleetopt.queueing.availability import SpareRule
 
@@ -29,6 +29,9 @@ STATED = {
     "inventory": SideConstraints(inventory={"b": 3}),
     "gpu_limit": SideConstraints(max_gpus=6),
     "power_limit": SideConstraints(power_kw=2.5),
+    "mean_power_limit": SideConstraints(mean_power_kw=1.5),
+    "energy_limit": SideConstraints(energy_mwh_per_year=17.52, site=Site(pue=1.25)),
+    "carbon_limit": SideConstraints(carbon_tonnes_per_year=7.0, site=Site(1.25, 400.0)),
     "budget": SideConstraints(budget_usd_per_year=8760.0 * 6),
     "whole_nodes": SideConstraints(node_size=4),
     "least_replicas": SideConstraints(min_replicas=3),
@@ -104,6 +107,26 @@ def test_side_constraint_is_there_only_where_it_is_stated(name: str) -> None:
         # 0.8 kW + 1 kW
         (SideConstraints(power_kw=1.8), [(0, 2), (2, 1)], 5.0),
         (SideConstraints(power_kw=1.7), [], float("inf")),
+        # 0.5 kW + 0.75 kW on average; 0.75 kW of three, and 0.75 kW; the latter use 16.425 MWh
+        (SideConstraints(mean_power_kw=1.25), [(0, 2), (2, 1)], 5.0),
+        (SideConstraints(mean_power_kw=1.2), [], float("inf")),
+        (
+            SideConstraints(
+                energy_mwh_per_year=16.43,
+                site=Site(pue=1.25),
+                min_replicas=1,
+                inventory={"a": 3},
+                slo=FleetSlo(small_fleet.SLO[:1], 100.0),
+            ),
+            [(0, 3), (2, 1)],
+            6.0,
+        ),
+        (
+            SideConstraints(carbon_tonnes_per_year=5.476, site=Site(1.25, 400.0)),
+            [(0, 2), (2, 1)],
+            5.0,
+        ),
+        (SideConstraints(carbon_tonnes_per_year=5.474, site=Site(1.25, 400.0)), [], float("inf")),
         # 5 USD/h
         (SideConstraints(budget_usd_per_year=8760.0 * 5), [(0, 2), (2, 1)], 5.0),
         (SideConstraints(budget_usd_per_year=8760.0 * 4.9), [], float("inf")),

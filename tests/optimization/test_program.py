@@ -10,7 +10,7 @@ import small_fleet
 
 from fleetopt.optimization.candidates import Candidate
 from fleetopt.optimization.interface import parts
-from fleetopt.optimization.limits import SideConstraints
+from fleetopt.optimization.limits import SideConstraints, Site
 from fleetopt.optimization.program import build
 from fleetopt.optimization.shortest_path import shortest_path
 from fleetopt.optimization.solver import ProgramSolver, Solution, Termination
@@ -30,6 +30,7 @@ DOCUMENTED = (
         "power_limit",
     ),
     *("budget", "whole_nodes", "least_replicas", "least_cost"),
+    *("mean_power", "energy", "carbon", "mean_power_limit", "energy_limit", "carbon_limit"),
 )
 EVERYTHING = SideConstraints(
     inventory={"a": 8, "b": 8},
@@ -38,6 +39,10 @@ EVERYTHING = SideConstraints(
     budget_usd_per_year=1e6,
     node_size=4,
     min_replicas=2,
+    mean_power_kw=8.0,
+    energy_mwh_per_year=90.0,
+    carbon_tonnes_per_year=40.0,
+    site=Site(1.2, 400.0),
 )
 
 

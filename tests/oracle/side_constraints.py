@@ -14,7 +14,7 @@ from typing import Any
 from enumeration import Pools, Problem, random_problem
 
 from fleetopt.optimization.candidates import Candidate, Row
-from fleetopt.optimization.limits import SideConstraints
+from fleetopt.optimization.limits import SideConstraints, Site
 from fleetopt.queueing.availability import SpareRule
 
 NAMES = (
@@ -26,6 +26,8 @@ NAMES = (
     "min_replicas",
     "spares",
 )
+SITE = Site(pue=1.3, carbon_g_per_kwh=450.0)
+DRAW_KEYS = ("mean_power_kw", "energy_mwh_per_year", "carbon_tonnes_per_year")
 
 
 def random_hardware(seed: int) -> Problem:
@@ -41,7 +43,14 @@ def random_hardware(seed: int) -> Problem:
         replace(c, gpus_per_replica=gpus[c.gpu], watts=watts[c.gpu], rows=_spared(rng, c.rows))
         for c in problem.candidates
     )
-    return replace(problem, candidates=candidates)
+    return replace(problem, candidates=tuple(_drawing(seed, c) for c in candidates))
+
+
+def _drawing(seed: int, candidate: Candidate) -> Candidate:
+    """The candidate with any mean draw of each row, which replicas may raise or not."""
+    rng = random.Random(f"draws {seed} {candidate.index}")
+    rows = (replace(row, drawn_kw=rng.uniform(0.1, 20.0)) for row in candidate.rows)
+    return replace(candidate, rows=tuple(rows))
 
 
 def _spared(rng: random.Random, rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -76,11 +85,14 @@ def random_side(names: Sequence[str], every: Sequence[Pools], seed: int) -> Side
         "max_gpus": max(1, int(_between(rng, [gpus_of(pools).total() for pools in every]))),
         "power_kw": _between(rng, [kilowatts(pools) for pools in every]),
         "budget_usd_per_year": 8760.0 * _between(rng, [hourly(pools, 1) for pools in every]),
+        "mean_power_kw": _between(rng, [mean_kilowatts(pools) for pools in every]),
+        "energy_mwh_per_year": _between(rng, [megawatt_hours(pools) for pools in every]),
+        "carbon_tonnes_per_year": _between(rng, [tonnes(pools) for pools in every]),
         "node_size": rng.choice((3, 4, 5, 6)),
         "min_replicas": rng.randint(2, 6),
         "spares": spares,
     }
-    return SideConstraints(**{name: limits[name] for name in names})
+    return SideConstraints(**{name: limits[name] for name in names}, site=SITE)
 
 
 def _between(rng: random.Random, used: Sequence[float]) -> float:
@@ -102,6 +114,9 @@ def within(pools: Pools, side: SideConstraints) -> bool:
             side.budget_usd_per_year is None
             or 8760.0 * hourly(pools, side.node_size) <= side.budget_usd_per_year
         )
+        and (side.mean_power_kw is None or mean_kilowatts(pools) <= side.mean_power_kw)
+        and (side.energy_mwh_per_year is None or megawatt_hours(pools) <= side.energy_mwh_per_year)
+        and (side.carbon_tonnes_per_year is None or tonnes(pools) <= side.carbon_tonnes_per_year)
         and all(row.replicas >= side.min_replicas for _, row in pools)
         and all(enough_up(c, row, side.spares) for c, row in pools)
     )
@@ -157,6 +172,21 @@ def kilowatts(pools: Pools) -> float:
     """Power of a fleet with every slot busy."""
     draw = ((candidate.watts or 0.0) * (row.replicas + row.spare) for candidate, row in pools)
     return sum(draw) / 1000.0
+
+
+def mean_kilowatts(pools: Pools) -> float:
+    """Power of a fleet on average."""
+    return sum(row.drawn_kw or 0.0 for _, row in pools)
+
+
+def megawatt_hours(pools: Pools) -> float:
+    """Energy of a year at the site."""
+    return mean_kilowatts(pools) * 1.3 * 24 * 365 / 1000
+
+
+def tonnes(pools: Pools) -> float:
+    """CO2 of a year: kg of each megawatt-hour."""
+    return megawatt_hours(pools) * 450 / 1000
 
 
 def hourly(pools: Pools, node_size: int) -> float:

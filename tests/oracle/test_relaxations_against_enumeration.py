@@ -11,12 +11,16 @@ from itertools import islice
 import pytest
 from enumeration import Pools, Problem, fleets
 from side_constraints import (
+    DRAW_KEYS,
     NAMES,
     gpus_of,
     hourly,
     kilowatts,
+    mean_kilowatts,
+    megawatt_hours,
     random_hardware,
     random_side,
+    tonnes,
     within,
 )
 
@@ -30,13 +34,18 @@ SLIGHTLY = 1e-4
 WHOLE = ("max_pools", "max_gpus", "inventory", "min_replicas")
 
 
-def infeasible_problems() -> Iterator[tuple[Problem, SideConstraints, list[Pools]]]:
-    """Problems with fleets, none of which keeps every limit; half have all of the limits."""
+def infeasible_problems(
+    more: tuple[str, ...] = (),
+) -> Iterator[tuple[Problem, SideConstraints, list[Pools]]]:
+    """Problems with fleets, none of which keeps every limit; half have all of the limits.
+
+    more: names of limits of which each problem has one too.
+    """
     for seed in range(400):
         problem = random_hardware(seed)
         every = fleets(replace(problem, max_pools=64))
         rng = random.Random(f"names {seed}")
-        names = NAMES if seed % 2 else rng.sample(NAMES, 3)
+        names = (*(NAMES if seed % 2 else rng.sample(NAMES, 3)), *more[seed % 3 :][:1])
         side = random_side(names, fleets(problem), seed)
         fact = SideConstraints(spares=side.spares)  # no limit that could give
         every = [pools for pools in every if within(pools, fact)]
@@ -90,7 +99,7 @@ def eased(key: str, value: float, by: float) -> float:
     return value * (1.0 + by * SLIGHTLY)
 
 
-CASES = list(islice(infeasible_problems(), 70))
+CASES = [*islice(infeasible_problems(), 70), *islice(infeasible_problems(DRAW_KEYS), 12)]
 
 
 def test_there_are_enough_infeasible_problems() -> None:
@@ -134,7 +143,7 @@ def test_the_limits_that_are_named_exclude_each_other(number: int) -> None:
     stated = {"max_pools", *(f"inventory.{gpu}" for gpu in side.inventory)}
     stated |= {
         key
-        for key in ("max_gpus", "power_kw", "budget_usd_per_year", "min_replicas")
+        for key in ("max_gpus", "power_kw", "budget_usd_per_year", "min_replicas", *DRAW_KEYS)
         if getattr(side, key) is not None
     }
     without = dict.fromkeys(stated - named)
@@ -177,6 +186,12 @@ def excess(problem: Problem, side: SideConstraints, pools: Pools) -> float:
         uses.append((kilowatts(pools), side.power_kw))
     if side.budget_usd_per_year is not None:
         uses.append((8760.0 * hourly(pools, side.node_size), side.budget_usd_per_year))
+    if side.mean_power_kw is not None:
+        uses.append((mean_kilowatts(pools), side.mean_power_kw))
+    if side.energy_mwh_per_year is not None:
+        uses.append((megawatt_hours(pools), side.energy_mwh_per_year))
+    if side.carbon_tonnes_per_year is not None:
+        uses.append((tonnes(pools), side.carbon_tonnes_per_year))
     over = sum(max(0.0, used - stated) / (stated or 1.0) for used, stated in uses)
     fewest = min(row.replicas for _, row in pools)
     return over + max(0.0, side.min_replicas - fewest) / side.min_replicas

@@ -7,7 +7,7 @@ import math
 
 import pytest
 from enumeration import fleets
-from side_constraints import NAMES, hourly, random_hardware, random_side, within
+from side_constraints import DRAW_KEYS, NAMES, hourly, random_hardware, random_side, within
 
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solver import ProgramSolver, Termination
@@ -32,6 +32,26 @@ def assert_equal(names: tuple[str, ...], seed: int) -> bool:
     expected = Termination.OPTIMAL if left else Termination.INFEASIBLE
     assert solution.termination is expected
     return bool(left)
+
+
+@pytest.mark.parametrize("key", DRAW_KEYS)
+def test_limits_on_the_mean_draw(key: str) -> None:
+    """40 problems alone, beside one more limit, and with all limits at once."""
+    first = 3 * DRAW_KEYS.index(key)
+    assert sum(assert_equal((key,), seed) for seed in range(first, 200, 5)) >= 10
+    for seed, name in enumerate(NAMES, start=first):
+        assert_equal((key, name), seed)
+        assert_equal((*NAMES, key), seed)
+
+
+@pytest.mark.parametrize("key", DRAW_KEYS)
+def test_limits_on_the_mean_draw_bind(key: str) -> None:
+    """In a fair share of the problems the cheapest fleet of all breaks the limit."""
+    broken = 0
+    for seed in range(0, 200, 4):
+        every = fleets(random_hardware(seed))
+        broken += bool(every) and not within(every[0], random_side((key,), every, seed))
+    assert broken >= 5
 
 
 @pytest.mark.parametrize("name", NAMES)

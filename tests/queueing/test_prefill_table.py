@@ -11,11 +11,12 @@ import pytest
 from bundled_pools import LIMITS, PROFILES, capacity, load
 
 from benchmarks.prefill import SEED, ComputedPool, compare, drawn, errors, lengths_of
+from fleetopt.optimization.tables import kind_on
 from fleetopt.performance.profile import Capacity
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import LoadTable
-from fleetopt.queueing.prefill_table import PrefillTable, table_on
+from fleetopt.queueing.prefill_table import PrefillTable
 from fleetopt.queueing.table import Limits
 from fleetopt.simulation.kernel import run_pool
 from fleetopt.simulation.records import Engine, Requests, Window
@@ -33,7 +34,7 @@ def test_calibrated_profiles_keep_their_table() -> None:
     """Total context, no cost of prefill, no budget: the very same rows."""
     requests = load("azure", "a100", 60.0, 0, 8192)
     batch = capacity("a100", 8192)
-    made = table_on(requests, PROFILES["a100"], batch, 0, LIMITS)
+    made = kind_on(PROFILES["a100"])(requests, PROFILES["a100"], batch, 0, LIMITS)
     assert type(made) is OccupancyTable
     plain = OccupancyTable(requests, PROFILES["a100"], batch, 0, LIMITS)
     for n in (8, 12, 20):

@@ -12,7 +12,7 @@ from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.performance.profile import CalibratedProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.simulation import reference
-from fleetopt.simulation.event import Event, EventRun, batches, run_event
+from fleetopt.simulation.event import Event, EventRun, Levers, batches, run_event
 from fleetopt.simulation.pool import PoolModel
 from fleetopt.simulation.records import Engine, Requests, Trajectory, Window, checkpoints
 from fleetopt.workload.arrivals import Poisson
@@ -26,7 +26,9 @@ EVENT = Event(20.0, 20.0, 40.0, 30.0)
 
 
 def run(cap: int, seed: int, event: Event = EVENT, model: PoolModel = MODEL) -> EventRun:
-    return run_event(model, event, cap, SLO, H100.power, np.random.SeedSequence(seed))
+    return run_event(
+        model, event, Levers(cap, model.replicas), SLO, H100.power, np.random.SeedSequence(seed)
+    )
 
 
 def assert_same(one: EventRun, other: EventRun) -> None:
@@ -42,12 +44,12 @@ def assert_same(one: EventRun, other: EventRun) -> None:
         assert np.array_equal(ours.ttft_s, theirs.ttft_s, equal_nan=True)
 
 
-@pytest.mark.parametrize("cap", [4, 8])
-def test_kernel_and_twin_say_the_same_of_an_event(cap: int) -> None:
+@pytest.mark.parametrize("levers", [Levers(4, 4), Levers(8, 4), Levers(128, 2), Levers(9, 3, 0.2)])
+def test_kernel_and_twin_say_the_same_of_an_event(levers: Levers) -> None:
     seed = np.random.SeedSequence()
     event = Event(2.0, 3.0, 6.0, 4.0)
-    fast = run_event(MODEL, event, cap, SLO, H100.power, seed)
-    slow = run_event(MODEL, event, cap, SLO, H100.power, seed, reference.run_pool)
+    fast = run_event(MODEL, event, levers, SLO, H100.power, seed)
+    slow = run_event(MODEL, event, levers, SLO, H100.power, seed, reference.run_pool)
     assert_same(fast, slow)
 
 
@@ -70,6 +72,36 @@ def test_a_cap_below_what_arrives_leaves_a_line_that_is_worked_off() -> None:
     assert all(0.0 < one.recovery_s < 60.0 for one in seen)
     assert all(one.peak_batch == 4 for one in seen)
     assert all(d.watts < b.watts < a.watts for b, d, a in zip(before, during, after, strict=True))
+
+
+def test_replicas_that_are_off_draw_nothing_once_they_are_empty() -> None:
+    """The same requests on three replicas of four, and then a fleet of three as it is."""
+    event = replace(EVENT, event_s=400.0)
+    seed = np.random.SeedSequence(11)
+    all_on = run_event(MODEL, event, Levers(128, 4), SLO, H100.power, seed)
+    fewer = run_event(MODEL, event, Levers(128, 3), SLO, H100.power, seed)
+    three = replace(MODEL, replicas=3)
+    alone = run_event(three, event, Levers(128, 3), SLO, H100.power, seed)
+    assert fewer.parts[0].watts == all_on.parts[0].watts
+    assert 4 * fewer.parts[1].watts == pytest.approx(3 * alone.parts[1].watts, rel=0.02)
+    assert fewer.parts[1].watts < all_on.parts[1].watts - 0.2 * H100.power.idle_w
+    assert fewer.parts[1].ttft_s[-1] > all_on.parts[1].ttft_s[-1]
+
+
+def test_a_share_of_the_requests_of_the_event_is_put_off() -> None:
+    event = replace(EVENT, event_s=200.0)
+    seed = np.random.SeedSequence(12)
+    before, during, after = (
+        (free.arrivals, less.arrivals)
+        for free, less in zip(
+            run_event(MODEL, event, Levers(128, 4), SLO, None, seed).parts,
+            run_event(MODEL, event, Levers(128, 4, 0.25), SLO, None, seed).parts,
+            strict=True,
+        )
+    )
+    assert before[0] == before[1]
+    assert after[0] == after[1]
+    assert during[1] / during[0] == pytest.approx(0.75, abs=5 * math.sqrt(0.1875 / during[0]))
 
 
 def test_a_pool_that_never_recovers_says_so() -> None:

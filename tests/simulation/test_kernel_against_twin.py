@@ -13,8 +13,8 @@ from fleetopt.simulation import kernel, reference
 from fleetopt.simulation.records import (
     UNLIMITED,
     Engine,
+    PoolLimits,
     Requests,
-    SlotLimits,
     Trajectory,
     Window,
     checkpoints,
@@ -54,12 +54,13 @@ def arrivals(draw: st.DrawFn) -> Requests:
 
 
 @st.composite
-def limits(draw: st.DrawFn) -> SlotLimits:
+def limits(draw: st.DrawFn) -> PoolLimits:
     """Up to three changes of the slots; some at the ends of iterations, some in the same one."""
     grid = draw(st.sampled_from([0.008, 0.1, 1e-3]))
     steps = draw(st.lists(st.integers(1, 30), max_size=3))
     slots = [draw(st.integers(1, 8)) for _ in steps]
-    return SlotLimits.of(*zip(np.cumsum(steps) * grid, slots, strict=True))
+    replicas = [draw(st.integers(1, 5)) for _ in steps]
+    return PoolLimits.of(*zip(np.cumsum(steps) * grid, slots, replicas, strict=True))
 
 
 windows = st.builds(
@@ -91,7 +92,7 @@ def check_laws(out: Trajectory, requests: Requests, window: Window, engine: Engi
 @settings(max_examples=250, deadline=None)
 @given(engines(), st.integers(1, 4), arrivals(), windows, st.just(UNLIMITED) | limits())
 def test_kernel_equals_twin(
-    engine: Engine, replicas: int, requests: Requests, window: Window, limits: SlotLimits
+    engine: Engine, replicas: int, requests: Requests, window: Window, limits: PoolLimits
 ) -> None:
     """Every number of the trajectory, to the last bit."""
     marks = checkpoints(window, 8)
@@ -175,7 +176,7 @@ def test_a_limit_holds_admissions_back_until_it_is_lifted() -> None:
     engine = Engine(0.1, 0.0, 0.0, 0.0, 0, 64, 0, 4, 0, 16)
     requests = Requests(np.array([0.0, 0.17, 0.18]), np.full(3, 10), np.full(3, 100))
     window = Window(0.0, 1.0, 99.0)
-    limited = SlotLimits.of((0.15, 1), (0.95, 3))
+    limited = PoolLimits.of((0.15, 1), (0.95, 3))
     out = kernel.run_pool(engine, 1, requests, window, checkpoints(window, 2), limited)
     assert out.admitted_s == pytest.approx([0.0, 1.0, 1.0])
     free = kernel.run_pool(engine, 1, requests, window, checkpoints(window, 2))
@@ -187,16 +188,32 @@ def test_sequences_beyond_a_limit_run_to_their_end() -> None:
     engine = Engine(0.1, 0.0, 0.0, 0.0, 0, 64, 0, 3, 0, 16)
     requests = Requests(np.zeros(4), np.full(4, 10), np.array([10, 20, 30, 5]))
     window = Window(0.0, 1.0, 99.0)
-    limited = SlotLimits.of((0.5, 1))
+    limited = PoolLimits.of((0.5, 1))
     out = kernel.run_pool(engine, 1, requests, window, checkpoints(window, 2), limited)
     assert out.end_s[:3] == pytest.approx([1.1, 2.2, 3.2])
     assert out.admitted_s[3] == out.end_s[2]
 
 
-@pytest.mark.parametrize("changes", [[(1.0, 0)], [(2.0, 3), (1.0, 2)], [(1.0, 3), (1.0, 2)]])
+def test_a_replica_that_is_shut_ends_what_it_has_and_gets_nothing_until_it_opens() -> None:
+    """Of two replicas the second is shut from 0.15 s to 1.5 s, with one running and one waiting."""
+    engine = Engine(0.1, 0.0, 0.0, 0.0, 0, 64, 0, 1, 0, 16)
+    requests = Requests(
+        np.array([0.0, 0.01, 0.02, 0.03, 0.2, 0.3, 1.6]), np.full(7, 10), np.full(7, 5)
+    )
+    limited = PoolLimits.of((0.15, 1, 1), (1.5, 1))
+    window = Window(0.0, 2.0, 99.0)
+    out = kernel.run_pool(engine, 2, requests, window, checkpoints(window, 2), limited)
+    assert out.replica.tolist() == [0, 1, 0, 1, 0, 0, 1]
+    assert out.end_s[3] == pytest.approx(1.21), "it waited at the replica that was shut, and ran"
+    assert not np.isnan(out.end_s).any()
+
+
+@pytest.mark.parametrize(
+    "changes", [[(1.0, 2, 0)], [(1.0, 0)], [(2.0, 3), (1.0, 2)], [(1.0, 3), (1.0, 2)]]
+)
 def test_impossible_limits_are_refused(changes: list[tuple[float, int]]) -> None:
     with pytest.raises(ValueError, match="ascending times"):
-        SlotLimits.of(*changes)
+        PoolLimits.of(*changes)
 
 
 def test_kernel_is_cached_after_a_run() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from rich.console import Console
 
 from fleetopt import FleetProblem, Plan
 from fleetopt.errors import InputError
 from fleetopt.problem import VerificationOptions, validate
 from fleetopt.report import wording
+from fleetopt.report.console import render
 from fleetopt.report.tables import plan_report
 from fleetopt.study import solve, verify
 
@@ -51,10 +51,7 @@ def test_the_report_says_what_is_compressed(plan: Plan) -> None:
     """Lengths, share and pools in a note, and in the words for the fleet."""
     pool = next(pool for pool in plan.fleet.pools if pool.compression > 1.0)
     longest = round(pool.hi_tokens * pool.compression)
-    console = Console(width=400)
-    with console.capture() as shown:
-        console.print(plan_report(plan, 400))
-    text = shown.get().replace(wording.NO_BREAK, " ")
+    text = render(plan_report(plan, 400), 400)
     span = f"{pool.hi_tokens + 1:,} to {longest:,} tokens"
     assert f"{pool.name} also serves 90 % of the requests of {span}" in text
     assert f"(compressing up to {longest:,})" in wording.fleet(plan.fleet)

@@ -7,6 +7,7 @@ from fleetopt.performance.calibration.bundled import reached_with as reached_wit
 from fleetopt.performance.calibration.calibrated import Calibrated as Calibrated
 from fleetopt.performance.calibration.constants import NONE as NONE
 from fleetopt.performance.calibration.constants import Constants as Constants
+from fleetopt.performance.calibration.constants import first_token_name as first_token_name
 from fleetopt.performance.calibration.constants import level_names as level_names
 from fleetopt.performance.calibration.outside import first_token as first_token
 from fleetopt.performance.calibration.record import Error as Error

@@ -8,7 +8,7 @@ from functools import lru_cache
 from fleetopt.catalog import Gpu
 from fleetopt.catalog.calibration import bundled_calibration
 from fleetopt.performance.calibration.calibrated import Calibrated
-from fleetopt.performance.calibration.constants import Constants, level_names
+from fleetopt.performance.calibration.constants import Constants, first_token_name, level_names
 from fleetopt.performance.calibration.record import Record
 from fleetopt.performance.roofline import UNCALIBRATED, Efficiency
 from fleetopt.problem import EngineConfig, EngineName, LlmSpec
@@ -48,10 +48,11 @@ def caveats(engine: EngineName, llm: LlmSpec, gpus: Sequence[Gpu]) -> tuple[str,
             "computed from data sheets and not calibrated: real engines are slower, so measure "
             "before you buy",
         )
-    _, record = bundled()
+    constants, record = bundled()
     said = [
         f"computed from data sheets and calibrated by measured runs of {_engine(engine)}: "
-        f"{record.expected(kind_of(llm))}; measure before you buy"
+        f"{record.expected(kind_of(llm))}; {_outside(engine, llm, constants)}"
+        f"measure before you buy"
     ]
     names = [gpu.spec.name for gpu in gpus if gpu.spec.name not in measured(engine)]
     if names:
@@ -86,6 +87,18 @@ def _calibrated(engine: EngineName, llm: LlmSpec, gpu: Gpu) -> Calibrated:
     said = bundled()[1].expected(kind)
     source = f"calibrated by measured runs of {_engine(engine)}{fitted} ({FILE}): {said}"
     return Calibrated.by(constants.seconds(levels), source)
+
+
+def _outside(engine: EngineName, llm: LlmSpec, constants: Constants) -> str:
+    """What clients wait for a first token beyond what a profile has, if the engine is known."""
+    name = first_token_name(engine, kind_of(llm), groups=1)
+    if name not in constants.first_token:
+        return ""
+    outside_s, _, iterations = constants.first_token[name]
+    return (
+        f"clients wait {1e3 * outside_s:.0f} ms and {iterations:.0f} iterations longer for a "
+        f"first token than profiles say; "
+    ).replace(" 1 iterations", " one iteration")
 
 
 def _engine(engine: EngineName) -> str:

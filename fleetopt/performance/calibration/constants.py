@@ -14,7 +14,10 @@ SCHEMA = "fleetopt.calibration/1"
 LEVELS = {"any": 0.5, "kind": 0.15, "model": 0.15, "gpu": 0.07, "group": 0.3}
 """Standard deviation of the logarithm of a constant, given those of the levels before: any
 engine; engine and kind of model; engine and model; engine and GPU; the group itself."""
-FIRST_TOKEN_S, FIRST_TOKEN_FACTOR = 0.02, 1.0
+_NODE_GROUPS = 8
+FirstToken = tuple[float, float, float]
+FIRST_TOKEN: FirstToken = (0.02, 1.0, 1.0)
+"""Seconds outside the engine, factor of the simulated TTFT, iterations that pass before it."""
 
 
 def level_names(backend: str, kind: str, llm: str, gpu: str) -> tuple[str, ...]:
@@ -28,19 +31,27 @@ def level_names(backend: str, kind: str, llm: str, gpu: str) -> tuple[str, ...]:
     )
 
 
+def first_token_name(backend: str, kind: str, groups: int) -> str:
+    """What the constants of a first token go by.
+
+    Attention groups wait for one another; those of several nodes have phases apart.
+    """
+    spread = " racks" if groups > _NODE_GROUPS else " groups" if groups > 1 else ""
+    return f"{backend} {kind}{spread}"
+
+
 @dataclass(frozen=True, eq=False)
 class Constants:
     """Seconds of each unit, as factors of NOMINAL that multiply over levels.
 
     logs: logarithm of the factor of each cause by level, shape (12,); absent levels are 1.
-    first_token: by engine and kind of model, (seconds outside the engine, factor of the
-        simulated TTFT).
+    first_token: by engine and kind of model, as FIRST_TOKEN says.
     groups: those that the constants were fitted to.
     source: where they come from.
     """
 
     logs: Mapping[str, Floats]
-    first_token: Mapping[str, tuple[float, float]]
+    first_token: Mapping[str, FirstToken]
     groups: tuple[str, ...]
     source: str
 
@@ -49,12 +60,11 @@ class Constants:
         zero = np.zeros(len(CAUSES))
         return np.asarray(NOMINAL * np.exp(sum((self.logs.get(n, zero) for n in levels), zero)))
 
-    def first_token_s(self, backend: str, kind: str, simulated_s: float) -> float:
-        """TTFT as clients see it, from the simulated one."""
-        outside_s, factor = self.first_token.get(
-            f"{backend} {kind}", (FIRST_TOKEN_S, FIRST_TOKEN_FACTOR)
-        )
-        return outside_s + factor * simulated_s
+    def first_token_s(self, name: str, simulated_s: float, iteration_s: float) -> float:
+        """TTFT as clients see it, from the simulated one and the time of an iteration."""
+        alone = self.first_token.get(" ".join(name.split(" ")[:2]), FIRST_TOKEN)
+        outside_s, factor, iterations = self.first_token.get(name, alone)
+        return outside_s + factor * simulated_s + iterations * iteration_s
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: factors of every level."""
@@ -68,7 +78,7 @@ class Constants:
                 for name, logs in self.logs.items()
             },
             "first_token": {
-                name: [round(value, 4) for value in pair] for name, pair in self.first_token.items()
+                name: [round(value, 4) for value in each] for name, each in self.first_token.items()
             },
             "groups": list(self.groups),
         }
@@ -78,7 +88,7 @@ class Constants:
         """Constants that `to_dict` wrote."""
         return cls(
             {name: np.log(np.array(values)) for name, values in data["factors"].items()},
-            {name: (pair[0], pair[1]) for name, pair in data["first_token"].items()},
+            {name: (each[0], each[1], each[2]) for name, each in data["first_token"].items()},
             tuple(data["groups"]),
             str(data["source"]),
         )

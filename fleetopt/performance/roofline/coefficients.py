@@ -14,6 +14,10 @@ from fleetopt.problem import EngineConfig
 
 Point = tuple[float, float]
 BUDGET_SHARES = (0.25, 0.5, 0.75, 1.0)
+_LIGHTEST = 16
+"""Batches of less than this share of the largest are not fitted. The more experts a batch touches
+the longer it takes, until it touches all of them: a line through light loads is too fast by a
+quarter for replicas at work, this one by an eighth at most, and too slow for light loads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +38,16 @@ class Coefficients:
 def coefficients(deployment: Deployment, batch: int, reached: Efficiency) -> Coefficients:
     """Fit the four coefficients by least squares of relative errors.
 
-    W and h over batches of 1, 2, 4, ... and `batch` sequences of the engine's mean context, so
-    that h also holds what a sequence adds to products and transfers; F0 and F1 over a quarter
+    W and h over batches from a sixteenth of `batch` up to `batch`, each twice the last, of
+    sequences of the engine's mean context, so that h also holds what a sequence adds to products
+    and transfers; F0 and F1 over a quarter
     to the whole of the token budget, prompts attending to half the mean context. F0 is at most
     W: an iteration without prompts takes W + h C.
     """
     engine = deployment.engine
     context = float(engine.mean_context_tokens)
-    decodes = [
-        (float(n), iteration_seconds(deployment, Load(n, context), reached)) for n in batches(batch)
-    ]
+    sizes = batches(batch, least=max(1, batch // _LIGHTEST))
+    decodes = [(float(n), iteration_seconds(deployment, Load(n, context), reached)) for n in sizes]
     prefills = [
         (
             share * engine.token_budget,
@@ -109,10 +113,10 @@ def _squares(points: Sequence[Point], base: float, slope: float) -> float:
     return sum(((base + slope * x) / y - 1.0) ** 2 for x, y in points)
 
 
-def batches(most: int) -> list[int]:
-    """1, 2, 4, ... and `most` itself."""
-    powers = [1 << k for k in range(most.bit_length()) if 1 << k < most]
-    return [*powers, most]
+def batches(most: int, least: int = 1) -> list[int]:
+    """From `least` up, each twice the last, and `most` itself."""
+    powers = (least << k for k in range(most.bit_length()))
+    return [*(n for n in powers if n < most), most]
 
 
 def _departure(points: Sequence[Point], base: float, slope: float) -> float:

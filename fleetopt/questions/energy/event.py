@@ -1,14 +1,14 @@
-"""Caps for a while: a fleet before an event, through it and after it, by simulation.
+"""Less power for a while: a fleet before an event, through it and after it, by simulation.
 
-The cap comes when the event begins and goes when it ends. A cap that no batch would have reached
-is the same run.
+The levers are pulled when the event begins and let go when it ends. A cap that no batch would have
+reached is the same run.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from fleetopt.questions.energy.pools import power_of
 from fleetopt.questions.energy.runs import Runs
 from fleetopt.questions.fleets.answer import Standing, interval
 from fleetopt.questions.fleets.simulating import workers
-from fleetopt.simulation.event import Event, EventRun, Part, replicate_event
+from fleetopt.simulation.event import Event, EventRun, Levers, Part, replicate_event
 from fleetopt.simulation.pool import MIN_REQUESTS, PoolModel
 from fleetopt.simulation.statistics import (
     CONFIDENCE,
@@ -78,33 +78,51 @@ class SimulatedEvent:
 
 def simulated_events(
     pool: CappedPool,
-    caps: Collection[int],
+    levers: Collection[Levers],
     minutes: float,
     runs: Runs,
     progress: Callable[[str], None] | None = None,
-) -> dict[int, SimulatedEvent]:
-    """The pool through an event under each cap, all on the same arrivals.
+) -> dict[Levers, SimulatedEvent]:
+    """The pool through an event with each of the levers, all on the same arrivals.
 
     minutes: of the event. runs: `requests` arrive before it at least. Raises InputError.
     """
-    if not 0.0 < minutes <= MOST_MINUTES:
-        text = f"expected minutes above 0 and up to {MOST_MINUTES:g}, got {minutes:g}"
-        raise InputError.single("event_minutes", text)
+    check_minutes(minutes)
     model = _model(pool)
     seeds = np.random.SeedSequence(runs.seed).spawn(runs.replications)
     bounds, power = pool.case.problem.slo, power_of(pool.profile)
-    found: dict[int, SimulatedEvent] = {}
-    seen: dict[Event, list[EventRun]] = {}
+    found: dict[Levers, SimulatedEvent] = {}
+    seen: dict[tuple[Event, Levers], list[EventRun]] = {}
     with workers(None, progress) as running:
-        for cap in sorted(caps, reverse=True):
-            event = _event(pool, model, cap, minutes, runs)
-            alike = seen.get(event, ())
-            if not alike or max(run.peak_batch for run in alike) > cap:
+        for each in sorted(levers, key=lambda lever: lever.cap, reverse=True):
+            event = _event(pool, model, each, minutes, runs)
+            key = event, replace(each, cap=0)
+            alike = seen.get(key, ())
+            if not alike or max(run.peak_batch for run in alike) > each.cap:
                 if progress is not None:
-                    progress(f"simulating an event with batches of at most {cap}")
-                seen[event] = replicate_event(model, event, cap, bounds, power, seeds, running)
-            found[cap] = _said(pool, seen[event], minutes)
+                    progress(f"simulating an event with {in_words(each, pool)}")
+                seen[key] = replicate_event(model, event, each, bounds, power, seeds, running)
+            found[each] = _said(pool, seen[key], minutes)
     return found
+
+
+def check_minutes(minutes: float) -> None:
+    """Raise InputError for an event without a length, or too long a one."""
+    if not 0.0 < minutes <= MOST_MINUTES:
+        text = f"expected minutes above 0 and up to {MOST_MINUTES:g}, got {minutes:g}"
+        raise InputError.single("event_minutes", text)
+
+
+def in_words(levers: Levers, pool: CappedPool) -> str:
+    """What levers do to a pool."""
+    said = []
+    if levers.cap < pool.slots:
+        said.append(f"batches of at most {levers.cap}")
+    if levers.replicas < pool.replicas:
+        said.append(f"{pool.replicas - levers.replicas} replicas off")
+    if levers.deferred:
+        said.append(f"{100 * levers.deferred:.0f} % deferred")
+    return ", ".join(said) or "every slot"
 
 
 def _model(pool: CappedPool) -> PoolModel:
@@ -112,10 +130,11 @@ def _model(pool: CappedPool) -> PoolModel:
     return PoolModel(pool.profile.iteration, pool.free.capacity, pool.replicas, lengths, arrivals)
 
 
-def _event(pool: CappedPool, model: PoolModel, cap: int, minutes: float, runs: Runs) -> Event:
+def _event(pool: CappedPool, model: PoolModel, levers: Levers, minutes: float, runs: Runs) -> Event:
     """An event that is watched until the line that it leaves should be gone for long."""
     rate, event_s = pool.case.arrival_rate, 60.0 * minutes
-    left = event_s * max(0.0, rate - pool.most_per_s(cap))
+    fewer = replace(pool, replicas=levers.replicas)
+    left = event_s * max(0.0, rate * (1.0 - levers.deferred) - fewer.most_per_s(levers.cap))
     spare = pool.most_per_s(pool.slots) - rate
     gone_s = left / spare if spare > 0.0 else math.inf
     before_s = (MIN_REQUESTS if runs.requests is None else runs.requests) / rate

@@ -12,7 +12,6 @@ the occupancy, without the cap less with it.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +23,12 @@ from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.energy.capped import CappedPool, SimulatedLevel, simulated_levels
 from fleetopt.questions.energy.event import SimulatedEvent, simulated_events
+from fleetopt.questions.energy.levers import Mix, Terms
 from fleetopt.questions.energy.pools import least_replicas, power_of
 from fleetopt.questions.energy.runs import Runs
+from fleetopt.questions.energy.shedding import Shedding, shedding
 from fleetopt.questions.energy.tokens_per_watt import PUBLISHED_CONTEXT
+from fleetopt.simulation.event import Levers
 
 DEPTHS = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)
 """Depths that are asked for if none are stated, in percent of the nominal draw."""
@@ -44,7 +46,10 @@ class GridLevel:
     which exceeds the target where even one sequence does. fleet_kw: that of all GPUs.
     utilization, p99_ttft_ms: by the problem's method; infinite where the fleet cannot keep up.
     most_per_s: requests per second that it serves at most.
+    published_p99_ttft_ms: by the published formulas; None where they say nothing, as of TPOT.
     event: what becomes of it under the cap for a while.
+    mix_at_cap, mix: the cheapest mix of levers for the depth, counted at the cap and of what the
+    fleet really draws; None where none keeps the SLO.
     drawn_kw: mean draw at its occupancy. shed_at_cap_kw, shed_kw: less than without a cap, with
     every slot busy and as it is.
     """
@@ -58,12 +63,14 @@ class GridLevel:
     most_per_s: float
     p99_ttft_ms: float
     meets: bool
-    published_p99_ttft_ms: float
+    published_p99_ttft_ms: float | None
     drawn_kw: float
     shed_at_cap_kw: float
     shed_kw: float
     simulated: SimulatedLevel | None
     event: SimulatedEvent | None = None
+    mix_at_cap: Mix | None = None
+    mix: Mix | None = None
 
     @property
     def is_stable(self) -> bool:
@@ -86,7 +93,7 @@ class GridLevel:
 class SafeDepth:
     """The smallest cap with which the fleet keeps the SLO, by the table, and what it is worth.
 
-    n_max: None if the fleet misses the SLO without any cap.
+    n_max: None if the fleet misses the SLO under every cap, and without one.
     at_cap_pct: published count, of the nominal draw. shed_pct: of what the fleet really draws.
     """
 
@@ -113,6 +120,8 @@ class GridFlex:
 
     slots: of a replica without a cap. left_out: default depths below the idle draw.
     fewer: the other way to shed power; None if even all GPUs miss the SLO.
+    shedding: what the levers are worth together; None by the published method, which knows no
+    occupancy.
     """
 
     problem: FleetProblem
@@ -124,6 +133,7 @@ class GridFlex:
     levels: tuple[GridLevel, ...]
     safe: SafeDepth
     fewer: FewerGpus | None
+    shedding: Shedding | None
     left_out: tuple[float, ...]
     notes: tuple[str, ...]
 
@@ -142,6 +152,7 @@ def grid_flex(
     runs: Runs | None = None,
     event_minutes: float | None = None,
     event_runs: Runs | None = None,
+    terms: Terms | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> GridFlex:
     """What a fleet of one pool sheds at each depth, and what becomes of its latencies.
@@ -150,7 +161,8 @@ def grid_flex(
     n_gpus: of the fleet. flex_pcts: depths in percent of the nominal draw, `DEPTHS` if absent.
     runs: also simulate each depth in its steady state. event_minutes: also simulate each cap
     from the loaded fleet through an event of that length and the recovery after it, with
-    `event_runs`, 5 replications if absent. Raises InputError with every fault.
+    `event_runs`, 5 replications if absent. terms: of the cheapest mix of caps, replicas that are
+    off, and deferred requests. Raises InputError with every fault.
     """
     case = _case(problem, beside)
     profile = case.profiles[0]
@@ -161,11 +173,21 @@ def grid_flex(
     simulated: dict[int, SimulatedLevel] = {}
     if runs is not None:
         simulated = simulated_levels(pool, sorted({*caps}, reverse=True), runs, progress)
-    events: dict[int, SimulatedEvent] = {}
+    events: dict[Levers, SimulatedEvent] = {}
+    through = event_runs or EVENT_RUNS
     if event_minutes is not None:
-        events = simulated_events(pool, {*caps}, event_minutes, event_runs or EVENT_RUNS, progress)
+        whole = [Levers(cap, pool.replicas) for cap in {*caps}]
+        events = simulated_events(pool, whole, event_minutes, through, progress)
+    shed = None
+    if not pool.is_by_published:
+        shed = shedding(pool, depths, terms or Terms(), event_minutes, through, events, progress)
     levels = tuple(
-        replace(_level(pool, power, depth, cap, simulated.get(cap)), event=events.get(cap))
+        replace(
+            _level(pool, power, depth, cap, simulated.get(cap)),
+            event=events.get(Levers(cap, pool.replicas)),
+            mix_at_cap=None if shed is None else shed.mixes[depth, "at the cap"],
+            mix=None if shed is None else shed.mixes[depth, "really"],
+        )
         for depth, cap in zip(depths, caps, strict=True)
     )
     return GridFlex(
@@ -178,6 +200,7 @@ def grid_flex(
         levels=levels,
         safe=_safe(pool, power),
         fewer=_fewer(pool),
+        shedding=shed,
         left_out=left_out,
         notes=case.notes,
     )
@@ -266,10 +289,10 @@ def _level(
 
 
 def _safe(pool: CappedPool, power: PowerModel) -> SafeDepth:
-    """The smallest cap that keeps the SLO: larger caps keep it too."""
-    if not pool.meets(pool.slots):
+    """The smallest cap that keeps the SLO, of those with which the fleet keeps up."""
+    cap = next((cap for cap in range(1, pool.slots + 1) if pool.meets(cap)), None)
+    if cap is None:
         return SafeDepth(None, 0.0, 0.0)
-    cap = 1 + bisect_left(range(1, pool.slots + 1), True, key=pool.meets)
     free_w = pool.drawn_w(pool.slots)
     return SafeDepth(
         n_max=cap,

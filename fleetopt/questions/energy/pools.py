@@ -17,8 +17,8 @@ from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError
 from fleetopt.optimization.tables import maker
 from fleetopt.performance.power import PowerModel
-from fleetopt.performance.profile import ReplicaProfile
-from fleetopt.problem import LatencyBound
+from fleetopt.performance.profile import CalibratedProfile, ReplicaProfile
+from fleetopt.problem import FleetProblem, LatencyBound
 from fleetopt.queueing.energy import mean_watts
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.published import PublishedTable
@@ -125,6 +125,12 @@ def check_power(profiles: Sequence[ReplicaProfile]) -> None:
     ]
     if faults:
         raise InputError(faults)
+
+
+def is_published(problem: FleetProblem, profiles: Sequence[ReplicaProfile]) -> bool:
+    """Whether the published formulas say something: of TTFT, on calibrated profiles."""
+    bounded = all(bound.metric == "ttft" for bound in problem.slo)
+    return bounded and all(isinstance(profile, CalibratedProfile) for profile in profiles)
 
 
 def table_of(case: Case, what: Served, profile: ReplicaProfile) -> OccupancyTable | PublishedTable:

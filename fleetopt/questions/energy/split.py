@@ -20,12 +20,13 @@ from fleetopt.workload.compression import Served
 class Topology:
     """One fleet by the problem's method, beside the published formulas and the simulator.
 
-    published: at the published context, with counts of its own. simulated: of `fleet`; None
+    published: at the published context, with counts of its own; None where the published
+    formulas say nothing. simulated: of `fleet`; None
     unless it was asked for.
     """
 
     fleet: FleetEnergy
-    published: FleetEnergy
+    published: FleetEnergy | None
     simulated: SimulatedEnergy | None
 
 
@@ -93,7 +94,9 @@ def split_tokens_per_watt(
     contexts = Contexts.of(stated, beside)
     check_power(contexts.whole.profiles)
     fleets = _fleets(contexts.whole, b_short, gpu_short, gpu_long)
-    published = _fleets(contexts.published, b_short, gpu_short, gpu_long)
+    published: list[FleetEnergy | None] = [None] * len(fleets)
+    if contexts.published is not None:
+        published = [*_fleets(contexts.published, b_short, gpu_short, gpu_long)]
     simulated: list[SimulatedEnergy | None] = [None] * len(fleets)
     if runs is not None:
         simulated = [*simulated_energy(contexts.whole, fleets, runs, progress)]
@@ -104,7 +107,7 @@ def split_tokens_per_watt(
             Topology(*each) for each in zip(fleets, published, simulated, strict=True)
         ),
         context_tokens=contexts.whole.breakpoints[-1],
-        published_context_tokens=contexts.published.breakpoints[-1],
+        published_context_tokens=contexts.published_context,
         cut_requests=contexts.cut_requests,
         cut_tokens=contexts.cut_tokens,
     )

@@ -9,10 +9,12 @@ from pathlib import Path
 from fleetopt.case import Case, inputs_of
 from fleetopt.errors import Fault, InputError
 from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.plan import EnergyPrediction
 from fleetopt.problem import FleetProblem
 from fleetopt.questions.energy.pools import (
     FleetEnergy,
     check_power,
+    is_published,
     pool_energy,
     replicas_at,
     table_of,
@@ -41,14 +43,16 @@ class GpuEnergy:
     """One GPU type: a pool of its own for all requests.
 
     cut: the same with lengths cut to the published context; None where that is the same.
-    published: by the published formulas, with lengths cut to the published context.
-    sweep: by utilization; empty unless it was asked for.
+    published: by the published formulas, with lengths cut to the published context; None where
+    they say nothing, as of TPOT or of derived profiles.
+    sweep: by utilization; empty unless it was asked for. year: of `fleet`, at the problem's prices.
     """
 
     fleet: FleetEnergy
     cut: FleetEnergy | None
-    published: FleetEnergy
+    published: FleetEnergy | None
     sweep: tuple[SweepPoint, ...]
+    year: EnergyPrediction
 
     @property
     def gpu(self) -> str:
@@ -63,6 +67,7 @@ class TokensPerWatt:
     method: of their `fleet`. context_tokens: context window of `fleet`; published_context_tokens
     that of `published` and `cut`. cut_requests, cut_tokens: shares of the requests and of the
     tokens that the latter cuts. Both contexts are the user's where one was stated.
+    notes: of the profiles.
     """
 
     problem: FleetProblem
@@ -71,6 +76,7 @@ class TokensPerWatt:
     published_context_tokens: int
     cut_requests: float
     cut_tokens: float
+    notes: tuple[str, ...] = ()
 
     @property
     def method(self) -> str:
@@ -89,12 +95,14 @@ class Contexts:
     """A problem at the context windows of the two methods.
 
     whole: by the problem's method. cut: by fleetopt's, at the published context; None where
-    `whole` says the same. published: by the published method.
+    `whole` says the same. published: by the published method; None where it says nothing.
+    published_context: in tokens.
     """
 
     whole: Case
     cut: Case | None
-    published: Case
+    published: Case | None
+    published_context: int
     cut_requests: float
     cut_tokens: float
 
@@ -108,19 +116,14 @@ class Contexts:
         own = published
         if stated.max_context is None and stated.method == "fleetopt" and tokens > MOST_CUT_TOKENS:
             own = int(lengths.total_tokens[-1])
-        cases = {
-            (method, context): Case.of(_at(stated, method, context), beside)
-            for method, context in (
-                (stated.method, own),
-                ("fleetopt", published),
-                ("published", published),
-            )
-        }
+        whole = Case.of(_at(stated, stated.method, own), beside)
         same = own == published or stated.method == "published"
+        comparable = stated.method == "published" or is_published(stated, whole.profiles)
         return cls(
-            cases[stated.method, own],
-            None if same else cases["fleetopt", published],
-            cases["published", published],
+            whole,
+            None if same else Case.of(_at(stated, "fleetopt", published), beside),
+            Case.of(_at(stated, "published", published), beside) if comparable else None,
+            published,
             requests,
             tokens,
         )
@@ -142,6 +145,8 @@ def tokens_per_watt(
 ) -> TokensPerWatt:
     """Output tokens per watt of one pool of each of the problem's GPU types.
 
+    With a model these are its profiles on the problem's GPUs, one for each engine configuration.
+
     gpus: how many of each type; the fewest that keep the SLO if absent.
     sweep: utilizations above 0, such as `SWEEP`, at which to size pools as well.
     Lengths are whole unless the problem states a largest context, or the published one cuts
@@ -162,9 +167,10 @@ def tokens_per_watt(
             for profile, count in zip(contexts.whole.profiles, counts, strict=True)
         ),
         context_tokens=contexts.whole.breakpoints[-1],
-        published_context_tokens=contexts.published.breakpoints[-1],
+        published_context_tokens=contexts.published_context,
         cut_requests=contexts.cut_requests,
         cut_tokens=contexts.cut_tokens,
+        notes=tuple(note for note in contexts.whole.notes if not note.startswith("clipped")),
     )
 
 
@@ -183,11 +189,19 @@ def _gpu(contexts: Contexts, gpu: str, count: int | None, sweep: Sequence[float]
     fleet = one_pool(case, gpu, count)
     table = table_of(case, everything(case), case.profile(gpu))
     points = [SweepPoint(rho, one_pool(case, gpu, replicas_at(table, rho))) for rho in sweep]
-    published = (
-        fleet if case.problem.method == "published" else one_pool(contexts.published, gpu, count)
-    )
+    published = fleet if case.problem.method == "published" else None
+    if published is None and contexts.published is not None:
+        published = one_pool(contexts.published, gpu, count)
     cut = None if contexts.cut is None else one_pool(contexts.cut, gpu, count)
-    return GpuEnergy(fleet, cut, published, tuple(points))
+    return GpuEnergy(fleet, cut, published, tuple(points), _year(case.problem, fleet))
+
+
+def _year(problem: FleetProblem, fleet: FleetEnergy) -> EnergyPrediction:
+    (pool,) = fleet.pools
+    per_hour = pool.usd_per_hour
+    return EnergyPrediction.of(
+        problem, fleet.kilowatts, pool.tokens_per_s, per_hour, pool.power_quality
+    )
 
 
 def _at(problem: FleetProblem, method: str, context_tokens: int) -> FleetProblem:

@@ -14,10 +14,10 @@ from fleetopt.problem import FleetSimulation
 from fleetopt.questions.fleets.answer import Simulation, answer_of
 from fleetopt.questions.fleets.routers import draws
 from fleetopt.questions.fleets.scenario import Scenario, scenario_of
+from fleetopt.simulation import COMPILING
 from fleetopt.simulation.fleet import FleetOutcome
 from fleetopt.simulation.fleet_results import outcome_of, replicate_fleet
 from fleetopt.simulation.fleet_run import FleetRun
-from fleetopt.study.judging import COMPILING
 
 Progress = Callable[[str], None]
 

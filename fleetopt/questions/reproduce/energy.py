@@ -53,13 +53,14 @@ def _level(
     label, simulated = f"{row['flex_pct']} %", level.simulated
     des, seeds = middle(runs)
     why = FREES_EARLY if level.is_stable else CANNOT_SERVE.format(level.most_per_s, rate)
-    analytic = level.published_p99_ttft_ms
+    published = level.published_p99_ttft_ms
+    analytic = None if published is None or not np.isfinite(published) else published
     said: dict[str, tuple[Kind, Value, Value, Any, str]] = {
         "n_max": ("batch", level.n_max, level.n_max, None, INVERTED),
         "w_per_gpu": ("watts", level.w_per_gpu, None, None, INVERTED),
         "fleet_kw": ("ratio", level.fleet_kw, level.drawn_kw, None, INVERTED),
         "p99_analytic_ms": (
-            "ms", analytic if np.isfinite(analytic) else None, level.p99_ttft_ms, None, ALONE
+            "ms", analytic, level.p99_ttft_ms, None, ALONE
         ),
         "p99_des_ms": (
             "ms", des, level.p99_ttft_ms, simulated.p99_ttft_ms if simulated else None, why
@@ -159,8 +160,10 @@ def split(bench: Bench, scenario: PublishedScenario) -> Iterator[Figure]:
 
 def _published_saving(found: SplitEnergy) -> float:
     """By tokens per watt of the published formulas, for the same tokens."""
-    two, one = (topology.published.tokens_per_watt for topology in (found.split, found.one_pool))
-    return 1.0 - one / two
+    two, one = found.split.published, found.one_pool.published
+    assert two is not None
+    assert one is not None
+    return 1.0 - one.tokens_per_watt / two.tokens_per_watt
 
 
 def _more(found: SplitEnergy) -> Interval | None:

@@ -89,11 +89,11 @@ class Validation:
                 runs.setdefault(each.row.backend, []).append(each.row)
         return Record(errors, {engine: _spans(runs[engine]) for engine in sorted(runs)})
 
-    def by(self, key: Callable[[Compared], str]) -> dict[str, Errors]:
-        """Errors of unsaturated rows by some key, in its order."""
+    def by(self, key: Callable[[Compared], str], saturated: bool = False) -> dict[str, Errors]:
+        """Errors of unsaturated rows, or of saturated ones, by some key, in its order."""
         found: dict[str, list[Compared]] = {}
         for row in self.rows:
-            if not row.saturated:
+            if row.saturated == saturated:
                 found.setdefault(key(row), []).append(row)
         return {name: Errors.of(found[name]) for name in sorted(found)}
 

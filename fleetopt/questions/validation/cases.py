@@ -3,58 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fleetopt.catalog.measurements import Measurement
 from fleetopt.errors import Fault, InputError
-from fleetopt.performance.calibration import Rows, decode_units, level_names, prompt_units
+from fleetopt.performance.calibration import (
+    Rows,
+    decode_units,
+    first_token_name,
+    level_names,
+    prompt_units,
+)
 from fleetopt.performance.calibration.seconds import Floats
 from fleetopt.performance.deployment import Deployment
-from fleetopt.performance.memory import memory
+from fleetopt.performance.memory import GIB, memory
 from fleetopt.performance.profile import Capacity, IterationTime
-from fleetopt.questions.validation.loop import Played, habit, play
+from fleetopt.questions.validation.loop import RESERVING, Habit, Played, habit, play
 
-CLIFF = 2.0
-"""TTFT that grows more than this many times faster than the clients means waiting for slots."""
-CLIFF_LEAST_S, LONG_S = 3.0, 10.0
-"""Seconds of TTFT below which a cliff is none, and above which any row is saturated."""
-WAITING = 0.05
-"""Share of a request's time that it waits for a slot, above which the simulator flags a row."""
-
-
-HELD_BACK = 0.05
-"""Share of the KV that engines keep free for sequences that grow: an assumption."""
+MEMORY_MARGIN = 0.1
+"""Share of a GPU's memory that an engine may leave unused: 0.9 of it is assumed, and configurations
+of InferenceMAX give 0.75 to 0.95 of it, or of what weights leave."""
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
     """A measured row with what first principles say of it.
 
-    decode, fewer, prompt: units by cause of an iteration with all clients, with half of them,
-    and of one prompt. kv_tokens: tokens that the replica holds.
+    batch: sequences that run at once, all clients or those that the KV holds. decode, fewer,
+    prompt: units by cause of an iteration with this batch, with half of it, and of one prompt.
+    kv_tokens: tokens that the replica holds. spared_kv_tokens: with MEMORY_MARGIN less memory.
     """
 
     measured: Measurement
+    batch: float
     decode: Floats
     fewer: Floats
     prompt: Floats
     kv_tokens: int
+    spared_kv_tokens: int
 
     @classmethod
     def of(cls, row: Measurement) -> Case:
         """The case of a row. Raises InputError if it cannot be deployed so."""
         deployment = Deployment.of(row.llm, row.gpu, row.engine)
         context = row.prompt_tokens + row.output_tokens / 2
+        held = memory(deployment)
+        margin = MEMORY_MARGIN * row.gpu.spec.memory_gib * GIB
+        batch = min(row.concurrency, max(1.0, held.kv_tokens / _held_tokens(row)))
         return cls(
             row,
-            decode_units(deployment, row.concurrency, context),
-            decode_units(deployment, row.concurrency / 2, context),
+            batch,
+            decode_units(deployment, batch, context),
+            decode_units(deployment, batch / 2, context),
             prompt_units(deployment, row.prompt_tokens),
-            memory(deployment).kv_tokens,
+            held.kv_tokens,
+            replace(held, available=held.available - margin).kv_tokens,
         )
 
     @property
@@ -69,10 +75,22 @@ class Case:
         return level_names(row.backend, row.kind, row.llm.name, row.gpu.spec.name)
 
     @property
+    def outside(self) -> str:
+        """What its first-token constants go by."""
+        row = self.measured
+        return first_token_name(row.backend, row.kind, row.engine.dp)
+
+    @property
     def e2e_units(self) -> Floats:
         """Units of a request: its iterations, and the prompts of all clients."""
         row = self.measured
         return np.asarray(row.output_tokens * self.decode + row.concurrency * self.prompt)
+
+    @property
+    def fullness(self) -> float:
+        """KV that all clients would hold at once, over what the replica surely has."""
+        row = self.measured
+        return row.concurrency * _held_tokens(row) / max(1, self.spared_kv_tokens)
 
     def played(self, seconds: Floats) -> Played:
         """The simulated run, with these seconds of each unit."""
@@ -82,7 +100,8 @@ class Case:
             self.capacity,
             (row.prompt_tokens, row.output_tokens),
             self.clients,
-            habit(row.backend),
+            _habit(row),
+            _grows(row),
         )
 
     @property
@@ -91,7 +110,7 @@ class Case:
         row = self.measured
         block = row.engine.block_tokens
         longest = row.prompt_tokens + row.output_tokens
-        blocks = max(int((1.0 - HELD_BACK) * self.kv_tokens) // block, math.ceil(longest / block))
+        blocks = max(self.kv_tokens // block, math.ceil(longest / block))
         return Capacity(row.engine.max_num_seqs, blocks, block, longest)
 
     def iteration(self, seconds: Floats) -> IterationTime:
@@ -101,19 +120,32 @@ class Case:
         decode batch's time and P times that of a prompt token.
         """
         row = self.measured
-        context = row.concurrency * (row.prompt_tokens + row.output_tokens / 2)
+        context = self.batch * (row.prompt_tokens + row.output_tokens / 2)
         whole_s, fewer_s = float(self.decode @ seconds), float(self.fewer @ seconds)
         slope = max(0.0, (whole_s - fewer_s) / (context / 2))
-        budget = row.engine.token_budget
         return IterationTime(
             base_s=max(1e-6, whole_s - slope * context),
             per_context_token_s=slope,
             prefill_base_s=whole_s,
             prefill_per_token_s=float(self.prompt @ seconds) / row.prompt_tokens,
             context="current",
-            chunk_tokens=budget,
-            token_budget=budget + self.clients,
+            chunk_tokens=row.engine.token_budget // row.engine.dp,
+            token_budget=row.engine.token_budget + self.clients,
         )
+
+
+def _habit(row: Measurement) -> Habit:
+    return habit(row.backend, (row.prompt_tokens, row.output_tokens))
+
+
+def _grows(row: Measurement) -> bool:
+    return row.backend not in RESERVING
+
+
+def _held_tokens(row: Measurement) -> float:
+    """Tokens of KV that a sequence of mean lengths holds on average."""
+    held = row.prompt_tokens + row.output_tokens * (0.5 if _grows(row) else 1.0)
+    return _habit(row).mean * held
 
 
 def cases(rows: Iterable[Measurement], path: str) -> tuple[list[Case], list[Fault]]:
@@ -136,26 +168,3 @@ def regression_rows(found: Sequence[Case]) -> Rows:
         np.array([case.measured.e2e_s for case in found]),
         [case.levels for case in found],
     )
-
-
-def saturated(rows: Sequence[Measurement]) -> np.ndarray:
-    """Which rows queue for slots, by what was measured alone.
-
-    Prompts that wait for one another make TTFT grow in proportion to the clients at most. A row
-    is saturated if its TTFT grew CLIFF times faster since the next lower concurrency of its
-    configuration that was not, to at least 3 s; or if it is above 10 s.
-    """
-    ladders: dict[tuple[object, ...], dict[float, list[int]]] = defaultdict(dict)
-    for i, row in enumerate(rows):
-        ladders[row.configuration].setdefault(row.concurrency, []).append(i)
-    found = np.zeros(len(rows), dtype=bool)
-    for ladder in ladders.values():
-        before: tuple[float, float] | None = None
-        for clients, members in sorted(ladder.items()):
-            ttft_s = float(np.median([rows[i].ttft_s for i in members]))
-            cliff = before is not None and ttft_s > CLIFF * before[1] * clients / before[0]
-            if ttft_s > LONG_S or (cliff and ttft_s > CLIFF_LEAST_S):
-                found[members] = True
-            else:
-                before = (clients, ttft_s)
-    return found

@@ -9,9 +9,11 @@ import numpy as np
 
 from fleetopt.catalog.measurements import Measurement
 from fleetopt.performance.calibration import NONE, Constants, first_token
+from fleetopt.performance.calibration.constants import FirstToken
 from fleetopt.performance.calibration.regression import Mask
-from fleetopt.performance.calibration.seconds import Floats
-from fleetopt.questions.validation.cases import LONG_S, WAITING, Case, regression_rows, saturated
+from fleetopt.questions.validation.cases import Case, regression_rows
+from fleetopt.questions.validation.flags import is_flagged
+from fleetopt.questions.validation.ladders import saturated
 from fleetopt.questions.validation.loop import Played
 
 _REFINEMENTS = 5
@@ -22,8 +24,8 @@ _REGIMES = (8, 32, 128)
 class Compared:
     """A measured row beside its prediction from other groups, in seconds.
 
-    saturated: as measured; flagged: by the simulator, for waiting for a slot a share WAITING of
-    the time or a TTFT above LONG_S. outside: how far the row lies beyond the
+    saturated: as measured; flagged: by the simulator, as `flags` says. fullness: of its KV if all
+    clients are served at once. outside: how far the row lies beyond the
     concurrencies of the groups of its engine, as a factor; 1 inside.
     """
 
@@ -31,6 +33,7 @@ class Compared:
     ttft_s: float
     tpot_s: float
     wait_s: float
+    fullness: float
     saturated: bool
     flagged: bool
     outside: float
@@ -83,34 +86,32 @@ def held_out(
         for i in np.flatnonzero(~kept).tolist():
             played[i] = found[i].played(constants.seconds(found[i].levels))
     simulated = [each for each in played if each is not None]
-    told = np.array([each.ttft_s for each in simulated])
-    compared = _compared(measured, simulated, told, groups, slow, prior)
-    everything = {**prior.first_token, **_first_tokens(measured, told, groups, ~slow)}
+    compared = _compared(found, simulated, groups, slow, prior)
+    everything = {**prior.first_token, **_first_tokens(found, simulated, groups, ~slow)}
     kept_groups = tuple(sorted({*prior.groups, *groups.tolist()}))
     factors = {**prior.logs, **rows.named(whole)}
     return compared, Constants(factors, everything, kept_groups, "")
 
 
 def _compared(
-    measured: Sequence[Measurement],
+    cases: Sequence[Case],
     played: Sequence[Played],
-    told: Floats,
     groups: np.ndarray,
     slow: Mask,
     prior: Constants,
 ) -> list[Compared]:
-    found: list[Compared | None] = [None] * len(measured)
+    measured = [case.measured for case in cases]
+    found: list[Compared | None] = [None] * len(cases)
     for group in dict.fromkeys(groups):
         kept = (groups != group) & ~slow
-        outer = {**prior.first_token, **_first_tokens(measured, told, groups, kept)}
+        outer = {**prior.first_token, **_first_tokens(cases, played, groups, kept)}
         constants = Constants({}, outer, (), "")
         for i in np.flatnonzero(groups == group).tolist():
-            row, run = measured[i], played[i]
-            ttft_s = constants.first_token_s(row.backend, row.kind, run.ttft_s)
-            e2e_s = run.ttft_s + row.output_tokens * run.tpot_s
+            case, run = cases[i], played[i]
+            ttft_s = constants.first_token_s(case.outside, run.ttft_s, run.tpot_s)
             found[i] = Compared(
-                row, ttft_s, run.tpot_s, run.wait_s, bool(slow[i]),
-                run.wait_s > WAITING * e2e_s or ttft_s > LONG_S, _outside(row, measured, kept),
+                case.measured, ttft_s, run.tpot_s, run.wait_s, case.fullness, bool(slow[i]),
+                is_flagged(case, run, ttft_s), _outside(case.measured, measured, kept),
             )  # fmt: skip
     return [each for each in found if each is not None]
 
@@ -128,15 +129,17 @@ def _outside(row: Measurement, measured: Sequence[Measurement], kept: Mask) -> f
 
 
 def _first_tokens(
-    measured: Sequence[Measurement], told: Floats, groups: np.ndarray, used: Mask
-) -> dict[str, tuple[float, float]]:
-    """First-token constants by engine and kind of model; every group counts as one."""
-    names = np.array([f"{row.backend} {row.kind}" for row in measured])
-    ttft_s = np.array([row.ttft_s for row in measured])
+    cases: Sequence[Case], played: Sequence[Played], groups: np.ndarray, used: Mask
+) -> dict[str, FirstToken]:
+    """First-token constants by what they go by; every group counts as one."""
+    names = np.array([case.outside for case in cases])
+    told = np.array([run.ttft_s for run in played])
+    iterations = np.array([run.tpot_s for run in played])
+    ttft_s = np.array([case.measured.ttft_s for case in cases])
     found = {}
     for name in dict.fromkeys(names[used]):
         rows = used & (names == name)
         _, inverse, counts = np.unique(groups[rows], return_inverse=True, return_counts=True)
         weights = 1.0 / np.sqrt(counts[inverse])
-        found[str(name)] = first_token(told[rows], ttft_s[rows], weights)
+        found[str(name)] = first_token(told[rows], iterations[rows], ttft_s[rows], weights)
     return found

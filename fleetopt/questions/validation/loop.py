@@ -29,17 +29,32 @@ class Habit:
     rounds: int
     shortest: float
 
+    @property
+    def mean(self) -> float:
+        """Mean length as a share of the nominal one."""
+        return (1.0 + self.shortest) / 2.0
 
-MIXED = Habit(rounds=10, shortest=0.95)
+
+MIXED_ROUNDS, MIXED_SHORTEST = 10, 0.95
 """Before engines that run prompts beside decodes: clients drift apart after the start."""
 IN_STEP = Habit(rounds=1, shortest=1.0)
 """Before engines that stop decoding for prompts: clients stay together, every round is a start."""
 PROMPTS_FIRST = ("sglang",)
+UNIFORM_LENGTHS = ((1024, 1024), (1024, 8192), (8192, 1024))
+UNIFORM_SHORTEST = 0.8
+"""Lengths of InferenceMAX's benchmark, uniform from this share up (its RANDOM_RANGE_RATIO)."""
+RESERVING = ("trtllm", "sglang")
+"""Engines that admit a sequence only if the KV of its whole output would fit. TensorRT-LLM never
+evicts by default; SGLang counts on outputs of up to 4096 tokens. Others let sequences grow."""
 
 
-def habit(backend: str) -> Habit:
-    """How clients behave before an engine."""
-    return IN_STEP if backend in PROMPTS_FIRST else MIXED
+def habit(backend: str, lengths: tuple[int, int]) -> Habit:
+    """How clients behave before an engine, with these prompt and output tokens."""
+    step = backend in PROMPTS_FIRST
+    shortest = IN_STEP.shortest if step else MIXED_SHORTEST
+    if lengths in UNIFORM_LENGTHS:
+        shortest = UNIFORM_SHORTEST
+    return Habit(IN_STEP.rounds if step else MIXED_ROUNDS, shortest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +75,12 @@ def play(
     lengths: tuple[int, int],
     clients: int,
     habits: Habit,
+    grows: bool = False,
     seed: int = 0,
 ) -> Played:
     """Means of one replica whose clients form a closed loop and start together at time 0.
 
-    lengths: prompt and output tokens.
+    lengths: prompt and output tokens. grows: sequences take KV as they grow and may be preempted.
     """
     rounds = habits.rounds
     if clients * rounds > MOST_REQUESTS:
@@ -82,7 +98,7 @@ def play(
         np.zeros(n), prompt.astype(np.int64), output.astype(np.int64), zero,
         (prompt + output).astype(np.int64), zero - 1, zero, np.zeros((0, 2), dtype=np.int64),
     )  # fmt: skip
-    pool = PoolEngine(Engine.of(iteration, capacity), 1, capacity.max_context)
+    pool = PoolEngine(Engine.of(iteration, capacity), 1, capacity.max_context, int(grows))
     whole, loop = Window(0.0, np.inf, np.inf), ClosedLoop(clients)
     setting = Setting(whole, np.zeros(1), loop=loop, limits=Limits(stop_early=0))
     run = run_compiled([pool], requests, setting)

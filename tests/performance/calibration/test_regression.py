@@ -14,6 +14,7 @@ from fleetopt.performance.calibration import (
     Record,
     Rows,
     first_token,
+    first_token_name,
     level_names,
 )
 from fleetopt.performance.calibration.constants import LEVELS
@@ -94,11 +95,23 @@ def test_a_level_without_its_rows_is_one_again() -> None:
 
 def test_first_token_constants_are_recovered_and_pulled() -> None:
     simulated = RNG.uniform(0.05, 5.0, size=4000)
-    outside_s, factor = first_token(simulated, 0.08 + 1.3 * simulated, np.ones(4000))
-    assert outside_s == pytest.approx(0.08, rel=0.05)
+    iteration = RNG.uniform(0.005, 0.1, size=4000)
+    measured = 0.08 + 1.3 * simulated + 12.0 * iteration
+    outside_s, factor, iterations = first_token(simulated, iteration, measured, np.ones(4000))
+    assert outside_s == pytest.approx(0.08, rel=0.1)
     assert factor == pytest.approx(1.3, rel=0.05)
-    one = first_token(np.array([1.0]), np.array([3.0]), np.ones(1))
+    assert iterations == pytest.approx(12.0, rel=0.1)
+    one = first_token(np.array([1.0]), np.array([0.02]), np.array([3.0]), np.ones(1))
     assert 1.0 < one[1] < 1.5
+
+
+def test_attention_groups_fall_back_to_their_engine() -> None:
+    constants = Constants({}, {"vllm moe": (0.1, 2.0, 3.0)}, (), "")
+    names = [first_token_name("vllm", "moe", groups) for groups in (1, 8, 64)]
+    assert len(set(names)) == 3
+    for name in names:
+        assert constants.first_token_s(name, 1.0, 0.1) == pytest.approx(0.1 + 2.0 + 0.3)
+    assert constants.first_token_s("sglang moe", 1.0, 0.1) == pytest.approx(1.12)
 
 
 def test_the_bundled_constants_are_whole() -> None:

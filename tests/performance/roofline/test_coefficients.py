@@ -19,7 +19,7 @@ from catalogue_entries import GPUS, LLMS, profile
 
 from fleetopt.errors import InputError
 from fleetopt.performance.power import projected_power
-from fleetopt.performance.roofline import RooflineProfile
+from fleetopt.performance.roofline import Load, RooflineProfile, iteration_seconds
 from fleetopt.performance.roofline.coefficients import line
 from fleetopt.problem import EngineConfig
 from fleetopt.queueing.feasibility import OccupancyTable
@@ -68,7 +68,19 @@ def test_departures_are_told_where_the_law_is_no_line() -> None:
         abs(law.seconds(n * made.deployment.engine.mean_context_tokens) / s - 1) for n, s in points
     ]
     assert made.fitted.decode_departure == pytest.approx(max(distances))
-    assert made.fitted.decode_departure > 0.2
+    assert 0.1 < made.fitted.decode_departure < 0.25
+
+
+def test_replicas_at_work_are_told_better_than_light_loads() -> None:
+    """The line is too slow below a sixteenth of the largest batch, never too fast."""
+    made = profile("deepseek-v3", "h200", tp=8, weights="fp8")
+    context = float(made.deployment.engine.mean_context_tokens)
+    batches = [n for n, _ in made.fitted.decodes]
+    assert batches[0] == max(1, batches[-1] // 16)
+    for n in (1, 2, 4):
+        exact = iteration_seconds(made.deployment, Load(n, context), made.reached)
+        assert n < batches[0]
+        assert made.iteration.seconds(n * context) > exact
 
 
 @settings(max_examples=40, deadline=None)

@@ -143,3 +143,48 @@ def test_problem_is_read_once_for_each_method() -> None:
     found = tokens_per_watt(AZURE)
     again = Case.of(found.problem)
     assert again.breakpoints[-1] == found.context_tokens
+
+
+def test_under_a_model_its_profiles_are_compared() -> None:
+    """One row a configuration, all of one model, each the pool that its own table gives."""
+    stated = {
+        "cdf": "azure", "arrival_rate": 5.0, "gpus": ["h100", "h200"], "model": "llama-3.1-70b",
+        "engine": {"tp": [4, 8]}, "slo": ["p99 ttft 2000", "p99 tpot 100"],
+    }  # fmt: skip
+    found = tokens_per_watt(FleetProblem.model_validate(stated))
+    assert [gpu.gpu for gpu in found.gpus] == ["h100-tp4", "h100-tp8", "h200-tp4", "h200-tp8"]
+    assert len({gpu.fleet.pools[0].serves for gpu in found.gpus}) == 1
+    assert {gpu.fleet.pools[0].power_quality for gpu in found.gpus} <= {"LOW", "FAIR", "HIGH"}
+    assert all(gpu.published is None for gpu in found.gpus), "they have no published formulas"
+    case = Case.of(found.problem)
+    for gpu in found.gpus:
+        (pool,) = gpu.fleet.pools
+        assert pool.gpus == pool.replicas * case.profile(gpu.gpu).gpus_per_replica
+        expected = output_rate("azure", 5.0, 8192) / (pool.gpus * pool.watts)
+        assert gpu.fleet.tokens_per_watt == pytest.approx(expected, rel=1e-9)
+
+
+def test_bounds_on_tpot_leave_the_published_figures_out() -> None:
+    """The published formulas say nothing of them."""
+    bounded = FleetProblem.model_validate(
+        {"cdf": "azure", "gpus": ["h100"], "slo": ["p99 ttft 500", "p99 tpot 20"]}
+    )
+    (gpu,) = tokens_per_watt(bounded).gpus
+    assert gpu.published is None
+    assert gpu.fleet.meets
+    split = split_tokens_per_watt(bounded, 4096, "h100", "h100")
+    assert all(each.published is None for each in split.topologies)
+
+
+def test_a_year_is_the_mean_draw_of_8760_hours() -> None:
+    priced = AZURE.model_copy(
+        update={"electricity_usd_per_kwh": 0.1, "carbon_g_per_kwh": 250.0, "pue": 1.3}
+    )
+    for gpu in tokens_per_watt(priced).gpus:
+        (pool,) = gpu.fleet.pools
+        kwh = 8760.0 * 1.3 * pool.gpus * pool.watts / 1000.0
+        assert gpu.year.kwh_per_year == pytest.approx(kwh)
+        assert gpu.year.co2_kg_per_year == pytest.approx(0.25 * kwh)
+        tokens = 8760.0 * 3600.0 * pool.tokens_per_s / 1e6
+        paid = 8760.0 * pool.usd_per_hour + 0.1 * kwh
+        assert gpu.year.usd_per_million_output_tokens == pytest.approx(paid / tokens)

@@ -8,6 +8,9 @@ import pytest
 
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.questions.two_pools import Thresholds, TwoPools, thresholds
+from fleetopt.queueing.environment import Environment
+from fleetopt.queueing.latency import StateMix
+from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.study import solve_program
 
 PROFILES = read_profiles()
@@ -152,3 +155,18 @@ def test_simulation_refuses_what_the_published_table_recommends() -> None:
     assert row.simulated is not None
     assert row.simulated.verdict in ("fail", "unstable")
     assert (row.simulated.n_short, row.simulated.n_long) == (row.split.n_short, row.split.n_long)
+
+
+def test_each_pool_solves_at_most_one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean context refuses most rows, and what is solved to accept one also predicts it."""
+    pools: list[tuple[float, float]] = []
+    solved = Environment.states
+
+    def counted(self: Environment, plain: Occupancy) -> StateMix:
+        pools.append((self.load.arrival_rate, self.load.mean_work))
+        return solved(self, plain)
+
+    monkeypatch.setattr(Environment, "states", counted)
+    found = thresholds(asked("lmsys", 100.0, 65536))
+    assert len(pools) == len(set(pools))
+    assert 0 < len(pools) <= len(found.rows)
