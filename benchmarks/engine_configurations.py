@@ -19,13 +19,14 @@ GPUS = ("a100", "h100", "h200", "b200")
 
 @dataclass(frozen=True)
 class Measured:
-    """Configurations that can run, seconds of each profile and of the solve, arcs and tables."""
+    """Configurations that can run, seconds of each profile and of the solve; arcs, tables, rows."""
 
     configurations: int
     profile_s: float
     solve_s: float
     arcs: int
     tables: int
+    rows: int
     usd_per_hour: float
 
 
@@ -56,6 +57,7 @@ def measured(stated: FleetProblem) -> Measured:
         solve_s=end - derived,
         arcs=count * len(case.arcs()),
         tables=design.evaluated,
+        rows=design.rows_computed,
         usd_per_hour=solution.usd_per_hour,
     )
 
@@ -65,6 +67,6 @@ if __name__ == "__main__":
         m = measured(problem(budgets))
         print(
             f"{m.configurations:,} configurations: {1e3 * m.profile_s:.2f} ms a profile; "
-            f"{m.solve_s:.1f} s for tables and program, {m.tables:,} of {m.arcs:,} tables; "
-            f"{m.usd_per_hour:.2f} $/h"
+            f"{m.solve_s:.1f} s for tables and program, {m.tables:,} of {m.arcs:,} tables, "
+            f"{m.rows:,} rows; {m.usd_per_hour:.2f} $/h"
         )

@@ -41,7 +41,7 @@ COMMANDS = {
     "whatif": "Say when GPUs have to be added, or which GPU and which mix is cheapest.",
     "disagg": "Compare prefill and decode apart with aggregated pools.",
     "tok-per-watt": "Compare GPU types, or a split with one pool, by output tokens per watt.",
-    "grid-flex": "Cap the batches of a fleet to shed power, and see what that costs.",
+    "grid-flex": "Shed power by capping batches, switching replicas off and deferring requests.",
     "explain": "Say why a fleet misses its SLO, or what would bind first.",
     "simulate": "Simulate two pools behind a router, or the fleet of a plan.",
     "compare-routers": "Compare routers before two pools, on the same arrivals.",

@@ -46,48 +46,54 @@ class PathBounds:
 
     def settle(
         self,
-        price: Callable[[int], float],
-        at_most: float = -math.inf,
+        price: Callable[[int], tuple[float, bool]],
+        below: float = -math.inf,
         among: Mask | None = None,
         pools: int | None = None,
     ) -> float:
-        """Price every arc that a path of at most this cost, or the cheapest path, may have.
+        """Price every arc that a path of less than this cost may have, and a cheapest path.
 
-        price: the true cost of an arc, infinite if it cannot be built; asked once for each.
+        price: the cost of an arc, infinite if it cannot be built, and whether it is the true
+            one; a bound above the known one may come first, and the arc is asked for again then.
         among: the arcs that paths may take. pools: how many; any number if absent.
-        Returns the cost of the cheapest path; what it was when it was asked for, no path
-        through an arc that is not priced costs less.
+        Returns the cost of the cheapest path; all its arcs are priced.
         """
         costs, is_open = self._costs.copy(), ~self._priced
         if among is not None:
             costs[~among[self._order]] = math.inf
             is_open &= among[self._order]
+        bounds, priced = self._least(costs, is_open), self._least(costs, ~is_open)
         while True:
-            cheapest = self._least(costs)
-            others = self._others(cheapest, pools)
-            least = float((others + cheapest).min(initial=math.inf))
-            limit = max(at_most, least)
-            limit += abs(limit) * _ROUNDING if math.isfinite(limit) else 0.0
-            through = others + self._least(np.where(is_open, costs, math.inf))
-            within = np.flatnonzero((through <= limit) & (through < math.inf))
+            others = self._others(np.minimum(bounds, priced), pools)
+            least = float((self._others(priced, pools) + priced).min(initial=math.inf))
+            through = others + bounds
+            within = np.flatnonzero(through < _less(max(below, least)))
             if within.size == 0:
                 return least
             order = np.lexsort((-self._ends[within], through[within]))
             for pair in within[order[:_AT_ONCE]]:
                 arcs = slice(self._firsts[pair], self._firsts[pair + 1])
                 chosen = arcs.start + int(np.where(is_open[arcs], costs[arcs], math.inf).argmin())
-                costs[chosen] = self._costs[chosen] = price(int(self._order[chosen]))
-                self._priced[chosen], is_open[chosen] = True, False
+                cost, is_true = price(int(self._order[chosen]))
+                costs[chosen] = self._costs[chosen] = cost
+                if is_true or math.isinf(cost):
+                    self._priced[chosen], is_open[chosen] = True, False
+                    priced[pair] = min(priced[pair], cost)
+                bounds[pair] = np.where(is_open[arcs], costs[arcs], math.inf).min()
 
     def beyond(self) -> float:
         """The least cost of a path through an arc that is not priced; infinite if there is none."""
-        others = self._others(self._least(self._costs))
-        unpriced = self._least(np.where(self._priced, math.inf, self._costs))
-        return float((others + unpriced).min(initial=math.inf))
+        bounds = self._least(self._costs, ~self._priced)
+        priced = self._least(self._costs, self._priced)
+        others = self._others(np.minimum(bounds, priced))
+        return float((others + bounds).min(initial=math.inf))
 
-    def _least(self, costs: Floats) -> Floats:
-        """The least cost of each pair of positions that arcs join."""
-        return np.minimum.reduceat(costs, self._firsts[:-1]) if costs.size else costs
+    def _least(self, costs: Floats, kept: Mask) -> Floats:
+        """The least cost of each pair of positions, over some of the arcs that join it."""
+        if not costs.size:
+            return costs
+        least: Floats = np.minimum.reduceat(np.where(kept, costs, math.inf), self._firsts[:-1])
+        return least
 
     def _others(self, costs: Floats, pools: int | None = None) -> Floats:
         """The cost of the cheapest path through each pair, without its own arc.
@@ -114,3 +120,8 @@ class PathBounds:
         for used in range(1, self._most):
             np.minimum.at(reached[used], ends, reached[used - 1][starts] + costs)
         return reached
+
+
+def _less(limit: float) -> float:
+    """A little less than a cost, so that what ties with it does not count as cheaper."""
+    return limit - abs(limit) * _ROUNDING if math.isfinite(limit) else limit

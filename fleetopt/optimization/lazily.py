@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.solver import Solution
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.plan import HOURS_PER_YEAR
+from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.floor import RowFloors
+from fleetopt.queueing.search import SearchedTable
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import Floats
 
@@ -49,6 +51,10 @@ def design_of(
     return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 
 
+_Key = tuple[int, str, str | None, str]
+"""A pool: what it serves, its profile, its phase and its link."""
+_TIED = 1e-8
+"""Relative difference of costs that count as equal."""
 _WIDER = 1.1
 """Fleets up to this multiple of the next cost are added where more are asked for."""
 
@@ -60,9 +66,11 @@ class LazyDesign(Design):
         self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
     ) -> None:
         super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
+        self._grey = grey
         self._served = case.arcs()
         self._ways = ArcOptions(case, self._served)
-        self._prices: dict[tuple[int, str, str | None, str], float] = {}
+        self._prices: dict[_Key, float] = {}
+        self._begun: dict[_Key, Offer] = {}
         self._floors = _Floors(case, self._served, self._pools.goal)
         self._bounds = self._floors.paths(self._ways)
         self._knows_all = False
@@ -71,7 +79,12 @@ class LazyDesign(Design):
     @property
     def evaluated(self) -> int:
         """Tables that were made so far."""
-        return len(self._pools.known)
+        return len(self._begun)
+
+    @property
+    def rows_computed(self) -> int:
+        """Rows of these tables that were computed."""
+        return sum(_searched(offer).rows_computed for offer in self._begun.values())
 
     @property
     def offered(self) -> Sequence[Offer]:
@@ -82,8 +95,12 @@ class LazyDesign(Design):
         return self._pools.known
 
     def optimum(self) -> Solution:
-        """The cheapest fleet that is left."""
-        return self._proved(super().optimum)
+        """The cheapest fleet that is left; of several, one that has the fewest pools."""
+        found = self._proved(super().optimum)
+        for fewer in range(1, len(found.chosen)):
+            if self._admits(self._hourly(found) * (1.0 + _TIED), pools=fewer):
+                found = self._proved(super().optimum)
+        return found
 
     def best(self, count: int) -> tuple[Solution, ...]:
         """The best fleets that differ in more than spare replicas, the optimum first."""
@@ -148,30 +165,54 @@ class LazyDesign(Design):
     def _admits(self, hourly: float, among: Mask | None = None, pools: int | None = None) -> bool:
         """Evaluate what a fleet of at most this cost may have; whether anything was new."""
         before = len(self.candidates)
-        self._bounds.settle(self._price, hourly, among, pools)
+        with one_blas_thread():
+            self._bounds.settle(self._price, hourly, among, pools)
         if len(self.candidates) == before:
             return False
         self._solver = self._load(self._built())
         return True
 
-    def _price(self, arc: int) -> float:
-        """The least of an arc's rows in an hour, whose pools become candidates if they have any.
+    def _price(self, arc: int) -> tuple[float, bool]:
+        """The least of an arc's rows in an hour, and whether it is known already.
 
-        Both phases cost what each does by itself, whichever its partner.
+        First the least by utilization is told, then every call computes a row, until the least
+        one is known; the arc's pools become candidates if they have one. Both phases cost what
+        each does by itself, whichever its partner.
         """
         way, pool = divmod(arc, len(self._served))
-        return sum(self._price_of(arc, pool, part) for part in self._ways.offers(way, pool))
+        told = [self._told(pool, offer) for offer in self._ways.offers(way, pool)]
+        return sum(value for value, _ in told), all(is_true for _, is_true in told)
 
-    def _price_of(self, arc: int, pool: int, offer: Offer) -> float:
+    def _told(self, pool: int, offer: Offer) -> tuple[float, bool]:
+        """What a pool has at least in an hour, and whether its least row has."""
         key = (pool, offer.table.profile.name, offer.phase, offer.link)
-        if key not in self._prices:
-            self._pools.keep([offer])
-            found = self._pools.enumerated([offer], self._rows, self.case.problem.min_replicas)
-            for candidate in found:
-                self.candidates += (replace(candidate, index=len(self.candidates)),)
-            least = (self._floors.least_of(c, arc) for c in found)
-            self._prices[key] = min(least, default=math.inf)
-        return self._prices[key]
+        if key in self._prices:
+            return self._prices[key], True
+        is_new = key not in self._begun
+        offer = self._begun.setdefault(key, offer)
+        if not self._pools.is_fleet_wide:
+            search = _searched(offer).least(self._grey)
+            if not (is_new or search.is_over):
+                search.look()
+            if not search.is_over:
+                replicas = max(search.at_least, self.case.problem.min_replicas)
+                return self._floors.bound(offer.table.profile, pool, replicas), False
+        self._prices[key] = self._kept(pool, offer)
+        return self._prices[key], True
+
+    def _kept(self, pool: int, offer: Offer) -> float:
+        """Make a pool's candidate, if it has one; the least of its rows in an hour."""
+        self._pools.keep([offer])
+        found = self._pools.enumerated([offer], self._rows, self.case.problem.min_replicas)
+        for candidate in found:
+            self.candidates += (replace(candidate, index=len(self.candidates)),)
+        profile = offer.table.profile
+        return min((self._floors.least_of(c, profile, pool) for c in found), default=math.inf)
+
+
+def _searched(offer: Offer) -> SearchedTable[Any]:
+    """The table of a pool; the published method's, which search otherwise, are made at once."""
+    return cast("SearchedTable[Any]", offer.table)
 
 
 class _Floors:
@@ -191,16 +232,21 @@ class _Floors:
         values = np.array([*whole, *ways.floors_apart()]).ravel()
         return PathBounds(starts, ends, values, len(position), case.problem.max_pools)
 
-    def least_of(self, candidate: Candidate, arc: int) -> float:
+    def least_of(self, candidate: Candidate, profile: ReplicaProfile, pool: int) -> float:
         """The least of a candidate's rows, and of those with more replicas."""
         goal, rows = self._goal, candidate.rows
         least = min(goal.hourly(candidate.cost(row), row.drawn_kw or 0.0) for row in rows)
         if not goal.is_of_energy:
             return least
-        which, pool = divmod(arc, len(self._pools))
-        beyond = np.full(len(self._pools), float(rows[-1].bought + 1))
-        more = self._rows.kilowatts(self._case.profiles[which], beyond)[pool]
-        return min(least, goal.hourly(candidate.cost(rows[-1]), float(more)))
+        return min(least, self.bound(profile, pool, rows[-1].bought + 1))
+
+    def bound(self, profile: ReplicaProfile, pool: int, replicas: float) -> float:
+        """A bound below what a pool with at least so many replicas has of the goal in an hour."""
+        paid = profile.usd_per_hour * replicas
+        if not self._goal.is_of_energy:
+            return self._goal.hourly(paid, 0.0)
+        drawn = self._rows.kilowatts(profile, np.full(len(self._pools), float(replicas)))
+        return self._goal.hourly(paid, float(drawn[pool]))
 
     def _values(self, profile: ReplicaProfile) -> Floats:
         replicas = np.maximum(self._rows.least(profile), self._case.problem.min_replicas)

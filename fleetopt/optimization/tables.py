@@ -60,6 +60,7 @@ class PhaseTables:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._limits = Limits(case.problem.slo, case.problem.max_utilization)
+        self._prefill: dict[tuple[str, str, Served], PrefillPhaseTable] = {}
         self._decode: dict[tuple[str, Served], DecodePhaseTable] = {}
 
     def prefill(
@@ -68,17 +69,20 @@ class PhaseTables:
         """Of a pool that prefills before a link."""
         from fleetopt.queueing.phases import PrefillPhaseTable
 
-        case = self._case
-        load = load_table(case.lengths, profile.iteration, "prefill")
-        return PrefillPhaseTable(
-            load.serving(what, case.pool_rate(what)),
-            profile,
-            case.prefill_capacity(profile, what.hi_tokens),
-            what.lo_tokens,
-            self._limits,
-            kv_link(pairs.path),
-            what.gammas,
-        )
+        key = (profile.name, pairs.name, what)
+        if key not in self._prefill:
+            case = self._case
+            load = load_table(case.lengths, profile.iteration, "prefill")
+            self._prefill[key] = PrefillPhaseTable(
+                load.serving(what, case.pool_rate(what)),
+                profile,
+                case.prefill_capacity(profile, what.hi_tokens),
+                what.lo_tokens,
+                self._limits,
+                kv_link(pairs.path),
+                what.gammas,
+            )
+        return self._prefill[key]
 
     def decode(self, profile: ReplicaProfile, what: Served) -> DecodePhaseTable:
         """Of a pool that decodes; the same behind every link."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Backlog:
     moves: Floats
     alpha: float
 
-    @property
+    @cached_property
     def mean_s(self) -> float:
         """Mean iteration time."""
         return float(self.probabilities @ self.seconds)
@@ -64,25 +65,46 @@ class Backlog:
         """Share of the iterations that take as long as their decodes."""
         return float(self.probabilities @ (self.seconds <= self.seconds[0]))
 
-    def prefill(self, prompts: Floats) -> tuple[Floats, Floats]:
-        """Iterations and seconds to the end of prefill, by prompt (rows) and the backlog.
+    @cached_property
+    def prefill_s(self) -> Floats:
+        """Seconds to the end of prefill, by cell (rows) and the backlog (columns).
 
-        The backlog (columns) is what arrived before, or beside. All but the last of the
-        iterations are full.
+        The backlog is what arrived before, or beside. All but the last of the iterations are full.
         """
-        ahead = self.tokens[None, :] + prompts[:, None]
-        budget = self.prefilling.budget(self.active)
-        own = np.ceil(prompts / self.prefilling.time.chunk_tokens)[:, None]
-        decode_s = float(self.seconds[0])
+        prefilling = self.prefilling
+        budget, decode_s = prefilling.budget(self.active), float(self.seconds[0])
         if math.isinf(budget):
-            count = np.broadcast_to(own, ahead.shape)
-            return count, count * self.prefilling.seconds(decode_s, ahead / own)
-        shared = np.maximum(1.0, np.ceil(ahead / budget - 1e-9))
-        count = np.maximum(shared, own)
-        full_s = self.prefilling.seconds(decode_s, np.array([budget]))[0]
-        last_s = self.prefilling.seconds(decode_s, ahead - (shared - 1.0) * budget)
-        alone = self.prefilling.seconds(decode_s, np.array([self.prefilling.time.chunk_tokens]))
-        return count, (shared - 1.0) * full_s + last_s + (count - shared) * alone[0]
+            each_s: Floats = prefilling.seconds(decode_s, self._ahead / self._own)
+            return self._own * each_s
+        shared = self._shared(budget)
+        full_s = prefilling.seconds(decode_s, np.array([budget]))[0]
+        last_s = prefilling.seconds(decode_s, self._ahead - (shared - 1.0) * budget)
+        seconds: Floats = (shared - 1.0) * full_s + last_s
+        if prefilling.time.chunk_tokens < budget:
+            alone = prefilling.seconds(decode_s, np.array([prefilling.time.chunk_tokens]))
+            seconds += np.maximum(self._own - shared, 0.0) * alone[0]
+        return seconds
+
+    def prefill_iterations(self) -> Floats:
+        """Iterations to the end of prefill, by cell (rows) and the backlog (columns)."""
+        budget = self.prefilling.budget(self.active)
+        if math.isinf(budget):
+            return np.broadcast_to(self._own, self._ahead.shape)
+        return np.maximum(self._shared(budget), self._own)
+
+    @property
+    def _ahead(self) -> Floats:
+        """Tokens up to the end of a prompt."""
+        return self.tokens[None, :] + self.prefilling.prompts[:, None]
+
+    @property
+    def _own(self) -> Floats:
+        """Chunks of a prompt."""
+        return np.ceil(self.prefilling.prompts / self.prefilling.time.chunk_tokens)[:, None]
+
+    def _shared(self, budget: float) -> Floats:
+        """Budgets that a prompt and what is ahead of it fill."""
+        return np.maximum(1.0, np.ceil(self._ahead / budget - 1e-9))
 
     def found(self) -> tuple[Floats, Floats]:
         """Arrivals by the iteration they fall into: spread over it, and soon after its start."""
@@ -103,19 +125,24 @@ class Backlog:
         left = self.seconds - delay * -np.expm1(-self.seconds / delay)
         return float(spread @ self.seconds / 2.0 + soon @ left)
 
-    def residence_s(self, rate: float, replicas: int) -> float:
-        """Mean time from arrival to the end of prefill, without a wait for a slot."""
+    def arrival_s(self, rate: float, replicas: int) -> Floats:
+        """Mean time from arrival to the end of prefill, without a wait for a slot, by cell."""
         spread, soon = self.found()
-        _, seconds = self.prefill(self.prefilling.prompts)
-        at_next = (spread + soon) @ self.moves
-        mean = float(self.prefilling.weights @ (seconds @ at_next))
-        return self.residual_s(rate, replicas) + mean
+        mean_s: Floats = self.prefill_s @ ((spread + soon) @ self.moves)
+        return self.residual_s(rate, replicas) + mean_s
+
+    def residence_s(self, rate: float, replicas: int) -> float:
+        """The same over all cells."""
+        return float(self.prefilling.weights @ self.arrival_s(rate, replicas))
 
 
-def backlog(prefilling: Prefilling, active: float, rate: float, replicas: int) -> Backlog:
+def backlog(
+    prefilling: Prefilling, active: float, rate: float, replicas: int, near: Backlog | None = None
+) -> Backlog:
     """The chain of one replica in a pool with `rate` arrivals per second in all.
 
-    The prompts must fit: fewer per second than the budget takes.
+    The prompts must fit: fewer per second than the budget takes. near: the chain of the same
+    pool at another number of sequences, to begin from.
     """
     own_rate = rate / replicas
     guess = _mean_field_s(prefilling, active, own_rate)
@@ -134,7 +161,11 @@ def backlog(prefilling: Prefilling, active: float, rate: float, replicas: int) -
         return chain
 
     with one_blas_thread():
-        return solved(guess) if replicas == 1 else _even(solved, guess)
+        if replicas == 1:
+            return solved(guess)
+        if near is not None:
+            guess *= near.mean_s / _mean_field_s(prefilling, near.active, own_rate)
+        return _even(solved, guess)
 
 
 def saturated(prefilling: Prefilling, slots: int) -> float:
@@ -183,9 +214,8 @@ def _constant(prefilling: Prefilling, active: float, per_iteration: float) -> Ba
 
 def _in_prefill(chain: Backlog) -> float:
     """Iterations that a request of a full batch prefills, on average."""
-    count, _ = chain.prefill(chain.prefilling.prompts)
     at_next = chain.probabilities @ chain.moves
-    return float(chain.prefilling.weights @ (count @ at_next))
+    return float(chain.prefilling.weights @ (chain.prefill_iterations() @ at_next))
 
 
 def _alpha(per_iteration: float, replicas: int) -> float:
@@ -212,7 +242,9 @@ def _mean_field_s(prefilling: Prefilling, active: float, rate: float) -> float:
 def _even(solved: Callable[[float], Backlog], guess: float) -> Backlog:
     """The chain whose mean iteration time is the one its arrivals were taken from (secant)."""
     before, chain = guess, solved(guess)
-    was, now = chain.mean_s, chain.mean_s
+    was = now = chain.mean_s
+    if abs(now - before) < _EVEN * before:
+        return chain
     for _ in range(_ROUNDS):
         chain = solved(now)
         if abs(chain.mean_s - now) < _EVEN * now:
@@ -284,14 +316,17 @@ def _compound(prefilling: Prefilling, arrivals: Floats, step: float) -> Floats:
         low + 1, weights * part, size
     )
     wave = np.fft.rfft(one[:size]) - weights.sum()
-    rows: Floats = np.fft.irfft(np.exp(arrivals[:, None] * wave[None, :]), size)[:, :STATES]
-    return np.maximum(rows, 0.0)
+    expected, which = np.unique(arrivals, return_inverse=True)
+    rows: Floats = np.fft.irfft(np.exp(expected[:, None] * wave[None, :]), size)[:, :STATES]
+    return np.maximum(rows, 0.0)[which]
 
 
 def _shifted(added: Floats, left: np.ndarray) -> Floats:
     """Rows moved up by what is left over; what leaves the chain stays at its last state."""
-    place = np.arange(STATES)[None, :] - left[:, None]
-    rows = np.where(place >= 0, np.take_along_axis(added, np.maximum(place, 0), axis=1), 0.0)
+    rows = added.copy()
+    for state in np.flatnonzero(left):
+        rows[state, left[state] :] = added[state, : -left[state]]
+        rows[state, : left[state]] = 0.0
     rows[:, -1] += np.maximum(0.0, 1.0 - rows.sum(axis=1))
     moves: Floats = rows / rows.sum(axis=1, keepdims=True)
     return moves

@@ -16,12 +16,14 @@ import numpy as np
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
+from fleetopt.queueing.idle import idle_s, percentile_of, share_beyond
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
-from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.load import Load
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
 from fleetopt.queueing.search import GREY_MARGIN as GREY_MARGIN
 from fleetopt.queueing.search import SearchedTable
 from fleetopt.queueing.table import Limits
+from fleetopt.workload.lengths import Floats
 
 _CHAIN_SHARE = 0.03
 """The two-class chain is used where overload is likelier than this share of the allowed misses."""
@@ -112,7 +114,7 @@ class OccupancyRow:
         return replace(self.mix, states=self.environment.states(self.occupancy))
 
 
-class OccupancyTable(SearchedTable):
+class OccupancyTable(SearchedTable[OccupancyRow]):
     """The table of one range of lengths on one profile.
 
     load: the pool's requests at their arrival rate.
@@ -135,7 +137,7 @@ class OccupancyTable(SearchedTable):
         self.capacity = capacity
         self.lo_tokens = lo_tokens
         self.limits = limits
-        self._rows: dict[int, OccupancyRow] = {}
+        self._rows = {}
         time = profile.iteration
         self._base_s, self._per_token_s = time.base_s, time.per_context_token_s
         self._slope_s = time.per_context_token_s * load.context.mean
@@ -144,12 +146,6 @@ class OccupancyTable(SearchedTable):
     def slots(self) -> int:
         """Sequences in a replica's batch; under paged admission, as the mean context allows."""
         return int(self.capacity.batch(self.load.context.mean))
-
-    def row(self, replicas: int) -> OccupancyRow:
-        """The row of a number of replicas, computed once."""
-        if replicas not in self._rows:
-            self._rows[replicas] = self._compute(replicas)
-        return self._rows[replicas]
 
     def full_rate(self, replicas: int) -> float:
         """Iterations per second with every slot busy."""
@@ -193,12 +189,17 @@ class OccupancyTable(SearchedTable):
                 )
         return "wait for a slot"
 
-    @cached_property
-    def _alone(self) -> LatencyMix:
-        nothing, one = np.zeros(1), np.ones(1)
-        moments = Moments(*(np.full(1, m) for m in self.load.context))
-        states = StateMix(nothing, one, moments, nothing, nothing)
-        return LatencyMix(self.load, states, 1, self._base_s, self._per_token_s)
+    def fastest_s(self, bound: LatencyBound) -> float:
+        """The bound's percentile on replicas that serve one request at a time, in seconds."""
+        return percentile_of(self.load.cells, self._idle_s(bound.metric), bound.percentile)
+
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(latency > stretch * limit) on replicas that serve one request at a time."""
+        return share_beyond(self.load.cells, self._idle_s(bound.metric), stretch * bound.limit_s)
+
+    def _idle_s(self, metric: Metric) -> Floats:
+        """Seconds of a request alone on its replica, by cell."""
+        return idle_s(metric, self.load.cells, self.profile.iteration)
 
     def at_rate(self, arrival_rate: float) -> OccupancyTable:
         """The same pool at another arrival rate."""
@@ -233,8 +234,10 @@ class OccupancyTable(SearchedTable):
         rest, long = self.load.classes
         if not occ.is_stable or rest.share == 0 or not 0 < long.share <= _RARE:
             return None
+        if occ.replicas * occ.slots > MAX_SLOTS:
+            return None
         chain = Environment(self.load, *self._line(occ), occ.replicas, occ.slots)
-        if chain.full > MAX_SLOTS or chain.full * chain.phases**2 > MAX_CELLS:
+        if chain.full * chain.phases**2 > MAX_CELLS:
             return None
         blocks = chain.overload_probability() > _CHAIN_SHARE * self.limits.allowed_miss
         slows = chain.slowdown(occ.mean()) > _FELT

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from fleetopt.case import Case
 from fleetopt.performance.profile import IterationTime, ReplicaProfile
+from fleetopt.queueing.cells import Cells
 from fleetopt.queueing.energy import least_watts
 from fleetopt.queueing.feasibility import GREY_MARGIN
+from fleetopt.queueing.idle import idle_s
 from fleetopt.queueing.load import load_table
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import Floats, Ints
@@ -42,7 +44,7 @@ class RowFloors:
         position = {tokens: i for i, tokens in enumerate(self._ends)}
         self._end_of = np.array([position[what.hi_tokens] for what in pools], dtype=np.int64)
         self._sums: dict[_Kind, tuple[Floats, Floats]] = {}
-        self._needed: dict[tuple[int, float], Floats] = {}
+        self._ranges: dict[_Kind, tuple[Cells, Ints, Ints]] = {}
 
     def least(self, profile: ReplicaProfile) -> Floats:
         """Least replicas of each pool; infinite where no number of them can be admissible."""
@@ -112,51 +114,42 @@ class RowFloors:
         return batches
 
     def _is_too_slow(self, profile: ReplicaProfile) -> NDArray[np.bool_]:
-        """Pools that break a bound on idle replicas, told by iterations of W seconds alone."""
-        base_s = profile.iteration.base_s
+        """Pools that break a bound on idle replicas; of those with compressed requests, by W."""
+        time = profile.iteration
         slow = np.zeros(len(self._pools), dtype=bool)
+        cells, first, last = self._cells((time.context, time.chunk_tokens), profile)
+        mass = _between(cells.weights, first, last)
         for bound in self._case.problem.slo:
-            most = bound.limit_s * (1.0 + GREY_MARGIN) / base_s
-            if bound.metric == "tpot":
-                slow |= most < 1.0
-            else:
-                chunk = profile.iteration.chunk_tokens
-                slow |= self._prefills(chunk, bound.allowed_miss) > most * (1.0 + 1e-9)
+            limit_s = bound.limit_s * (1.0 + GREY_MARGIN)
+            late = cells.weights * (idle_s(bound.metric, cells, time) > limit_s)
+            share = _between(late, first, last) / mass
+            slow |= self._is_whole & (share > bound.allowed_miss * (1.0 + 1e-9))
+            slow |= time.base_s > limit_s
         return slow
 
-    def _prefills(self, chunk_tokens: int, allowed: float) -> Floats:
-        """Prefill iterations that more than the allowed share of each pool's requests need.
+    @cached_property
+    def _is_whole(self) -> NDArray[np.bool_]:
+        """Pools without compressed requests."""
+        return np.array([what.gammas == (1.0, 1.0) for what in self._pools], dtype=bool)
 
-        1, which every request needs, for pools with compressed requests.
-        """
-        key = (chunk_tokens, allowed)
-        if key not in self._needed:
-            lengths = self._case.lengths
-            needed = -(-lengths.prompt_tokens // chunk_tokens)
-            most = int(needed.max()) + 1
-            nodes = {tokens for what in self._pools for tokens in (what.lo_tokens, what.hi_tokens)}
-            below: dict[int, Floats] = {
-                tokens: np.bincount(needed[:i], lengths.weights[:i], most).astype(np.float64)
-                for tokens, i in ((tokens, lengths.index(tokens)) for tokens in nodes)
-            }
-            self._needed[key] = np.array(
-                [
-                    _exceeded(below[what.hi_tokens] - below[what.lo_tokens], allowed)
-                    if what.gammas == (1.0, 1.0)
-                    else 1.0
-                    for what in self._pools
-                ]
-            )
-        return self._needed[key]
+    def _cells(self, kind: _Kind, profile: ReplicaProfile) -> tuple[Cells, Ints, Ints]:
+        """Cells of all requests, and where those of each pool begin and end."""
+        if kind not in self._ranges:
+            loads = load_table(self._case.lengths, profile.iteration)
+            first = loads.cells_up_to([what.lo_tokens for what in self._pools])
+            last = loads.cells_up_to([what.hi_tokens for what in self._pools])
+            self._ranges[kind] = loads.cells, first, last
+        return self._ranges[kind]
+
+
+def _between(values: Floats, first: Ints, last: Ints) -> Floats:
+    """Sums of values[first:last], for many ranges."""
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    ranges: Floats = sums[last] - sums[first]
+    return ranges
 
 
 def _prompt_token_s(time: IterationTime) -> float:
     """Least seconds of a prompt token: (F0 + F1 b) / b, at most b tokens in an iteration."""
     once = time.prefill_base_s / time.token_budget if time.token_budget else 0.0
     return once + time.prefill_per_token_s
-
-
-def _exceeded(shares: Floats, allowed: float) -> float:
-    """The largest k that more than the allowed share reach, from the shares of 0, 1, ..."""
-    reach = np.cumsum(shares[::-1])[::-1]
-    return float(np.flatnonzero(reach > allowed * reach[0] * (1.0 + 1e-9))[-1])

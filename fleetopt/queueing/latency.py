@@ -46,6 +46,12 @@ class StateMix:
     wait_s: Floats
     wait_rate: Floats
 
+    def beside(self, replicas: int) -> Floats:
+        """Sequences beside a request that joins the emptiest replica."""
+        n = replicas
+        beside: Floats = np.maximum(0.0, self.active / n - (n - 1) / (2 * n))
+        return beside
+
     def where(self, kept: NDArray[np.bool_]) -> StateMix:
         """Some of the states, with their probabilities as they are."""
         context = Moments(*(moment[kept] for moment in self.context))
@@ -101,9 +107,7 @@ class LatencyMix:
 
     @cached_property
     def _own_sequences(self) -> Floats:
-        n = self.replicas
-        beside: Floats = np.maximum(0.0, self.states.active / n - (n - 1) / (2 * n))
-        return beside
+        return self.states.beside(self.replicas)
 
     def _iteration_s(self, own_context: Floats) -> Floats:
         """Iteration times tau' by cell (rows) and state (columns)."""
@@ -206,13 +210,18 @@ class LatencyMix:
         return running * uniform + (1.0 - running) * _wait_exceeds(left, rate)
 
     def _tpot_exceeds(self, limit_s: float | Floats) -> Floats:
-        """The neighbours' contexts add up to a Pearson III variable of their three moments."""
+        """The neighbours' contexts add up to a Pearson III variable of their three moments.
+
+        Its lower end may lie below W + h C of a request alone; there every request is late.
+        """
         moments = self._tpot_moments
         varies = moments.variance > 0
         sd = np.sqrt(np.where(varies, moments.variance, 1.0))
         x = (limit_s - moments.mean) / sd
         late = 1.0 - _normal_cdf(_pearson_to_normal(x, moments.third / sd**3))
-        return np.where(varies, late, (x < 0).astype(np.float64))
+        late = np.where(varies, late, (x < 0).astype(np.float64))
+        alone = self.base_s + self.per_token_s * self.load.cells.decode_context_tokens
+        return np.where(limit_s < alone[:, None], 1.0, late)
 
 
 class _NarrowingTtft:
@@ -292,9 +301,14 @@ class _Waiting:
 
 
 def _pearson_to_normal(x: Floats, skewness: Floats) -> Floats:
-    """The normal quantile of a standardized Pearson III value (Wilson and Hilferty 1931)."""
+    """The normal quantile of a standardized Pearson III value (Wilson and Hilferty 1931).
+
+    Below the lower end, -2 / skewness, nothing is left; a large skewness needs to be told so.
+    """
     g = np.maximum(skewness, 1e-6)
-    return 6.0 / g * (np.cbrt(np.maximum(0.5 * g * x + 1.0, 0.0)) - 1.0) + g / 6.0
+    from_end = 0.5 * g * x + 1.0
+    normal = 6.0 / g * (np.cbrt(np.maximum(from_end, 0.0)) - 1.0) + g / 6.0
+    return np.where(from_end > 0.0, normal, -np.inf)
 
 
 def _wait_exceeds(left_s: Floats, rate: Floats) -> Floats:

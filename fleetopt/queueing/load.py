@@ -147,6 +147,15 @@ class LoadTable:
             cells=self._cells_of(what),
         )
 
+    @property
+    def cells(self) -> Cells:
+        """Cells of all requests in order of length; weights are shares of all requests."""
+        return Cells(*self._cells)
+
+    def cells_up_to(self, tokens: Sequence[int]) -> Ints:
+        """How many of these cells hold the requests of at most so many tokens, for breakpoints."""
+        return np.searchsorted(self._cell_tokens, np.asarray(tokens), side="right")
+
     def work_sums(self, pools: Sequence[Served]) -> Floats:
         """Sums of v and of v L over the requests of many pools: two rows, a column for each.
 
@@ -220,10 +229,7 @@ class LoadTable:
         return self._taken[node]
 
     def _cells_of(self, what: Served) -> Cells:
-        first, last = (
-            int(np.searchsorted(self._cell_tokens, t, side="right"))
-            for t in (what.lo_tokens, what.hi_tokens)
-        )
+        first, last = self.cells_up_to((what.lo_tokens, what.hi_tokens)).tolist()
         lower, upper = what.nodes
         if what.gamma_lo > 1.0:
             until = self._thinned_until(what)

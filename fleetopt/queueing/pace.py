@@ -8,15 +8,21 @@ three moments of the time of m iterations follow from the chain.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from fleetopt.queueing.backlog import Backlog
+from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.load import Moments
 from fleetopt.workload.lengths import Floats
 
-_BINS = 1024
+_BINS = 512
+"""Points of the grid of TTFT; twice as many move its P99 by 0.3 % at most, over 80 drawn pools."""
+_NOTHING = 1e-9
+"""Probability of a backlog below which it is left out of a distribution."""
 _LONG = 48
 """Decode iterations from which the cumulants of their sum grow by a straight line."""
 
@@ -25,38 +31,49 @@ _LONG = 48
 class Pace:
     """What a request finds at some numbers of sequences beside it, one row each.
 
-    beside: ascending. grid_s: times at which `late` holds P(rest + prefill > t).
-    decode: mean, variance and third central moment of the time of a decode iteration averaged
-        over a request's output, rows by cell. felt: share of the iterations that contexts
-        lengthen. prefill_s: mean time to the end of prefill, by cell.
+    chains: at ascending numbers of sequences. rate, replicas: arrivals per second in the pool.
     """
 
-    beside: Floats
-    grid_s: Floats
-    late: Floats
-    decode: Moments
-    felt: Floats
-    prefill_s: Floats
+    chains: Sequence[Backlog]
+    rate: float
+    replicas: int
 
-    @classmethod
-    def of(cls, chains: list[Backlog], rate: float, replicas: int, outputs: Floats) -> Pace:
-        """From chains at ascending numbers of sequences."""
-        longest = max(
-            float(chain.prefill(chain.prefilling.prompts)[1].max() + chain.seconds.max())
-            for chain in chains
-        )
-        step = longest / _BINS
-        grid: Floats = step * np.arange(_BINS + 1, dtype=np.float64)
-        late, mean_s = zip(*(_late(c, rate, replicas, step) for c in chains), strict=True)
-        decode = [_decode_moments(chain, outputs) for chain in chains]
-        return cls(
-            np.array([chain.active for chain in chains]),
-            grid,
-            np.stack(late),
-            Moments(*(np.stack(parts) for parts in zip(*decode, strict=True))),
-            np.array([chain.decode_share for chain in chains]),
-            np.stack(mean_s),
-        )
+    @cached_property
+    def beside(self) -> Floats:
+        """Numbers of sequences beside a request."""
+        return np.array([chain.active for chain in self.chains])
+
+    @cached_property
+    def grid_s(self) -> Floats:
+        """Times at which `late` is known, evenly spaced from 0."""
+        longest_s = max(float(c.prefill_s.max() + c.seconds.max()) for c in self.chains)
+        grid: Floats = longest_s / _BINS * np.arange(_BINS + 1, dtype=np.float64)
+        return grid
+
+    @cached_property
+    def late(self) -> Floats:
+        """P(rest + prefill > t) on the grid."""
+        step = float(self.grid_s[1])
+        with one_blas_thread():
+            late = [_late(chain, self.rate, self.replicas, step) for chain in self.chains]
+        return np.stack(late)
+
+    @cached_property
+    def prefill_s(self) -> Floats:
+        """Mean time from arrival to the end of prefill, by cell."""
+        return np.stack([chain.arrival_s(self.rate, self.replicas) for chain in self.chains])
+
+    @cached_property
+    def decode(self) -> Moments:
+        """Moments by cell of the time of a decode iteration averaged over a request's output."""
+        with one_blas_thread():
+            decode = [_decode_moments(chain) for chain in self.chains]
+        return Moments(*(np.stack(parts) for parts in zip(*decode, strict=True)))
+
+    @cached_property
+    def felt(self) -> Floats:
+        """Share of the iterations that contexts lengthen."""
+        return np.array([chain.decode_share for chain in self.chains])
 
     def shares(self, beside: Floats) -> Floats:
         """Weights of the rows for numbers of sequences between them, one row each."""
@@ -72,21 +89,19 @@ class Pace:
         return weights
 
 
-def _late(chain: Backlog, rate: float, replicas: int, step: float) -> tuple[Floats, Floats]:
-    """P(rest + prefill > t) on the grid, and the mean of rest + prefill by cell."""
-    prefilling = chain.prefilling
-    _, seconds = chain.prefill(prefilling.prompts)
+def _late(chain: Backlog, rate: float, replicas: int, step: float) -> Floats:
+    """P(rest + prefill > t) on the grid."""
     spread, soon = chain.found()
+    kept = np.flatnonzero((spread + soon) @ chain.moves > _NOTHING)
     times: Floats = step * np.arange(np.ceil(chain.seconds.max() / step) + 1.0)
-    rests = _rest_late(chain, times, rate, replicas, spread, soon) @ chain.moves
-    ended = np.zeros((chain.tokens.size, _BINS))
+    rests = _rest_late(chain, times, rate, replicas, spread, soon) @ chain.moves[:, kept]
+    ended = np.zeros((kept.size, _BINS))
     ended[:, : times.size - 1] = (rests[:-1] - rests[1:]).T[:, :_BINS]
-    prefill = _on_grid(seconds, prefilling.weights, step)
+    prefill = _on_grid(chain.prefill_s[:, kept], chain.prefilling.weights, step)
     wave = np.fft.rfft(ended, 2 * _BINS) * np.fft.rfft(prefill, 2 * _BINS)
     density = np.fft.irfft(wave.sum(axis=0), 2 * _BINS)[:_BINS]
     late = 1.0 - np.concatenate(([0.0], np.cumsum(density)))
-    mean_s = chain.residual_s(rate, replicas) + seconds @ rests[0]
-    return np.clip(late, 0.0, 1.0), mean_s
+    return np.clip(late, 0.0, 1.0)
 
 
 def _rest_late(
@@ -114,14 +129,15 @@ def _on_grid(seconds: Floats, weights: Floats, step: float) -> Floats:
     return table
 
 
-def _decode_moments(chain: Backlog, outputs: Floats) -> tuple[Floats, Floats, Floats]:
+def _decode_moments(chain: Backlog) -> tuple[Floats, Floats, Floats]:
     """Moments by cell of the mean of `output` iterations after a request's prefill."""
+    outputs = chain.prefilling.outputs
     spread, soon = chain.found()
     at_next = (spread + soon) @ chain.moves
     counts = np.maximum(np.rint(outputs), 1.0)
     sums = _sums(chain, min(_LONG, int(counts.max())))
     begun = _begun(chain, at_next) @ chain.moves
-    known = np.einsum("mpk,ck->pmc", sums, begun)
+    known = np.moveaxis(sums @ begun.T, 1, 0)
     cumulants = np.stack(Moments.of_raw(*known))
     last = cumulants.shape[1]
     place = np.minimum(counts, last).astype(np.int64) - 1

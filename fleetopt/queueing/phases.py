@@ -13,8 +13,6 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.blas import one_blas_thread
@@ -23,7 +21,7 @@ from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
 from fleetopt.queueing.grid import LateCurve
 from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.latency import Metric, StateMix, states_of
-from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.load import Load
 from fleetopt.queueing.prefill_replica import PrefillReplica, replica_of
 from fleetopt.queueing.prompts import Prompts
 from fleetopt.queueing.search import SearchedTable
@@ -72,7 +70,7 @@ class PrefillPhaseRow:
         return math.inf if self.curve is None else self.curve.percentile_s(metric, percentile)
 
 
-class PrefillPhaseTable(SearchedTable):
+class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
     """The table of one range of lengths on replicas that only prefill.
 
     load: of the phase "prefill" at the pool's arrival rate.
@@ -97,16 +95,12 @@ class PrefillPhaseTable(SearchedTable):
         self.limits = limits
         self.link = link
         self.gammas = gammas
-        self._rows: dict[int, PrefillPhaseRow] = {}
+        self._rows = {}
 
     @property
     def bounds(self) -> tuple[LatencyBound, ...]:
         """The bounds on TTFT."""
         return tuple(b for b in self.limits.slo if b.metric == "ttft")
-
-    def fastest_s(self, bound: LatencyBound) -> float:
-        """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
-        return super().fastest_s(bound) if bound.metric == "ttft" else 0.0
 
     @cached_property
     def prompts(self) -> Floats:
@@ -132,18 +126,27 @@ class PrefillPhaseTable(SearchedTable):
         most = min(replicas * self.replica.full_rate, lines / sent_s if sent_s > 0.0 else math.inf)
         return self.load.mean_work * most
 
-    def row(self, replicas: int) -> PrefillPhaseRow:
-        """The row of a number of replicas, computed once."""
-        if replicas not in self._rows:
-            rho = self.utilization(replicas)
-            curve = self._curve(replicas) if rho < 1.0 else None
-            waits = self.replica.waits_for_slots(self.load.arrival_rate / replicas)
-            self._rows[replicas] = PrefillPhaseRow(replicas, rho, curve, waits)
-        return self._rows[replicas]
+    def _compute(self, replicas: int) -> PrefillPhaseRow:
+        rho = self.utilization(replicas)
+        curve = self._curve(replicas) if rho < 1.0 else None
+        waits = self.replica.waits_for_slots(self.load.arrival_rate / replicas)
+        return PrefillPhaseRow(replicas, rho, curve, waits)
 
     def _curve(self, replicas: int) -> LateCurve:
         with one_blas_thread():
             return self.replica.ttft(replicas, self.load.arrival_rate / replicas)
+
+    def fastest_s(self, bound: LatencyBound) -> float:
+        """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
+        if bound.metric != "ttft":
+            return 0.0
+        return self._alone.percentile_s(bound.metric, bound.percentile)
+
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(TTFT > stretch * limit) on idle replicas; 0 for other metrics."""
+        if bound.metric != "ttft":
+            return 0.0
+        return self._alone.exceedance("ttft", stretch * bound.limit_s)
 
     @cached_property
     def _alone(self) -> LateCurve:
@@ -206,6 +209,10 @@ class DecodePhaseTable(OccupancyTable):
         """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
         return super().fastest_s(bound) if bound.metric == "tpot" else 0.0
 
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(TPOT > stretch * limit) on idle replicas; 0 for other metrics."""
+        return super().least_miss(bound, stretch) if bound.metric == "tpot" else 0.0
+
     @cached_property
     def slots(self) -> int:
         """Sequences in a replica's batch; each holds the blocks of its total length."""
@@ -224,12 +231,6 @@ class DecodePhaseTable(OccupancyTable):
 
     def _mix(self, states: StateMix, replicas: int) -> DecodeMix:
         return DecodeMix(self.load, states, replicas, self._base_s, self._per_token_s)
-
-    @cached_property
-    def _alone(self) -> DecodeMix:
-        nothing, one = np.zeros(1), np.ones(1)
-        moments = Moments(*(np.full(1, m) for m in self.load.context))
-        return self._mix(StateMix(nothing, one, moments, nothing, nothing), 1)
 
     def _with(self, load: Load, capacity: Capacity) -> DecodePhaseTable:
         limits, gammas = self.limits, self.gammas

@@ -12,12 +12,19 @@ from functools import cached_property
 
 import numpy as np
 
-from fleetopt.queueing.latency import LatencyMix, Metric
-from fleetopt.queueing.load import Moments
+from fleetopt.queueing.idle import idle_s
+from fleetopt.queueing.latency import LatencyMix, Metric, StateMix
+from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.pace import Pace
 from fleetopt.queueing.prefilling import Prefilling
 from fleetopt.queueing.quantile import quantile
 from fleetopt.workload.lengths import Floats
+
+
+def like_mean(states: StateMix, load: Load, replicas: int) -> Floats:
+    """Sequences beside a request, by state, each with the mean context of the pool."""
+    like: Floats = states.context.mean / load.context.mean
+    return states.beside(replicas) * like
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,25 +38,13 @@ class PrefillMix(LatencyMix):
     pace: Pace
 
     @cached_property
-    def beside(self) -> Floats:
-        """Sequences beside a request, by state, each with the mean context of the pool."""
-        like: Floats = self.states.context.mean / self.load.context.mean
-        return self._own_sequences * like
-
-    @cached_property
     def _shares(self) -> Floats:
-        return self.pace.shares(self.beside)
+        return self.pace.shares(like_mean(self.states, self.load, self.replicas))
 
     @cached_property
-    def alone_s(self) -> Floats:
+    def _idle_ttft_s(self) -> Floats:
         """Time to the end of prefill on an idle replica, by cell."""
-        time, prompts = self.prefilling.time, self.prefilling.prompts
-        most = min(time.chunk_tokens, time.token_budget or time.chunk_tokens)
-        full = np.ceil(prompts / most) - 1.0
-        chunk_s = self.prefilling.seconds(time.base_s, np.array([float(most)]))[0]
-        rest = self.prefilling.seconds(time.base_s, prompts - full * most)
-        seconds: Floats = full * chunk_s + rest
-        return seconds
+        return idle_s("ttft", self.load.cells, self.prefilling.time)
 
     @cached_property
     def _tpot_moments(self) -> Moments:
@@ -90,7 +85,7 @@ class PrefillMix(LatencyMix):
             zip(self.states.wait_s, self.states.wait_rate, strict=True)
         ):
             late[i] = self._joined(limit_s - wait_s, rate, self._shares[i])
-        alone = self.load.cells.weights @ (self.alone_s > limit_s)
+        alone = self.load.cells.weights @ (self._idle_ttft_s > limit_s)
         return busy * late + (1.0 - busy) * alone
 
     def _joined(self, left_s: float, wait_rate: float, shares: Floats) -> float:

@@ -12,7 +12,8 @@ of decodes and token budget binds; utilization is the share of that rate.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,19 +22,23 @@ from fleetopt.performance.profile import Capacity
 from fleetopt.queueing.backlog import Backlog, backlog, saturated
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
+from fleetopt.queueing.idle import idle_s
 from fleetopt.queueing.latency import StateMix, states_of
-from fleetopt.queueing.load import Load, Moments
+from fleetopt.queueing.load import Load
 from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.queueing.pace import Pace
-from fleetopt.queueing.prefill_latency import PrefillMix
+from fleetopt.queueing.prefill_latency import PrefillMix, like_mean
 from fleetopt.queueing.prefilling import Prefilling
 from fleetopt.workload.lengths import Floats
 
 WAITS = 0.002
 """Chance of a wait for a slot above which a row's percentiles are marked."""
 _NODES = 7
-_PACES = 5
-"""Numbers of sequences at which the chain is solved: for residences, and for latencies."""
+_PACES = 3
+"""Numbers of sequences at which the chain is solved: for residences, and for latencies.
+
+Two more for latencies move P99s by 0.4 % at most, over 80 drawn pools.
+"""
 _UNLIKELY = 1e-4
 """Probability of the states that latencies are interpolated between."""
 _NEARLY = 0.999
@@ -94,21 +99,12 @@ class PrefillTable(OccupancyTable):
 
     def _weights(self, replicas: int, rho: float) -> tuple[int, Floats]:
         """pi(n) from the first state that counts on; at c the states beyond are added."""
-        active, residence_s = self._residences(replicas)
-        full = replicas * self.slots
-        mean = self.load.arrival_rate * residence_s / replicas
-        crossing = np.flatnonzero(mean <= active)
-        mode = replicas * float(active[crossing[0]] if crossing.size else self.slots)
-        if crossing.size and crossing[0] > 0:
-            i = int(crossing[0])
-            gap = mean[i - 1] - active[i - 1]
-            part = gap / (gap + active[i] - mean[i])
-            mode = replicas * float(active[i - 1] + part * (active[i] - active[i - 1]))
+        full, mode = replicas * self.slots, self._mode(replicas)
         width = 10.0 * math.sqrt(max(mode, 1.0)) + 20.0
         while True:
             first, last = max(0, math.floor(mode - width)), min(full, math.ceil(mode + width))
             states = np.arange(first + 1.0, last + 1.0)
-            stay = np.interp(states / replicas, active, residence_s)
+            stay = np.interp(states / replicas, *self._residences(replicas, last / replicas))
             steps = np.log(self.load.arrival_rate * stay / states)
             logs = np.concatenate(([0.0], np.cumsum(steps)))
             logs -= logs.max()
@@ -121,29 +117,53 @@ class PrefillTable(OccupancyTable):
             weights[-1] /= 1.0 - rho
         return first, weights / weights.sum()
 
-    def _residences(self, replicas: int) -> tuple[Floats, Floats]:
-        """Sequences on a replica, and how long they stay there."""
-        chains = self._chains(replicas)
+    def _mode(self, replicas: int) -> float:
+        """Sequences in the pool at which as many leave as arrive; all slots if more arrive."""
+        rate = self.load.arrival_rate / replicas
+        for node in self._nodes.tolist():
+            active, residence_s = self._residences(replicas, node)
+            left = active - rate * residence_s
+            if left[-1] >= 0.0:
+                part = left[-2] / (left[-2] - left[-1])
+                return replicas * float(active[-2] + part * (active[-1] - active[-2]))
+        return float(replicas * self.slots)
+
+    def _residences(self, replicas: int, until: float) -> tuple[Floats, Floats]:
+        """Sequences on a replica, up to a number of them at least, and how long they stay there."""
+        chains = self._chains(replicas, until)
         rate = self._rate(replicas)
         outputs = self.prefilling.mean_output
         stay = [c.residence_s(rate, replicas) + outputs * c.mean_s for c in chains]
-        idle = float(self.load.cells.weights @ self._alone.alone_s) + outputs * chains[0].mean_s
+        cells = self.load.cells
+        prefill_s = float(cells.weights @ idle_s("ttft", cells, self.profile.iteration))
+        idle = prefill_s + outputs * chains[0].mean_s
         active = np.array([0.0, *(c.active for c in chains)])
         return active, np.array([idle, *stay])
 
-    def _chains(self, replicas: int) -> list[Backlog]:
-        """The chain from one sequence to a full batch."""
+    @cached_property
+    def _nodes(self) -> Floats:
+        """Numbers of sequences on a replica, from one to a full batch."""
+        return np.unique(np.geomspace(1.0, max(self.slots, 1), _NODES))
+
+    def _chains(self, replicas: int, until: float = math.inf) -> list[Backlog]:
+        """The chains of the nodes up to a number of sequences; those of one row are kept."""
         if replicas not in self._solved:
-            nodes = np.unique(np.geomspace(1.0, max(self.slots, 1), _NODES))
-            self._solved[replicas] = [self._chain(float(x), replicas) for x in nodes]
-        return self._solved[replicas]
+            self._solved.clear()
+            self._solved[replicas] = []
+        solved = self._solved[replicas]
+        count = min(int(np.searchsorted(self._nodes, until)) + 1, self._nodes.size)
+        for active in self._nodes[len(solved) : count].tolist():
+            solved.append(self._chain(active, replicas, solved))
+        return solved
 
     @cached_property
     def _solved(self) -> dict[int, list[Backlog]]:
         return {}
 
-    def _chain(self, active: float, replicas: int) -> Backlog:
-        return backlog(self.prefilling, active, self._rate(replicas), replicas)
+    def _chain(self, active: float, replicas: int, below: Sequence[Backlog]) -> Backlog:
+        """A chain, begun from the last of those at fewer sequences."""
+        near = below[-1] if below else None
+        return backlog(self.prefilling, active, self._rate(replicas), replicas, near)
 
     def _rate(self, replicas: int) -> float:
         """Arrivals per second, fewer where the pool is overloaded."""
@@ -151,31 +171,22 @@ class PrefillTable(OccupancyTable):
 
     def _latencies(self, states: StateMix, replicas: int) -> PrefillMix:
         """Latencies over states, by chains between the likely ones."""
-        mix = replace(self._alone, states=states, replicas=replicas)
-        beside, chances = mix.beside, states.probabilities
+        beside, chances = like_mean(states, self.load, replicas), states.probabilities
         likely = beside[chances >= min(_UNLIKELY, float(chances.max()))]
         nodes = np.unique(np.linspace(likely.min(), likely.max(), _PACES))
-        chains = [self._chain(float(x), replicas) for x in nodes]
-        pace = Pace.of(chains, self._rate(replicas), replicas, self.prefilling.outputs)
-        return replace(mix, pace=pace)
-
-    @cached_property
-    def _alone(self) -> PrefillMix:
-        nothing, one = np.zeros(1), np.ones(1)
-        moments = Moments(*(np.full(1, m) for m in self.load.context))
-        states = StateMix(nothing, one, moments, nothing, nothing)
-        rate = 1e-9 * self.saturation_rate
-        chain = backlog(self.prefilling, 0.0, rate, 1)
-        pace = Pace.of([chain], rate, 1, self.prefilling.outputs)
+        chains: list[Backlog] = []
+        for active in nodes.tolist():
+            chains.append(self._chain(active, replicas, chains))
+        pace = Pace(chains, self._rate(replicas), replicas)
         time = self.profile.iteration
         coefficients = (time.base_s, time.per_context_token_s)
-        return PrefillMix(self.load, states, 1, *coefficients, self.prefilling, pace)
+        return PrefillMix(self.load, states, replicas, *coefficients, self.prefilling, pace)
 
     def _compute(self, replicas: int) -> OccupancyRow:
-        occ = self.occupancy(replicas)
         with one_blas_thread():
+            occ = self.occupancy(replicas)
             mix = self._latencies(states_of(occ, self.load), replicas)
-        environment = self._environment(occ)
+            environment = self._environment(occ)
         return PrefillRow(replicas, occ if environment else occ.stateless(), mix, environment)
 
     def _line(self, occ: Occupancy) -> tuple[float, float]:

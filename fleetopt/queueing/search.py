@@ -4,71 +4,63 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Protocol
+from functools import cached_property, partial
+from typing import Generic, Protocol, TypeVar
 
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.crossing import last_below
-from fleetopt.queueing.latency import Metric
+from fleetopt.queueing.least import LeastReplicas
 from fleetopt.queueing.load import Load
-from fleetopt.queueing.table import Limits, PoolRange
+from fleetopt.queueing.table import Limits, PoolRange, Row
 
 GREY_MARGIN = 0.10
 """How far above a bound a percentile may lie for its row to be grey."""
-_MOST_REPLICAS = 2**40
 
 
-class Latencies(Protocol):
-    """Latency distributions of one pool."""
-
-    def exceedance(self, metric: Metric, limit_s: float) -> float:
-        """P(latency > limit)."""
-        ...
-
-    def percentile_s(self, metric: Metric, percentile: float) -> float:
-        """The percentile of a latency, in seconds."""
-        ...
-
-
-class SearchedRow(Protocol):
-    """A row that knows what it misses."""
-
-    def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
-        """P(latency > stretch * limit)."""
-        ...
+class SearchedRow(Row, Protocol):
+    """A row that knows what it misses, and tells cheaply whether that is too much."""
 
     def is_within(self, bound: LatencyBound, stretch: float = 1.0) -> bool:
         """Whether at most the allowed share misses the bound."""
         ...
 
 
-class SearchedTable(PoolRange):
+AnyRow = TypeVar("AnyRow", bound=SearchedRow)
+
+
+class SearchedTable(PoolRange, Generic[AnyRow]):
     """What tables share that are searched by utilization first and by latency then.
 
-    load: the pool's requests at their arrival rate.
+    load: the pool's requests at their arrival rate. rows_computed: so far.
     """
 
     load: Load
     profile: ReplicaProfile
     lo_tokens: int
     limits: Limits
+    rows_computed: int = 0
+    _rows: dict[int, AnyRow]
 
     @abstractmethod
-    def row(self, replicas: int) -> SearchedRow:
-        """The row of a number of replicas."""
+    def _compute(self, replicas: int) -> AnyRow:
+        """A row."""
 
     @abstractmethod
-    def at_rate(self, arrival_rate: float) -> SearchedTable:
+    def at_rate(self, arrival_rate: float) -> SearchedTable[AnyRow]:
         """The same pool at another arrival rate."""
 
     @abstractmethod
     def full_rate(self, replicas: int) -> float:
         """Iterations per second with every slot busy."""
 
-    @property
     @abstractmethod
-    def _alone(self) -> Latencies:
-        """Latencies on replicas that serve one request at a time."""
+    def fastest_s(self, bound: LatencyBound) -> float:
+        """The bound's percentile on replicas that serve one request at a time, in seconds."""
+
+    @abstractmethod
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(latency > stretch * limit) on replicas that serve one request at a time."""
 
     @property
     def arrival_rate(self) -> float:
@@ -79,6 +71,13 @@ class SearchedTable(PoolRange):
     def bounds(self) -> tuple[LatencyBound, ...]:
         """The bounds of the SLO that the pool is held to."""
         return self.limits.slo
+
+    def row(self, replicas: int) -> AnyRow:
+        """The row of a number of replicas, computed once."""
+        if replicas not in self._rows:
+            self.rows_computed += 1
+            self._rows[replicas] = self._compute(replicas)
+        return self._rows[replicas]
 
     def utilization(self, replicas: int) -> float:
         """rho, without the rest of the row."""
@@ -94,30 +93,31 @@ class SearchedTable(PoolRange):
 
     def min_replicas(self, grey: bool = False) -> int | None:
         """Least admissible number of replicas, by galloping and bisection; None if none is."""
-        if self._is_faster_than_idle(1.0 + GREY_MARGIN if grey else 1.0):
-            return None
-        low = self.least_by_utilization() - 1
-        step, high = 1, low + 1
-        if self.is_admissible(high, grey):
-            return high
-        if not self._is_possible(1.0 + GREY_MARGIN if grey else 1.0):
-            return None
-        while not self.is_admissible(high, grey):
-            low, step = high, 2 * step
-            high = low + step
-            if high > _MOST_REPLICAS:
-                return None
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.is_admissible(middle, grey):
-                high = middle
-            else:
-                low = middle
-        return high
+        return self.least(grey).found()
+
+    def least(self, grey: bool = False) -> LeastReplicas:
+        """The search for the least admissible number of replicas, as far as it has come."""
+        if grey not in self._searches:
+            start = float(self.least_by_utilization()) if self._is_possible(grey) else math.inf
+            if not grey and True in self._searches:  # what is not even grey is not admissible
+                start = max(start, self._searches[True].at_least)
+            self._searches[grey] = LeastReplicas(partial(self._keeps, grey=grey), start)
+        return self._searches[grey]
+
+    @cached_property
+    def _searches(self) -> dict[bool, LeastReplicas]:
+        return {}
+
+    def _keeps(self, replicas: int, grey: bool) -> bool:
+        """Whether a row is admissible; one that is not takes no more memory."""
+        if self.is_admissible(replicas, grey):
+            return True
+        self._rows.pop(replicas, None)
+        return False
 
     def max_arrival_rate(self, replicas: int) -> float:
         """Lambda(n), requests per second, to 1e-6; 0 if no rate is feasible."""
-        if not self._is_possible(1.0):
+        if not self._is_possible():
             return 0.0
         top = self.full_rate(replicas)
         high = self.limits.max_utilization * top / self.load.mean_work
@@ -131,27 +131,13 @@ class SearchedTable(PoolRange):
         worst = max(row.miss(bound) / bound.allowed_miss for bound in self.bounds)
         return math.log(worst) if worst > 0.0 else -math.inf
 
-    def fastest_s(self, bound: LatencyBound) -> float:
-        """The bound's percentile on replicas that serve one request at a time, in seconds."""
-        return self._alone.percentile_s(bound.metric, bound.percentile)
-
-    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
-        """P(latency > stretch * limit) on replicas that serve one request at a time."""
-        return self._alone.exceedance(bound.metric, stretch * bound.limit_s)
-
     def least_by_utilization(self) -> int:
         """The fewest replicas within the utilization cap."""
         one = self.full_rate(1)
         least = self.load.offered_work / (one * self.limits.max_utilization)
         return max(1, math.ceil(least * (1.0 - 1e-12)))
 
-    def _is_faster_than_idle(self, stretch: float) -> bool:
-        """Whether a bound on TPOT is below W: no iteration, and so no mean of them, is shorter."""
-        base_s = self.profile.iteration.base_s
-        return any(b.metric == "tpot" and stretch * b.limit_s < base_s for b in self.bounds)
-
-    def _is_possible(self, stretch: float) -> bool:
-        return all(
-            self._alone.exceedance(b.metric, stretch * b.limit_s) <= b.allowed_miss
-            for b in self.bounds
-        )
+    def _is_possible(self, grey: bool = False) -> bool:
+        """Whether idle replicas would keep every bound; if not, no number of them does."""
+        stretch = 1.0 + GREY_MARGIN if grey else 1.0
+        return all(self.least_miss(b, stretch) <= b.allowed_miss for b in self.bounds)

@@ -56,25 +56,33 @@ def bounds_of(arcs: list[Arc], last: int, most: int) -> PathBounds:
 def test_nothing_that_a_fleet_of_this_cost_has_is_left_out(
     problem: tuple[list[Arc], int, int], at_most: float, data: st.DataObject
 ) -> None:
-    """The least cost is found, and each arc of every path within the limit is priced, once."""
+    """The least cost is found, and each arc of every cheaper path is priced, once.
+
+    Half way to its price an arc may tell a better bound, as tables do row by row.
+    """
     arcs, last, most = problem
     every = paths(arcs, last, most)
     least = min((cost(arcs, path) for path in every), default=math.inf)
     bounds, priced = bounds_of(arcs, last, most), []
+    told = set[int]()
 
-    def price(arc: int) -> float:
+    def price(arc: int) -> tuple[float, bool]:
+        _, _, bound, true = arcs[arc]
+        if arc not in told and bound < true:
+            told.add(arc)
+            return min(bound + 1.0, true), False
         priced.append(arc)
-        return arcs[arc][3]
+        return true, True
 
     assert bounds.settle(price) == least
     cheapest = [path for path in every if cost(arcs, path) <= least < math.inf]
-    assert {arc for path in cheapest for arc in path} <= set(priced)
+    assert not cheapest or any(set(path) <= set(priced) for path in cheapest)
     among = np.array([data.draw(st.booleans()) for _ in arcs])
     kept = [path for path in every if all(among[i] for i in path)]
     expected = min((cost(arcs, path) for path in kept), default=math.inf)
     assert bounds.settle(price, among=among) == expected
     bounds.settle(price, at_most)
-    within = {i for path in every if cost(arcs, path) <= at_most for i in path}
+    within = {i for path in every if cost(arcs, path) < at_most - 1e-6 for i in path}
     assert within <= set(priced)
     assert len(priced) == len(set(priced))
 
@@ -84,7 +92,27 @@ def test_dear_arcs_are_never_priced() -> None:
     arcs = [(0, 1, 1.0, 1.0), (1, 2, 1.0, 1.0), (0, 2, 5.0, 5.0), (1, 2, 9.0, 9.0)]
     priced: list[int] = []
     bounds = bounds_of(arcs, 2, 2)
-    assert bounds.settle(lambda arc: priced.append(arc) or arcs[arc][3]) == pytest.approx(2.0)
+
+    def price(arc: int) -> tuple[float, bool]:
+        priced.append(arc)
+        return arcs[arc][3], True
+
+    assert bounds.settle(price) == pytest.approx(2.0)
     assert sorted(priced) == [0, 1]
-    bounds.settle(lambda arc: priced.append(arc) or arcs[arc][3], at_most=5.0)
+    bounds.settle(price, below=5.0)
+    assert sorted(priced) == [0, 1]
+    bounds.settle(price, below=5.1)
     assert sorted(priced) == [0, 1, 2]
+
+
+def test_ties_are_left_alone() -> None:
+    """Of arcs that cost the same one is priced; the others cannot make a cheaper path."""
+    arcs = [(0, 1, 4.0, 4.0)] * 50
+    priced: list[int] = []
+
+    def price(arc: int) -> tuple[float, bool]:
+        priced.append(arc)
+        return arcs[arc][3], True
+
+    assert bounds_of(arcs, 1, 3).settle(price) == pytest.approx(4.0)
+    assert len(priced) == 1
