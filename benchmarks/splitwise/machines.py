@@ -53,7 +53,8 @@ class Machines:
     counting: "measured" takes iterations of W + h C from the fitted profiles and their KV;
         "simulator" the time of a token without context, and the KV and the sequences that
         Splitwise's simulator allows.
-    Both take prefills as long as the measured ones of the trace's prompts on average.
+    Both take a prompt token so long that the trace's prompts take as long as measured on average:
+    the fitted time is that of prompts up to 2,048 tokens, and longer ones take more for each.
     """
 
     counting: Counting
@@ -62,13 +63,10 @@ class Machines:
     def iteration(self, gpu: Gpu) -> IterationTime:
         """Coefficients of a machine."""
         time = profile_of(read_measured_profiles()[f"splitwise-{gpu}-bloom-176b"]).iteration
-        fitted = Alone.on(time, self.prompt_tokens, np.ones_like(self.prompt_tokens)).prefill_s
-        stretch = float(prefill_s(gpu, self.prompt_tokens).mean() / fitted.mean())
-        time = replace(
-            time,
-            prefill_base_s=stretch * time.prefill_base_s,
-            prefill_per_token_s=stretch * time.prefill_per_token_s,
-        )
+        iterations = float(np.ceil(self.prompt_tokens / time.chunk_tokens).mean())
+        tokens_s = prefill_s(gpu, self.prompt_tokens).mean() - iterations * time.prefill_base_s
+        per_token_s = float(tokens_s / self.prompt_tokens.mean())
+        time = replace(time, prefill_per_token_s=per_token_s)
         if self.counting == "simulator":
             base_s = float(token_s(gpu, np.array([32]))[0])
             return replace(time, base_s=base_s, per_context_token_s=0.0)

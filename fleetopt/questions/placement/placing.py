@@ -15,7 +15,14 @@ from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import FleetProblem, LatencyBound
 from fleetopt.questions.fleets.simulating import workers
 from fleetopt.questions.placement.answer import Placed, Placement
-from fleetopt.questions.placement.rates import Choice, Phase, RatedTable, Rates, best_choice
+from fleetopt.questions.placement.rates import (
+    Choice,
+    Phase,
+    RatedTable,
+    Rates,
+    best_alone,
+    best_choice,
+)
 from fleetopt.questions.placement.rule import MeanRequest
 from fleetopt.questions.placement.trials import attained
 from fleetopt.workload.compression import Served
@@ -109,17 +116,16 @@ class _Question:
 
     def together(self) -> Placed | None:
         """The best pool of both phases."""
-        best = None
-        for profile in filter(self._has_room, self.case.profiles):
-            table = maker(self.case, profile)(self.whole, 1.0)
-            phase = self._phase(("both", profile.name, ""), table, self.bounds)
-            for n in range(1, self.max_gpus // phase.gpus + 1):
-                rate = self.rates.alone(phase, n)
-                usd = n * profile.usd_per_hour
-                placed = Placed(profile.name, n, "", 0, n * phase.gpus, usd, rate)
-                if rate > 0.0 and (best is None or placed.goodput > best.goodput):
-                    best = placed
-        return best
+        phases = [
+            self._phase(("both", p.name, ""), maker(self.case, p)(self.whole, 1.0), self.bounds)
+            for p in self.case.profiles
+            if self._has_room(p)
+        ]
+        phase, n, rate = best_alone(self.rates, phases, self.max_gpus)
+        if phase is None:
+            return None
+        usd = n * self.case.profile(phase.profile).usd_per_hour
+        return Placed(phase.profile, n, "", 0, n * phase.gpus, usd, rate)
 
     def by_rule(self) -> tuple[Placed | None, float]:
         """The choice of AIConfigurator's rule at its rate by the tables, and as promised."""

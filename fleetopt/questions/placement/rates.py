@@ -9,7 +9,7 @@ from typing import Protocol
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.crossing import last_below
 
-TOLERANCE = 1e-3
+TOLERANCE = 2e-3
 """Relative precision of rates."""
 
 
@@ -125,22 +125,54 @@ def best_choice(
 ) -> tuple[Choice | None, float, int, int]:
     """The choice of the largest rate per GPU, its rate, the number of choices and of those tried.
 
-    A pair carries no more than either phase by itself, so choices are tried in the order of that
-    bound, until it falls below what was found. Of equal ones the smaller counts.
+    A pair carries no more than either phase by itself, and that no more than its utilization
+    allows. Choices are tried in the order of the latter bound, until it falls below what was found.
     """
-    bounded = []
-    for choice in choices(pairs, max_gpus):
-        top = min(
-            rates.alone(choice.first, choice.n_first), rates.alone(choice.second, choice.n_second)
-        )
-        bounded.append((top / choice.gpus, choice))
+    caps: dict[tuple[Phase, int], float] = {}
+
+    def cap(phase: Phase, replicas: int) -> float:
+        key = (phase, replicas)
+        if key not in caps:
+            caps[key] = phase.most_by_utilization(replicas)
+        return caps[key]
+
+    bounded = [
+        (min(cap(c.first, c.n_first), cap(c.second, c.n_second)) / c.gpus, c)
+        for c in choices(pairs, max_gpus)
+    ]
     bounded.sort(key=lambda pair: (-pair[0], pair[1].gpus))
     best, found, tried = None, 0.0, 0
     for top, choice in bounded:
-        if top <= 0.0 or (best is not None and top <= found / best.gpus):
+        goodput = 0.0 if best is None else found / best.gpus
+        if top <= goodput:
             break
+        if rates.alone(choice.second, choice.n_second) / choice.gpus <= goodput:
+            continue
+        if rates.alone(choice.first, choice.n_first) / choice.gpus <= goodput:
+            continue
         tried += 1
         rate = rates.both(choice.first, choice.n_first, choice.second, choice.n_second)
-        if rate > 0.0 and (best is None or rate / choice.gpus > found / best.gpus):
+        if rate / choice.gpus > goodput:
             best, found = choice, rate
     return best, found, len(bounded), tried
+
+
+def best_alone(
+    rates: Rates, phases: Sequence[Phase], max_gpus: int
+) -> tuple[Phase | None, int, float]:
+    """The phase, and its replicas, with the largest rate per GPU; that rate."""
+    bounded = [
+        (phase.most_by_utilization(n) / (n * phase.gpus), n, phase)
+        for phase in phases
+        for n in range(1, max_gpus // phase.gpus + 1)
+    ]
+    bounded.sort(key=lambda row: (-row[0], row[1] * row[2].gpus))
+    best: Phase | None = None
+    replicas, found, goodput = 0, 0.0, 0.0
+    for top, n, phase in bounded:
+        if top <= goodput:
+            break
+        rate = rates.alone(phase, n)
+        if rate / (n * phase.gpus) > goodput:
+            best, replicas, found, goodput = phase, n, rate, rate / (n * phase.gpus)
+    return best, replicas, found

@@ -50,4 +50,6 @@ class MeanRequest:
         batch = int(min(most, (tpot_s - time.base_s) / per_sequence_s if per_sequence_s else most))
         if batch < 1:
             return 0.0
-        return ALPHA_DECODE * batch / (self.output_tokens * time.seconds(batch * self.context_tokens))
+        return (
+            ALPHA_DECODE * batch / (self.output_tokens * time.seconds(batch * self.context_tokens))
+        )

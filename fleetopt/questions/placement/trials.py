@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_model import FleetPool, KvLink
 from fleetopt.simulation.fleet_records import Limits
 from fleetopt.simulation.fleet_results import DrawnTraffic, replicate_fleet
-from fleetopt.simulation.pool import Horizon, PoolModel
+from fleetopt.simulation.pool import LEAST_RESIDENCES, MIN_REQUESTS, Horizon, PoolModel
 from fleetopt.simulation.routing import ByLength
 from fleetopt.workload.arrivals import Poisson
 
@@ -40,7 +41,7 @@ def attained(
     runs = replicate_fleet(
         fleet,
         DrawnTraffic((("", arrivals, case.lengths),)),
-        Horizon.by_law(longest, options.requests),
+        _horizon(longest, options.requests),
         bounds,
         seeds,
         executor,
@@ -52,6 +53,15 @@ def attained(
         missed, [part.arrivals for part in parts], CONFIDENCE_ERROR
     )
     return Interval(share, low, high)
+
+
+def _horizon(model: PoolModel, requests: int | None) -> Horizon:
+    """Of the fewest residences, for rates are tried one after the other."""
+    horizon = Horizon.by_law(model, requests)
+    if requests is not None:
+        return horizon
+    least_s = LEAST_RESIDENCES * model.longest_residence_s()
+    return replace(horizon, measured_s=max(least_s, MIN_REQUESTS / model.arrivals.rate))
 
 
 def _fleet(case: Case, placed: Placed, pairs: PhasePairs | None) -> Fleet:
