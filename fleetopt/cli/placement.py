@@ -29,6 +29,8 @@ _DEFAULT_SHARE = 0.9
                         help="What happens to requests beyond the context window.")  # fmt: skip
 @options.problem_option("--admission", key="admission", kind="text", metavar="reserved|paged",
                         help="How the engine admits sequences.")  # fmt: skip
+@options.problem_option("--phases", key="phases", kind="text", default="either", hidden=True,
+                        help="Both phases apart are among the placements.")  # fmt: skip
 @options.link
 @options.engines
 @options.problem_option("--verify/--no-verify", key="verification.enabled", default=None,

@@ -33,7 +33,8 @@ class Alone:
         """On a replica with these coefficients.
 
         A prompt of p tokens takes ceil(p / chunk) iterations, each its own max(W + h C, F0 + F1 P)
-        with half of the prompt held on average; a token with half of the output held.
+        with half of the prompt held on average; a token with half of the output held. With the
+        context "total" the whole is held from admission on.
         """
         prompt, output = prompt_tokens.astype(np.float64), output_tokens.astype(np.float64)
         chunk = float(min(time.chunk_tokens, time.token_budget or time.chunk_tokens))

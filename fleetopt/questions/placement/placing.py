@@ -49,7 +49,7 @@ def place(
         arrival rate is the answer. attainment: share of the requests that keep both bounds.
     Raises InputError with every fault, and InfeasibleError if no placement keeps the bounds.
     """
-    question = _Question(problem, attainment, beside)
+    question = Question(problem, attainment, beside)
     show = progress or (lambda _: None)
     show("rates by the tables")
     apart, considered, tried = question.apart()
@@ -69,8 +69,13 @@ def place(
     )  # fmt: skip
 
 
-class _Question:
-    def __init__(self, problem: FleetProblem, attainment: float, beside: Path | None) -> None:
+class Question:
+    """A problem with its tables, and what they say of every placement."""
+
+    def __init__(
+        self, problem: FleetProblem, attainment: float, beside: Path | None = None
+    ) -> None:
+        """Read what the problem names. Raises InputError with every fault."""
         if not 0.0 < attainment < 1.0:
             raise InputError.single("attainment", f"must be between 0 and 1, got {attainment:g}")
         self.bounds = _bounds(problem, 100.0 * attainment)

@@ -11,6 +11,8 @@ from fleetopt.queueing.crossing import last_below
 
 TOLERANCE = 2e-3
 """Relative precision of rates."""
+_IDLE = 1e-6
+"""Share of the largest rate at which replicas serve one request at a time."""
 
 
 class RatedTable(Protocol):
@@ -57,9 +59,13 @@ class Phase:
             share *= 1.0 - min(1.0, row.miss(bound))
         return share
 
+    def used(self, replicas: int, rate: float) -> float:
+        """Utilization."""
+        return self.table.at_rate(rate).utilization(replicas)
+
     def most_by_utilization(self, replicas: int) -> float:
         """The rate at which the cap of the utilization is reached."""
-        return self.max_utilization / self.table.at_rate(1.0).utilization(replicas)
+        return self.max_utilization / self.used(replicas, 1.0)
 
 
 def most(shares: Callable[[float], float], cap: float, attainment: float) -> float:
@@ -67,6 +73,8 @@ def most(shares: Callable[[float], float], cap: float, attainment: float) -> flo
     high = cap * (1.0 - 1e-9)
     if shares(high) >= attainment:
         return high
+    if shares(_IDLE * cap) < attainment:
+        return 0.0
     return last_below(lambda rate: attainment - shares(rate), high, TOLERANCE)
 
 
