@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from os import cpu_count
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +172,8 @@ def _interval(values: Floats) -> MeanInterval:
 def judge(case: Case, counting: Counting, design: Design, seeds: Sequence[int]) -> Judged:
     """The nine slowdowns of a design, for each seed."""
     fleet = design.fleet(Machines(counting, case.prompt_tokens))
-    return Judged(design, np.array([_slowdowns(case, fleet, seed) for seed in seeds]))
+    with ThreadPoolExecutor(cpu_count()) as threads:  # the kernel lets go of the interpreter
+        return Judged(design, np.array(list(threads.map(partial(_slowdowns, case, fleet), seeds))))
 
 
 def _slowdowns(case: Case, fleet: Fleet, seed: int) -> list[float]:

@@ -41,7 +41,7 @@ _DEFAULT_SHARE = 0.9
 def command(
     ctx: click.Context, /, attainment: float, form: str, output: str | None, **_: object
 ) -> None:
-    """Find the placement with the largest rate per GPU at which enough requests are in time.
+    """Find the placement with the largest rate per GPU that is in time.
 
     Prefill and decode each have a parallelism and a number of replicas; pools of both phases
     stand beside them. Exit code 1 means that no placement keeps the bounds at any rate.
