@@ -7,6 +7,7 @@ import click
 from fleetopt.cli import options
 
 _DEFAULT_SHARE = 0.9
+_PHASES = options.ProblemOption(["--phases"], key="phases")
 
 
 @click.command(name="placement")
@@ -29,8 +30,6 @@ _DEFAULT_SHARE = 0.9
                         help="What happens to requests beyond the context window.")  # fmt: skip
 @options.problem_option("--admission", key="admission", kind="text", metavar="reserved|paged",
                         help="How the engine admits sequences.")  # fmt: skip
-@options.problem_option("--phases", key="phases", kind="text", default="either", hidden=True,
-                        help="Both phases apart are among the placements.")  # fmt: skip
 @options.link
 @options.engines
 @options.problem_option("--verify/--no-verify", key="verification.enabled", default=None,
@@ -52,7 +51,7 @@ def command(
     from fleetopt.errors import InfeasibleError, InputError
     from fleetopt.report import placement as report
 
-    stated = state(None, given_options(ctx), output)
+    stated = state(None, {**given_options(ctx), _PHASES: "either"}, output)
     from fleetopt.questions.placement import place
 
     try:

@@ -51,14 +51,25 @@ def test_verdicts_are_those_of_the_recorded_intervals(recorded: list[Row]) -> No
 
 
 def test_what_the_page_concludes(recorded: list[Row]) -> None:
-    """Coding is met within 5 % of the published cost by both counts, conversation by one."""
+    """By the simulator's count both are met at the published cost, by measured times neither."""
 
     def least(case: str, counting: str) -> float:
         mine = [r for r in recorded if (r["case"], r["counting"]) == (case, counting)]
         return min(r["beside_published"] for r in mine if r["verdict"] == "pass")
 
     assert least("coding", "simulator") <= 1.0
-    assert least("coding", "measured") <= 1.05
+    assert 1.05 < least("coding", "measured") <= 1.07
+    (edge,) = (
+        r for r in recorded if r["kind"] == "30 machines, by length" and r["counting"] == "measured"
+    )
+    assert edge["beside_published"] <= 1.05
+    _, *bounds = edge["slowdowns"]["P90 E2E"]
+    assert edge["verdict"] == "open" and bounds[0] < 1.5 < bounds[1]
+    assert [
+        name
+        for name, limit in zip(NAMES, LIMITS, strict=True)
+        if edge["slowdowns"][name][2] > limit
+    ] == ["P90 E2E"]
     assert least("conversation", "simulator") <= 1.0
     assert least("conversation", "measured") > 1.5
     measured = [r for r in recorded if r["counting"] == "measured"]
