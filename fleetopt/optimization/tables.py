@@ -113,7 +113,13 @@ def budget_of(pairs: PhasePairs) -> E2eBudget | None:
 
 def kv_link(path: KvPath) -> KvLink:
     """A way of KV as the tables take it."""
-    return KvLink(path.kv_bytes_per_token, path.bytes_per_s, path.latency_s, path.shared)
+    return KvLink(
+        path.kv_bytes_per_token,
+        path.bytes_per_s,
+        path.latency_s,
+        path.shared,
+        path.overlap_layers,
+    )
 
 
 def pool_tables(case: Case) -> list[PoolTable]:
