@@ -91,9 +91,7 @@ class PhasesApart(Stated):
     @classmethod
     def _published_of_calibrated(cls, method: str, info: ValidationInfo) -> str:
         if method == "published" and info.data.get("model") is not None:
-            raise ValueError(
-                "the published rule knows calibrated profiles only, no model"
-            )
+            raise ValueError("the published rule knows calibrated profiles only, no model")
         return method
 
     @field_validator("cdf", mode="before")

@@ -106,10 +106,13 @@ def test_prompts_in_batches() -> None:
     alone, batched = (
         solve(
             problem(
-                prefill_batch=most, arrival_rate=120.0, slo=["p99 ttft 500"], thresholds=[],
+                prefill_batch=most,
+                arrival_rate=120.0,
+                slo=["p99 ttft 500"],
+                thresholds=[],
                 verification={"requests": 20_000, "top": 1},
             )
-        )  # fmt: skip
+        )
         for most in (1, 16)
     )
     counts = [plan.fleet.pools[0].replicas for plan in (alone, batched)]

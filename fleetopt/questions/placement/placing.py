@@ -92,9 +92,9 @@ class Question:
         table = self._tables.prefill(self.case.profile(name), pairs, self.whole)
         return self._phase(("prefill", name, pairs.name), table, self.bounds[:1])
 
-    def decode(self, name: str) -> Phase:
-        """Replicas that decode."""
-        table = self._tables.decode(self.case.profile(name), self.whole)
+    def decode(self, name: str, pairs: PhasePairs) -> Phase:
+        """Replicas that decode behind a link."""
+        table = self._tables.decode(self.case.profile(name), pairs, self.whole)
         return self._phase(("decode", name, ""), table, self.bounds[1:])
 
     def _phase(
@@ -115,7 +115,7 @@ class Question:
 
     def apart(self) -> tuple[Placed | None, int, int]:
         """The best placement with both phases apart, how many there are, and how many tried."""
-        pairs = [(self.prefill(a.name, p), self.decode(b.name)) for p, a, b in self.linked()]
+        pairs = [(self.prefill(a.name, p), self.decode(b.name, p)) for p, a, b in self.linked()]
         choice, rate, considered, tried = best_choice(self.rates, pairs, self.max_gpus)
         return (None if choice is None else self._placed(choice, rate)), considered, tried
 
@@ -142,7 +142,7 @@ class Question:
             for n in range(1, self.max_gpus // a.gpus_per_replica + 1):
                 left = (self.max_gpus - n * a.gpus_per_replica) // b.gpus_per_replica
                 for m in range(1, left + 1):
-                    choice = Choice(self.prefill(a.name, pairs), n, self.decode(b.name), m)
+                    choice = Choice(self.prefill(a.name, pairs), n, self.decode(b.name, pairs), m)
                     rate = min(n * own, m * other)
                     if rate > 0.0 and (
                         best is None or rate / choice.gpus > (1 + 1e-9) * promised / best.gpus

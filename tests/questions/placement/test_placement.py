@@ -44,7 +44,7 @@ def test_counts_are_those_of_enumeration(ttft: int, tpot: int) -> None:
     question = Question(stated, 0.9)
     best = 0.0
     for pairs, first, second in question.linked():
-        prefill, decode = question.prefill(first.name, pairs), question.decode(second.name)
+        prefill, decode = question.prefill(first.name, pairs), question.decode(second.name, pairs)
         for n, m in product(range(1, 3), range(1, 3)):
             if n + m > 3:
                 continue
