@@ -95,12 +95,14 @@ def designed(
 ) -> DesignedPhases:
     """The same of a question whose files are read. Raises InputError and InfeasibleError."""
     show = progress or (lambda _: None)
+    stated = question.stated
+    wanted = f"{stated.gpu_prefill}P+{stated.gpu_decode}D"
+    if not joining(question, links_of(question), stated.gpu_prefill, stated.gpu_decode):
+        raise InfeasibleError(f"{wanted}: {_unjoined(stated.gpu_prefill, stated.gpu_decode)}")
     fleets = []
     for config, side, update, counted in kinds(question):
         show(f"designing {config}")
         fleets.append(_designed(question, config, side, update, counted, executor))
-    stated = question.stated
-    wanted = f"{stated.gpu_prefill}P+{stated.gpu_decode}D"
     asked = next(fleet for fleet in fleets if fleet.config == wanted)
     if asked.plan is None:
         raise InfeasibleError(f"{asked.config}: {asked.misses}")
@@ -167,8 +169,7 @@ def _designed(
 ) -> Designed:
     if side == APART and update["links"] == () and "thresholds" in update:
         prefill, _, decode = config.removesuffix("D").partition("P+")
-        text = f"no link takes KV from {prefill} to {decode} (--link)"
-        return Designed(config, side, None, counted, text)
+        return Designed(config, side, None, counted, _unjoined(prefill, decode))
     try:
         plan = _plan(Case.of(problem_of(question, update)), executor)
     except InfeasibleError as error:
@@ -192,6 +193,10 @@ def _plan(case: Case, executor: Executor | None) -> Plan:
         except InfeasibleError as error:
             raise unverifiable(case, error) from None
     return assembly.plan(design, outcome, (), "")
+
+
+def _unjoined(prefill: str, decode: str) -> str:
+    return f"no link takes KV from {prefill} to {decode} (--link)"
 
 
 def _raise_beyond(plan: Plan, stated: PhasesApart) -> None:
