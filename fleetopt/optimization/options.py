@@ -9,7 +9,7 @@ import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.optimization.goals import Goal
-from fleetopt.optimization.tables import Offer, PhaseTables, kv_link, maker
+from fleetopt.optimization.tables import Offer, PhaseTables, maker
 from fleetopt.performance.phase_links import PhasePairs
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import Phase
@@ -70,7 +70,7 @@ class ArcOptions:
         apart, costs = PhaseFloors(self._case, self.served), list[Floats]()
         for way in self._ways:
             if way.pairs is not None and way.decode is not None:
-                first = apart.prefill(way.profile, kv_link(way.pairs.path))
+                first = apart.prefill(way.profile, way.pairs.path)
                 prefill = self._least_of(goal, apart, way.profile, "prefill", first)
                 decode = self._least_of(goal, apart, way.decode, "decode", apart.decode(way.decode))
                 costs.append(prefill + decode)

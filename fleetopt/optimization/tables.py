@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetopt.case import Case
-from fleetopt.performance.phase_links import KvPath, PhasePairs
+from fleetopt.performance.phase_links import PhasePairs
 from fleetopt.performance.profile import ReplicaProfile, calibrated
 from fleetopt.problem import Phase
 from fleetopt.queueing.e2e_budget import E2eBudget
 from fleetopt.queueing.feasibility import OccupancyTable
-from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.table import Limits, PoolTable
 from fleetopt.workload.compression import Served
@@ -80,7 +79,7 @@ class PhaseTables:
                 case.prefill_capacity(profile, what.hi_tokens),
                 what.lo_tokens,
                 self._limits,
-                kv_link(pairs.path),
+                pairs.path,
                 what.gammas,
                 budget_of(pairs),
             )
@@ -109,17 +108,6 @@ class PhaseTables:
 def budget_of(pairs: PhasePairs) -> E2eBudget | None:
     """How pairs divide the bounds on E2E; None where there are none."""
     return None if pairs.ttft_share is None else E2eBudget(pairs.ttft_share)
-
-
-def kv_link(path: KvPath) -> KvLink:
-    """A way of KV as the tables take it."""
-    return KvLink(
-        path.kv_bytes_per_token,
-        path.bytes_per_s,
-        path.latency_s,
-        path.shared,
-        path.overlap_layers,
-    )
 
 
 def pool_tables(case: Case) -> list[PoolTable]:

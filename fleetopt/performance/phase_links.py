@@ -10,32 +10,13 @@ from pathlib import Path
 from fleetopt.catalog import find_file, read_machines
 from fleetopt.catalog.machines import Machines
 from fleetopt.errors import Fault, InputError, near
+from fleetopt.performance.kv_link import KvLink
 from fleetopt.problem import AnyProfileSpec, FleetProblem, PhaseLink
 
 E2E_SHARES = (0.03, 0.07, 0.15, 0.3, 0.6)
 """Shares of a limit on E2E that TTFT may have; outputs take most of E2E."""
 _AT = " at "
 _MS = 1000.0
-
-
-@dataclass(frozen=True, slots=True)
-class KvPath:
-    """How KV goes from a replica that prefills to one that decodes.
-
-    A transfer takes latency_s + prompt tokens * kv_bytes_per_token / bytes_per_s.
-    shared: whether all replicas of the prefill pool share it; else each has a line of its own.
-    overlap_layers: layers whose KV is sent while the prompt is prefilled; 1 sends it afterwards.
-    """
-
-    kv_bytes_per_token: float
-    bytes_per_s: float
-    latency_s: float = 0.0
-    shared: bool = False
-    overlap_layers: int = 1
-
-    def seconds(self, prompt_tokens: float) -> float:
-        """Seconds of one transfer, without the wait for the line."""
-        return self.latency_s + prompt_tokens * self.kv_bytes_per_token / self.bytes_per_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +27,7 @@ class PhasePairs:
     """
 
     name: str
-    path: KvPath
+    path: KvLink
     prefill: tuple[str, ...]
     decode: tuple[str, ...]
     ttft_share: float | None = None
@@ -92,11 +73,11 @@ def resolved_links(
 def pairs_of(links: Sequence[PhaseLink], specs: Sequence[AnyProfileSpec]) -> tuple[PhasePairs, ...]:
     """Resolved links in groups: profiles that prefill with the same partners over equal paths."""
     gpus = {spec.name: spec.gpus_per_replica for spec in specs}
-    targets: dict[tuple[str, KvPath, str], list[str]] = {}
+    targets: dict[tuple[str, KvLink, str], list[str]] = {}
     for link in links:
         key = (link.prefill or "", path_of(link, gpus), link.text)
         targets.setdefault(key, []).append(link.decode or "")
-    sources: dict[tuple[KvPath, str, tuple[str, ...]], list[str]] = {}
+    sources: dict[tuple[KvLink, str, tuple[str, ...]], list[str]] = {}
     for (prefill, path, text), decode in targets.items():
         sources.setdefault((path, text, tuple(decode)), []).append(prefill)
     names = _Names()
@@ -106,7 +87,7 @@ def pairs_of(links: Sequence[PhaseLink], specs: Sequence[AnyProfileSpec]) -> tup
     )
 
 
-def path_of(link: PhaseLink, gpus: Mapping[str, int]) -> KvPath:
+def path_of(link: PhaseLink, gpus: Mapping[str, int]) -> KvLink:
     """The way of a resolved link; without sharing, each GPU of a replica sends its own part.
 
     gpus: of a replica of each profile.
@@ -117,7 +98,7 @@ def path_of(link: PhaseLink, gpus: Mapping[str, int]) -> KvPath:
     width = 1 if link.shared else min(ends)
     latency_s = (link.latency_ms or 0.0) / _MS
     speed = 1e9 * width * link.gb_per_s
-    return KvPath(link.kv_bytes_per_token, speed, latency_s, link.shared, link.overlap_layers)
+    return KvLink(link.kv_bytes_per_token, speed, latency_s, link.shared, link.overlap_layers)
 
 
 @dataclass

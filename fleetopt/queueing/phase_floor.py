@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from fleetopt.case import Case
+from fleetopt.performance.kv_link import KvLink
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.queueing.energy import least_watts
-from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.per_request import Phase
 from fleetopt.workload.compression import Served

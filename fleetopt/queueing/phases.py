@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from fleetopt.performance.kv_link import KvLink
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.blas import one_blas_thread
@@ -22,7 +23,6 @@ from fleetopt.queueing.e2e_budget import E2eBudget
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
 from fleetopt.queueing.grid import LateCurve
 from fleetopt.queueing.idle import idle_s
-from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.latency import Metric, StateMix, states_of
 from fleetopt.queueing.load import Load
 from fleetopt.queueing.prefill_replica import PrefillReplica, replica_of

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from fleetopt.performance.kv_link import KvLink
 from fleetopt.performance.profile import IterationTime
-from fleetopt.queueing.kv_link import KvLink
 from fleetopt.workload.lengths import Floats
 
 STEPS = 20.0

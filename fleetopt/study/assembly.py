@@ -15,7 +15,8 @@ from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.limits import spare_gpus
 from fleetopt.optimization.solver import Solution, Termination
-from fleetopt.performance.phase_links import KvPath, without_share
+from fleetopt.performance.kv_link import KvLink
+from fleetopt.performance.phase_links import without_share
 from fleetopt.plan import (
     HOURS_PER_YEAR,
     Alternative,
@@ -121,10 +122,10 @@ def _names(chosen: Sequence[Chosen]) -> list[str]:
     return names
 
 
-def _link(name: str, path: KvPath) -> str:
+def _link(name: str, path: KvLink) -> str:
     """A link in words, with the bandwidth of a replica or, if it is shared, of all."""
     whose = "shared by the replicas" if path.shared else "a replica"
-    speed = f"{path.bytes_per_s / 1e9:g} GB/s {whose}, {path.kv_bytes_per_token:,.0f} bytes a token"
+    speed = f"{path.bytes_per_s / 1e9:g} GB/s {whose}, {path.bytes_per_token:,.0f} bytes a token"
     return f"{without_share(name).partition(' (')[0]}: {speed}"
 
 

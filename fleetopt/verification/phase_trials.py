@@ -68,7 +68,7 @@ def _model(case: Case, first: Judged, second: Judged, arrivals: ArrivalProcess) 
         _pool(case, first, Role.PREFILL),
         _pool(case, second, Role.DECODE),
         KvLink(
-            Role.PREFILL.name, Role.DECODE.name, path.bytes_per_s, path.kv_bytes_per_token,
+            Role.PREFILL.name, Role.DECODE.name, path.bytes_per_s, path.bytes_per_token,
             path.latency_s, path.shared, path.overlap_layers,
         ),
         case.lengths.served(what)[0],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fleetopt.case import Case
-from fleetopt.performance.phase_links import KvPath
+from fleetopt.performance.kv_link import KvLink
 from fleetopt.plan import Interval, PoolVerification, RecordedTraffic, Verdict
 from fleetopt.problem import Phase, VerificationOptions
 
@@ -34,7 +34,7 @@ class Judged:
     phase: Phase | None = None
     partner: str = ""
     partner_replicas: int = 0
-    path: KvPath | None = None
+    path: KvLink | None = None
 
     @property
     def whole(self) -> Judged:

@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 
 from fleetopt.case import Case
-from fleetopt.performance.phase_links import KvPath, pairs_of, path_of
+from fleetopt.performance.kv_link import KvLink
+from fleetopt.performance.phase_links import pairs_of, path_of
 from fleetopt.problem import FleetProblem, PhaseLink, ProfileSpec
 
 
@@ -25,7 +26,7 @@ def case_of(links: list[str], *specs: ProfileSpec) -> Case:
     return Case.of(FleetProblem(phases="either", gpus=names, profiles=specs, links=links))
 
 
-def paths_of(case: Case) -> dict[tuple[str, str], KvPath]:
+def paths_of(case: Case) -> dict[tuple[str, str], KvLink]:
     return {
         pair: pairs.path
         for pairs in case.phase_pairs

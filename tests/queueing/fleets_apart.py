@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from fleetopt.case import Case
+from fleetopt.performance.kv_link import KvLink
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import FleetProblem, LatencyBound
-from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.load import Load, load_table
 from fleetopt.queueing.phases import DecodePhaseTable, PrefillPhaseTable
 from fleetopt.queueing.table import Limits

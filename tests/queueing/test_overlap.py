@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fleets_apart import SHARED, TEN, Apart
 
-from fleetopt.queueing.kv_link import KvLink
+from fleetopt.performance.kv_link import KvLink
 from fleetopt.workload.lengths import Floats
 
 LAYERS = 80

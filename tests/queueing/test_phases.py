@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from fleets_apart import LIMITS, OWN, TEN, Apart
 
+from fleetopt.performance.kv_link import KvLink
 from fleetopt.performance.profile import CalibratedProfile, Capacity
 from fleetopt.problem import LatencyBound
-from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.phases import DecodePhaseTable, PrefillPhaseTable
 from fleetopt.queueing.placement import single_ttft_s

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fleetopt.errors import InputError
+from fleetopt.performance.kv_link import KvLink as TableLink
 from fleetopt.performance.profile import Capacity, IterationTime
-from fleetopt.queueing.kv_link import KvLink as TableLink
 from fleetopt.queueing.placement import inter_op_ttft_s, intra_op_ttft_s, single_ttft_s
 from fleetopt.simulation.fleet import Fleet, simulate_fleet
 from fleetopt.simulation.fleet_kernel import run_fleet

@@ -13,7 +13,8 @@ from fleetopt.case import Case
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.optimization.tables import maker
-from fleetopt.performance.phase_links import KvPath, path_of, resolved_links
+from fleetopt.performance.kv_link import KvLink
+from fleetopt.performance.phase_links import path_of, resolved_links
 from fleetopt.performance.profile import CalibratedProfile, ReplicaProfile, calibrated
 from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.problem import FleetProblem, LatencyBound, LengthCdf, PhasesApart, Workload
@@ -98,7 +99,7 @@ class Question:
         return alone + path.seconds(self.mean_isl)
 
     @cached_property
-    def paths(self) -> dict[tuple[str, str], KvPath]:
+    def paths(self) -> dict[tuple[str, str], KvLink]:
         """How KV goes between each pair of GPUs that a link joins. Raises InputError."""
         specs = [self._profiles[name].spec for name in self.gpus]
         gpus = {spec.name: spec.gpus_per_replica for spec in specs}

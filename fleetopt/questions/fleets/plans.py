@@ -66,7 +66,7 @@ def _links(plan: Plan) -> Iterator[LinkStatement]:
                 source=pool.name,
                 target=decode.name,
                 gb_per_s=path.bytes_per_s / 1e9,
-                kv_bytes_per_token=path.kv_bytes_per_token,
+                kv_bytes_per_token=path.bytes_per_token,
                 latency_ms=1000.0 * path.latency_s,
                 shared=path.shared,
                 overlap_layers=path.overlap_layers,

@@ -86,7 +86,7 @@ def _fleet(case: Case, placed: Placed, pairs: PhasePairs | None) -> Fleet:
         ByLength(),
         links=(
             KvLink(
-                "prefill", "decode", path.bytes_per_s, path.kv_bytes_per_token, path.latency_s,
+                "prefill", "decode", path.bytes_per_s, path.bytes_per_token, path.latency_s,
                 path.shared, path.overlap_layers,
             ),
         ),

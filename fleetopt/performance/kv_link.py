@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from fleetopt.workload.lengths import Floats
+
+Tokens = TypeVar("Tokens", float, Floats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class KvLink:
         """Seconds of a line for the KV of one prompt token."""
         return self.bytes_per_token / self.bytes_per_s
 
-    def seconds(self, prompt_tokens: Floats) -> Floats:
+    def seconds(self, prompt_tokens: Tokens) -> Tokens:
         """Time of a transfer, without the wait for the line."""
         return self.latency_s + self.per_token_s * prompt_tokens
 
