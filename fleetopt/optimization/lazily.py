@@ -3,7 +3,8 @@
 A problem with four compression factors has thousands of candidates, and its cheapest fleets
 have a few dozen of them. An answer of a given cost is proved once every candidate is in the
 program that a fleet of at most this cost could have; see `fleetopt.optimization.bounds`. The
-cost is what the objective counts of an hour: USD, energy, carbon, or USD and electricity.
+cost is what the objective counts of an hour: USD, energy, carbon, or USD and electricity. A
+limit is a cost too: where the fleet that has least of it exceeds it, no fleet keeps it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property, partial
 from typing import TextIO
 
 import numpy as np
@@ -19,16 +21,14 @@ from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
 from fleetopt.optimization.candidates import Candidate
 from fleetopt.optimization.design import Design, maker, pool_tables
-from fleetopt.optimization.goals import Goal
-from fleetopt.optimization.solver import Solution
-from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.optimization.floors import Floors
+from fleetopt.optimization.solver import Solution, Termination
+from fleetopt.optimization.uses import Use, limited_uses
 from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.floor import RowFloors
 from fleetopt.queueing.table import PoolTable
-from fleetopt.workload.compression import Served
-from fleetopt.workload.lengths import Floats
 
 _DEARER = (1.1, 1.5, 3.0)
 """Multiples of the least cost up to which candidates are evaluated, until there is a fleet."""
@@ -66,10 +66,16 @@ class LazyDesign(Design):
         super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
         self._grey = grey
         self._served = case.arcs()
-        self._floors = _Floors(case, self._served, self._pools.goal)
-        self._bounds = self._floors.paths()
+        rows = RowFloors(case, self._served)
+        self._limits = [
+            (Floors(case, self._served, use, rows), most)
+            for use, most in limited_uses(case.problem)
+        ]
+        self._floors = Floors(case, self._served, Use.of_goal(self._pools.goal), rows)
+        self._bounds = self._floors.paths(self._within_limits())
         self._knows_all = False
         self._begun: dict[int, PoolTable] = {}
+        self._made: dict[int, tuple[Candidate, ...]] = {}
         self._admits(-math.inf)
 
     @property
@@ -148,6 +154,10 @@ class LazyDesign(Design):
         """The answer, once nothing that was left out could be part of a better one."""
         self._admits(-math.inf, among, pools)
         solution = ask()
+        if solution.termination is Termination.INFEASIBLE:
+            if self._exceeds_a_limit(among, pools):
+                return solution
+            solution = ask()
         while self._admits(self._hourly(solution), among, pools):
             solution = ask()
         return solution
@@ -158,22 +168,61 @@ class LazyDesign(Design):
             return math.inf
         return self._pools.goal.value(solution.chosen, solution.usd_per_hour) / HOURS_PER_YEAR
 
+    def _within_limits(self) -> Mask:
+        """Arcs through which some path keeps each limit, at the bounds of its arcs."""
+        kept = self._among()
+        for floors, most in self._limits:
+            kept &= floors.paths().through() <= most * (1.0 + _TIED)
+        return kept
+
+    @cached_property
+    def _limited_paths(self) -> list[tuple[Floors, PathBounds, float]]:
+        """Of each limit: bounds on what arcs use of it, their paths, and the most of it."""
+        kept = self._within_limits()
+        return [(floors, floors.paths(kept), most) for floors, most in self._limits]
+
+    def _exceeds_a_limit(self, among: Mask | None, pools: int | None) -> bool:
+        """Whether the fleet that has least of something exceeds the limit on it.
+
+        What that fleet consists of is evaluated, and in the program from then on.
+        """
+        for floors, paths, most in self._limited_paths:
+            price = partial(self._price, floors=floors)
+            least, _ = self._settled(paths, price, -math.inf, among, pools)
+            if least > most * (1.0 + _TIED):
+                return True
+        return False
+
     def _admits(self, hourly: float, among: Mask | None = None, pools: int | None = None) -> bool:
         """Evaluate what a fleet of at most this cost may have; whether anything was new."""
+        price = partial(self._price, floors=self._floors)
+        return self._settled(self._bounds, price, hourly, among, pools)[1]
+
+    def _settled(
+        self,
+        paths: PathBounds,
+        price: Callable[[int], tuple[float, bool]],
+        below: float,
+        among: Mask | None,
+        pools: int | None,
+    ) -> tuple[float, bool]:
+        """The least path once it is settled, and whether that made candidates."""
         before = len(self.candidates)
         with one_blas_thread():
-            self._bounds.settle(self._price, hourly, among, pools)
+            least = paths.settle(price, below, among, pools)
         if len(self.candidates) == before:
-            return False
+            return least, False
         self._solver = self._load(self._built())
-        return True
+        return least, True
 
-    def _price(self, arc: int) -> tuple[float, bool]:
-        """The least of an arc's rows in an hour, and whether it is known already.
+    def _price(self, arc: int, floors: Floors) -> tuple[float, bool]:
+        """The least of what an arc's rows use, and whether it is known already.
 
         First the least by utilization is told, then every call computes a row, until the least
         one is known; the arc becomes a candidate if it has one.
         """
+        if arc in self._made:
+            return floors.least_of(self._made[arc], arc), True
         is_new = arc not in self._begun
         table = self._begun[arc] if not is_new else self._table(arc)
         if isinstance(table, OccupancyTable) and not self._pools.is_fleet_wide:
@@ -182,8 +231,9 @@ class LazyDesign(Design):
                 search.look()
             if not search.is_over:
                 replicas = max(search.at_least, self.case.problem.min_replicas)
-                return self._floors.bound(arc, replicas), False
-        return self._kept(table, arc), True
+                return floors.bound(arc, replicas), False
+        self._keep(table, arc)
+        return floors.least_of(self._made[arc], arc), True
 
     def _table(self, arc: int) -> PoolTable:
         """A new table of an arc."""
@@ -193,55 +243,10 @@ class LazyDesign(Design):
         self._begun[arc] = table
         return table
 
-    def _kept(self, table: PoolTable, arc: int) -> float:
-        """Make a table's candidate, if it has one; the least of its rows in an hour."""
+    def _keep(self, table: PoolTable, arc: int) -> None:
+        """Make a table's candidate, if it has one."""
         self._pools.keep([table])
         found = self._pools.enumerated([table], self._rows, self.case.problem.min_replicas)
-        for candidate in found:
-            self.candidates += (replace(candidate, index=len(self.candidates)),)
-        return min((self._floors.least_of(c, arc) for c in found), default=math.inf)
-
-
-class _Floors:
-    """Every pool on every profile with a bound on what it has of the goal in an hour."""
-
-    def __init__(self, case: Case, pools: Sequence[Served], goal: Goal) -> None:
-        self._case, self._pools, self._goal = case, pools, goal
-        self._rows = RowFloors(case, pools)
-
-    def paths(self) -> PathBounds:
-        """The arcs, each with the bound for the least replicas that it may have."""
-        case, profiles = self._case, self._case.profiles
-        position = {node: i for i, node in enumerate(case.nodes)}
-        ends = np.array([[position[n] for n in what.nodes] for what in self._pools]).reshape(-1, 2)
-        starts, ends = np.tile(ends.T, (1, len(profiles)))
-        values = np.array([self._values(profile) for profile in profiles]).ravel()
-        return PathBounds(starts, ends, values, len(position), case.problem.max_pools)
-
-    def least_of(self, candidate: Candidate, arc: int) -> float:
-        """The least of a candidate's rows, and of those with more replicas."""
-        goal, rows = self._goal, candidate.rows
-        least = min(goal.hourly(candidate.cost(row), row.drawn_kw or 0.0) for row in rows)
-        if not goal.is_of_energy:
-            return least
-        return min(least, self.bound(arc, rows[-1].bought + 1))
-
-    def bound(self, arc: int, replicas: float) -> float:
-        """A bound below what an arc with at least so many replicas has of the goal in an hour."""
-        which, pool = divmod(arc, len(self._pools))
-        profile = self._case.profiles[which]
-        paid = profile.usd_per_hour * replicas
-        if not self._goal.is_of_energy:
-            return self._goal.hourly(paid, 0.0)
-        drawn = self._rows.kilowatts(profile, np.full(len(self._pools), float(replicas)))
-        return self._goal.hourly(paid, float(drawn[pool]))
-
-    def _values(self, profile: ReplicaProfile) -> Floats:
-        replicas = np.maximum(self._rows.least(profile), self._case.problem.min_replicas)
-        offered = {t: self._case.offers(profile, t) for t in self._case.breakpoints[1:]}
-        possible = np.isfinite(replicas) & [offered[what.hi_tokens] for what in self._pools]
-        replicas[~possible] = 1.0
-        drawn = self._rows.kilowatts(profile, replicas) if self._goal.is_of_energy else 0.0
-        paid = self._goal.hourly(profile.usd_per_hour, 0.0) * replicas
-        values: Floats = np.where(possible, paid + self._goal.per_kwh * drawn, math.inf)
-        return values
+        count = len(self.candidates)
+        self._made[arc] = tuple(replace(c, index=count + i) for i, c in enumerate(found))
+        self.candidates += self._made[arc]

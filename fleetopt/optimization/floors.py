@@ -1,0 +1,81 @@
+"""Bounds below what every pool uses, from the least replicas that it may have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fleetopt.case import Case
+from fleetopt.optimization.bounds import Mask, PathBounds
+from fleetopt.optimization.candidates import Candidate
+from fleetopt.optimization.uses import Use
+from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.queueing.floor import RowFloors
+from fleetopt.workload.compression import Served
+from fleetopt.workload.lengths import Floats
+
+
+class Floors:
+    """Every pool on every profile, the arcs, with a bound on what it uses.
+
+    Arc i is pool i % len(pools) on profile i // len(pools).
+    """
+
+    def __init__(self, case: Case, pools: Sequence[Served], use: Use, rows: RowFloors) -> None:
+        self._case, self._pools, self._use = case, pools, use
+        self._rows = rows
+
+    def paths(self, among: Mask | None = None) -> PathBounds:
+        """The arcs, each with the bound for the least replicas that it may have.
+
+        among: the arcs that can be built; every one if absent.
+        """
+        case, profiles = self._case, self._case.profiles
+        position = {node: i for i, node in enumerate(case.nodes)}
+        ends = np.array([[position[n] for n in what.nodes] for what in self._pools]).reshape(-1, 2)
+        starts, ends = np.tile(ends.T, (1, len(profiles)))
+        values = np.array([self._values(profile) for profile in profiles]).ravel()
+        if among is not None:
+            values = np.where(among, values, math.inf)
+        return PathBounds(starts, ends, values, len(position), case.problem.max_pools)
+
+    def least_of(self, candidates: Sequence[Candidate], arc: int) -> float:
+        """The least that a row of an arc's candidates uses, or one with more replicas."""
+        return min((self._least_row(candidate, arc) for candidate in candidates), default=math.inf)
+
+    def bound(self, arc: int, replicas: float) -> float:
+        """A bound below what an arc with at least so many replicas uses."""
+        which, pool = divmod(arc, len(self._pools))
+        profile = self._case.profiles[which]
+        used = self._of_replica(profile, pool) * replicas
+        if not self._use.per_kw:
+            return used
+        drawn = self._rows.kilowatts(profile, np.full(len(self._pools), float(replicas)))
+        return used + self._use.per_kw * float(drawn[pool])
+
+    def _least_row(self, candidate: Candidate, arc: int) -> float:
+        which, pool = divmod(arc, len(self._pools))
+        each, rows = self._of_replica(self._case.profiles[which], pool), candidate.rows
+        if not self._use.per_kw:
+            return each * min(row.bought for row in rows)
+        least = min(each * row.bought + self._use.per_kw * (row.drawn_kw or 0.0) for row in rows)
+        return min(least, self.bound(arc, rows[-1].bought + 1))
+
+    def _of_replica(self, profile: ReplicaProfile, pool: int) -> float:
+        capacity = self._case.capacity(profile, self._pools[pool].hi_tokens)
+        return self._use.of_replica(profile, capacity)
+
+    def _values(self, profile: ReplicaProfile) -> Floats:
+        case, use = self._case, self._use
+        replicas = np.maximum(self._rows.least(profile), case.problem.min_replicas)
+        ends = case.breakpoints[1:]
+        offered = {t: case.offers(profile, t) for t in ends}
+        each = {t: use.of_replica(profile, case.capacity(profile, t)) for t in ends if offered[t]}
+        possible = np.isfinite(replicas) & [offered[what.hi_tokens] for what in self._pools]
+        replicas[~possible] = 1.0
+        drawn = self._rows.kilowatts(profile, replicas) if use.per_kw else 0.0
+        used = replicas * [each.get(what.hi_tokens, 0.0) for what in self._pools]
+        values: Floats = np.where(possible, used + use.per_kw * drawn, math.inf)
+        return values
