@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -112,6 +113,13 @@ def power_model(curve: PowerCurve) -> PowerModel:
         raise AssertionError("a validated curve is logistic or linear")
     slope = (curve.steepness, curve.midpoint_log2)
     return LogisticPower(*ends, *slope, curve.quality, curve.source, curve.cap_w)
+
+
+def known_as(profiles: Sequence[str], quality: str, source: str) -> str:
+    """How well the power of some profiles is measured, as every report says it."""
+    caveat = ", so its figures may be off by much" if quality == "LOW" else ""
+    origin = f" ({source})" if source else ""
+    return f"the power of {', '.join(profiles)} is of {quality} quality{origin}{caveat}"
 
 
 def largest_batch(power: PowerModel, watts: float, most: int) -> int:
