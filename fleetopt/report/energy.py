@@ -79,11 +79,7 @@ def pool_figures(pool: PoolEnergy) -> dict[str, Any]:
 def power_notes(pools: Sequence[PoolEnergy]) -> Iterator[str]:
     """How well the power of each GPU type is known, and whether they serve one model."""
     seen = {pool.gpu: pool for pool in pools}
-    alike: dict[tuple[str, str], list[str]] = {}
-    for gpu, pool in seen.items():
-        alike.setdefault((pool.power_quality, pool.power_source), []).append(gpu)
-    for (quality, origin), gpus in alike.items():
-        yield known_as(gpus, quality, origin)
+    yield from known_as((gpu, pool.power_quality, pool.power_source) for gpu, pool in seen.items())
     if len({pool.serves for pool in seen.values()}) > 1:
         models = "; ".join(f"{gpu}: {pool.serves}" for gpu, pool in seen.items())
         yield f"the profiles serve different models ({models}), whose tokens are not the same good"

@@ -181,7 +181,7 @@ def _recovery(recovery_s: Interval) -> str:
 
 def _notes(found: GridFlex) -> Iterator[str]:
     power = found.power
-    yield known_as([found.gpu], power.quality, power.source)
+    yield from known_as([(found.gpu, power.quality, power.source)])
     if any(level.flex_pct and level.meets and level.shed_kw < 0.001 * level.drawn_kw
            for level in found.levels):  # fmt: skip
         free = found.levels[0].drawn_kw + found.levels[0].shed_kw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fleetopt.case import Case
 from fleetopt.optimization.design import Chosen, Design, maker
@@ -38,18 +38,20 @@ def power_notes(design: Design, chosen: Sequence[Chosen]) -> Iterator[str]:
 
     Of the latter nothing where the problem states nothing about power.
     """
+    case = design.case
     tables = [design.table(candidate) for candidate, _ in chosen]
-    alike: dict[tuple[str, str], dict[str, None]] = {}
     for i, (table, (_, row)) in enumerate(zip(tables, chosen, strict=True), start=1):
-        profile = table.profile
-        free = design.case.without_cap(profile) or profile
-        if free is not profile:
+        free = case.without_cap(table.profile)
+        if free is not None:
             yield f"pool-{i}: {_slowdown(design, table, free, row.replicas)}"
-        if profile.power is not None:
-            known = profile.power.quality, profile.power.source
-            alike.setdefault(known, {})[free.name] = None
-    if _asks_for_power(design.case):
-        yield from (known_as(list(names), *known) for known, names in alike.items())
+    if _asks_for_power(case):
+        yield from known_powers(case, (table.profile for table in tables))
+
+
+def known_powers(case: Case, profiles: Iterable[ReplicaProfile]) -> Iterator[str]:
+    """How well the power of profiles is known, with a cap or without."""
+    curves = (((case.without_cap(profile) or profile).name, profile.power) for profile in profiles)
+    return known_as((name, curve.quality, curve.source) for name, curve in curves if curve)
 
 
 def _slowdown(design: Design, table: PoolTable, free: ReplicaProfile, replicas: int) -> str:

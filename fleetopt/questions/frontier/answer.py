@@ -66,6 +66,7 @@ class Frontier:
     bounded: the objective that epsilon bounds.
     refused: fleets that were on the frontier until the simulator refused one of their pools.
     dominated: cheap fleets that a point beats in both objectives, if they were asked for.
+    notes: how well the power of the fleets is known, where an objective is of it.
     """
 
     problem: FleetProblem
@@ -74,6 +75,7 @@ class Frontier:
     points: tuple[FrontierPoint, ...]
     refused: tuple[FrontierPoint, ...] = ()
     dominated: tuple[FrontierPoint, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_accepted(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError
@@ -16,6 +16,7 @@ from fleetopt.plan import HOURS_PER_YEAR, Verification
 from fleetopt.questions.frontier.answer import Axis, Frontier, FrontierPoint
 from fleetopt.questions.frontier.percentiles import Percentiles
 from fleetopt.study.assembly import fleet_of, verification
+from fleetopt.study.energy import known_powers
 from fleetopt.study.infeasible import explained
 from fleetopt.verification import REFUSED, Verifier, judged, verdicts_on
 
@@ -94,7 +95,15 @@ class Search:
             tuple(made),
             tuple(refused),
             tuple(others),
+            tuple(self._notes(made)),
         )
+
+    def _notes(self, points: Sequence[FrontierPoint]) -> Iterator[str]:
+        if not any(name == "power" or name in DRAWN for name in self._stated):
+            return
+        case = self._design.case
+        used = {pool.profile for point in points for pool in point.fleet.pools}
+        yield from known_powers(case, (case.profile(name) for name in sorted(used)))
 
     def _verified(self, point: Point, judge: Verifier) -> Verification:
         if self._design.case.problem.slo_scope == "pool":
