@@ -15,6 +15,7 @@ from fleetopt.optimization.design import Design
 from fleetopt.optimization.lazily import LazyDesign
 from fleetopt.optimization.solver import Holding
 from fleetopt.plan import HOURS_PER_YEAR
+from fleetopt.study.infeasible import explained
 
 AZURE = {
     "cdf": "azure", "max_context": 4096, "overlong": "clip", "max_pools": 2,
@@ -66,6 +67,19 @@ def test_limits_just_kept_and_just_exceeded(key: str, admission: str) -> None:
         assert found.usd_per_hour == pytest.approx(expected.usd_per_hour)
         if admission == "reserved":
             assert lazy.evaluated < 0.5 * len(whole.tables)
+
+
+def test_a_limit_far_below_every_fleet() -> None:
+    """No table is evaluated to tell; the explanation has the nearest fleet all the same."""
+    some = least(case_of(), USED["power_kw"])
+    design = LazyDesign(case_of(power_kw=0.4 * some, node_size=2), grey=False)
+    assert design.optimum().holding is Holding.NONE
+    assert design.evaluated == 0
+    told = explained(design).refusal
+    assert [limit.key for limit in told.relaxation.alone] == ["power_kw"]
+    assert told.relaxation.alone[0].needed == pytest.approx(some, rel=1e-5)
+    assert told.nearest is not None
+    assert told.nearest.cost.usd_per_year > 0.0
 
 
 def test_two_limits_that_only_together_exclude_every_fleet() -> None:
