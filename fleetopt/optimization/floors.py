@@ -10,6 +10,7 @@ import numpy as np
 from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
 from fleetopt.optimization.candidates import Candidate
+from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.uses import Use
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.queueing.floor import RowFloors
@@ -18,50 +19,52 @@ from fleetopt.workload.lengths import Floats
 
 
 class Floors:
-    """Every pool on every profile, the arcs, with a bound on what it uses.
+    """Every pool in every way, the arcs, with a bound on what it uses.
 
-    Arc i is pool i % len(pools) on profile i // len(pools).
+    Arc i is pool i % len(pools) in way i // len(pools).
     """
 
     def __init__(self, case: Case, pools: Sequence[Served], use: Use, rows: RowFloors) -> None:
         self._case, self._pools, self._use = case, pools, use
         self._rows = rows
 
-    def paths(self, among: Mask | None = None) -> PathBounds:
+    def paths(self, ways: ArcOptions, among: Mask | None = None) -> PathBounds:
         """The arcs, each with the bound for the least replicas that it may have.
 
+        Pools of one phase are bounded by their cost, whatever the use.
         among: the arcs that can be built; every one if absent.
         """
-        case, profiles = self._case, self._case.profiles
+        case = self._case
         position = {node: i for i, node in enumerate(case.nodes)}
         ends = np.array([[position[n] for n in what.nodes] for what in self._pools]).reshape(-1, 2)
-        starts, ends = np.tile(ends.T, (1, len(profiles)))
-        values = np.array([self._values(profile) for profile in profiles]).ravel()
+        starts, ends = np.tile(ends.T, (1, len(ways)))
+        whole = [self._values(profile) for profile in case.profiles] if case.has_together else []
+        values = np.array([*whole, *ways.floors_apart()]).ravel()
         if among is not None:
             values = np.where(among, values, math.inf)
         return PathBounds(starts, ends, values, len(position), case.problem.max_pools)
 
-    def least_of(self, candidates: Sequence[Candidate], arc: int) -> float:
-        """The least that a row of an arc's candidates uses, or one with more replicas."""
-        return min((self._least_row(candidate, arc) for candidate in candidates), default=math.inf)
+    def least_of(
+        self, candidates: Sequence[Candidate], profile: ReplicaProfile, pool: int
+    ) -> float:
+        """The least that a row of a pool's candidates uses, or one with more replicas."""
+        found = (self._least_row(candidate, profile, pool) for candidate in candidates)
+        return min(found, default=math.inf)
 
-    def bound(self, arc: int, replicas: float) -> float:
-        """A bound below what an arc with at least so many replicas uses."""
-        which, pool = divmod(arc, len(self._pools))
-        profile = self._case.profiles[which]
+    def bound(self, profile: ReplicaProfile, pool: int, replicas: float) -> float:
+        """A bound below what a pool with at least so many replicas uses."""
         used = self._of_replica(profile, pool) * replicas
         if not self._use.per_kw:
             return used
         drawn = self._rows.kilowatts(profile, np.full(len(self._pools), float(replicas)))
         return used + self._use.per_kw * float(drawn[pool])
 
-    def _least_row(self, candidate: Candidate, arc: int) -> float:
-        which, pool = divmod(arc, len(self._pools))
-        each, rows = self._of_replica(self._case.profiles[which], pool), candidate.rows
+    def _least_row(self, candidate: Candidate, profile: ReplicaProfile, pool: int) -> float:
+        each, rows = self._of_replica(profile, pool), candidate.rows
         if not self._use.per_kw:
             return each * min(row.bought for row in rows)
         least = min(each * row.bought + self._use.per_kw * (row.drawn_kw or 0.0) for row in rows)
-        return min(least, self.bound(arc, rows[-1].bought + 1))
+        return min(least, self.bound(profile, pool, rows[-1].bought + 1))
 
     def _of_replica(self, profile: ReplicaProfile, pool: int) -> float:
         capacity = self._case.capacity(profile, self._pools[pool].hi_tokens)

@@ -13,22 +13,22 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
 from fleetopt.optimization.candidates import Candidate
-from fleetopt.optimization.design import Design, maker, pool_tables
+from fleetopt.optimization.design import Design, Offer, offers
 from fleetopt.optimization.floors import Floors
+from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.solver import Solution, Termination
 from fleetopt.optimization.uses import Use, limited_uses
 from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.queueing.blas import one_blas_thread
-from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.floor import RowFloors
-from fleetopt.queueing.table import PoolTable
+from fleetopt.queueing.search import SearchedTable
 
 _DEARER = (1.1, 1.5, 3.0)
 """Multiples of the least cost up to which candidates are evaluated, until there is a fleet."""
@@ -51,6 +51,8 @@ def design_of(
     return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 
 
+_Key = tuple[int, str, str | None, str]
+"""A pool: what it serves, its profile, its phase and its link."""
 _TIED = 1e-8
 """Relative difference of costs that count as equal."""
 _WIDER = 1.1
@@ -66,16 +68,17 @@ class LazyDesign(Design):
         super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
         self._grey = grey
         self._served = case.arcs()
+        self._ways = ArcOptions(case, self._served)
+        self._made: dict[_Key, tuple[Candidate, ...]] = {}
+        self._begun: dict[_Key, Offer] = {}
         rows = RowFloors(case, self._served)
         self._limits = [
             (Floors(case, self._served, use, rows), most)
-            for use, most in limited_uses(case.problem)
+            for use, most in ([] if case.phase_pairs else limited_uses(case.problem))
         ]
         self._floors = Floors(case, self._served, Use.of_goal(self._pools.goal), rows)
-        self._bounds = self._floors.paths(self._within_limits())
+        self._bounds = self._floors.paths(self._ways, self._within_limits())
         self._knows_all = False
-        self._begun: dict[int, PoolTable] = {}
-        self._made: dict[int, tuple[Candidate, ...]] = {}
         self._admits(-math.inf)
 
     @property
@@ -86,13 +89,13 @@ class LazyDesign(Design):
     @property
     def rows_computed(self) -> int:
         """Rows of these tables that were computed."""
-        return sum(t.rows_computed for t in self._begun.values() if isinstance(t, OccupancyTable))
+        return sum(_searched(offer).rows_computed for offer in self._begun.values())
 
     @property
-    def tables(self) -> Sequence[PoolTable]:
+    def offered(self) -> Sequence[Offer]:
         """Every table of the case, evaluated or not."""
         if not self._knows_all:
-            self._pools.keep(pool_tables(self.case))
+            self._pools.keep(offers(self.case))
             self._knows_all = True
         return self._pools.known
 
@@ -124,7 +127,7 @@ class LazyDesign(Design):
 
     def best_of_type(self, gpu: str, pools: int | None = None) -> Solution:
         """The cheapest fleet of one GPU type; pools: of exactly so many, if stated."""
-        same = self._among(on=[profile.gpu == gpu for profile in self.case.profiles])
+        same = self._among(on=self._ways.of_type(gpu))
         return self._proved(lambda: super(LazyDesign, self).best_of_type(gpu, pools), same, pools)
 
     def best_mixed(self) -> Solution:
@@ -142,10 +145,10 @@ class LazyDesign(Design):
         return found
 
     def _among(self, serving: Sequence[bool] = (), on: Sequence[bool] = ()) -> Mask:
-        """Arcs of some pools and some profiles; all of them where nothing is said."""
+        """Arcs of some pools in some ways; all of them where nothing is said."""
         pools = np.array(serving or [True] * len(self._served), dtype=bool)
-        profiles = np.array(on or [True] * len(self.case.profiles), dtype=bool)
-        kept: Mask = np.outer(profiles, pools).ravel()
+        ways = np.array(on or [True] * len(self._ways), dtype=bool)
+        kept: Mask = np.outer(ways, pools).ravel()
         return kept
 
     def _proved(
@@ -154,7 +157,7 @@ class LazyDesign(Design):
         """The answer, once nothing that was left out could be part of a better one."""
         self._admits(-math.inf, among, pools)
         solution = ask()
-        if solution.termination is Termination.INFEASIBLE:
+        if solution.termination is Termination.INFEASIBLE and self._limits:
             if self._exceeds_a_limit(among, pools):
                 return solution
             solution = ask()
@@ -172,14 +175,14 @@ class LazyDesign(Design):
         """Arcs through which some path keeps each limit, at the bounds of its arcs."""
         kept = self._among()
         for floors, most in self._limits:
-            kept &= floors.paths().through() <= most * (1.0 + _TIED)
+            kept &= floors.paths(self._ways).through() <= most * (1.0 + _TIED)
         return kept
 
     @cached_property
     def _limited_paths(self) -> list[tuple[Floors, PathBounds, float]]:
         """Of each limit: bounds on what arcs use of it, their paths, and the most of it."""
         kept = self._within_limits()
-        return [(floors, floors.paths(kept), most) for floors, most in self._limits]
+        return [(floors, floors.paths(self._ways, kept), most) for floors, most in self._limits]
 
     def _exceeds_a_limit(self, among: Mask | None, pools: int | None) -> bool:
         """Whether the fleet that has least of something exceeds the limit on it.
@@ -219,34 +222,39 @@ class LazyDesign(Design):
         """The least of what an arc's rows use, and whether it is known already.
 
         First the least by utilization is told, then every call computes a row, until the least
-        one is known; the arc becomes a candidate if it has one.
+        one is known; the arc's pools become candidates if they have one. Both phases cost what
+        each does by itself, whichever its partner.
         """
-        if arc in self._made:
-            return floors.least_of(self._made[arc], arc), True
-        is_new = arc not in self._begun
-        table = self._begun[arc] if not is_new else self._table(arc)
-        if isinstance(table, OccupancyTable) and not self._pools.is_fleet_wide:
-            search = table.least(self._grey)
-            if not (is_new or search.is_over):
-                search.look()
-            if not search.is_over:
-                replicas = max(search.at_least, self.case.problem.min_replicas)
-                return floors.bound(arc, replicas), False
-        self._keep(table, arc)
-        return floors.least_of(self._made[arc], arc), True
+        way, pool = divmod(arc, len(self._served))
+        told = [self._told(pool, offer, floors) for offer in self._ways.offers(way, pool)]
+        return sum(value for value, _ in told), all(is_true for _, is_true in told)
 
-    def _table(self, arc: int) -> PoolTable:
-        """A new table of an arc."""
-        which, pool = divmod(arc, len(self._served))
-        what = self._served[pool]
-        table = maker(self.case, self.case.profiles[which])(what, self.case.pool_rate(what))
-        self._begun[arc] = table
-        return table
+    def _told(self, pool: int, offer: Offer, floors: Floors) -> tuple[float, bool]:
+        """What a pool uses at least, and whether its least row does."""
+        profile = offer.table.profile
+        key = (pool, profile.name, offer.phase, offer.link)
+        if key not in self._made:
+            is_new = key not in self._begun
+            offer = self._begun.setdefault(key, offer)
+            if not self._pools.is_fleet_wide:
+                search = _searched(offer).least(self._grey)
+                if not (is_new or search.is_over):
+                    search.look()
+                if not search.is_over:
+                    replicas = max(search.at_least, self.case.problem.min_replicas)
+                    return floors.bound(profile, pool, replicas), False
+            self._keep(key, offer)
+        return floors.least_of(self._made[key], profile, pool), True
 
-    def _keep(self, table: PoolTable, arc: int) -> None:
-        """Make a table's candidate, if it has one."""
-        self._pools.keep([table])
-        found = self._pools.enumerated([table], self._rows, self.case.problem.min_replicas)
+    def _keep(self, key: _Key, offer: Offer) -> None:
+        """Make a pool's candidate, if it has one."""
+        self._pools.keep([offer])
+        found = self._pools.enumerated([offer], self._rows, self.case.problem.min_replicas)
         count = len(self.candidates)
-        self._made[arc] = tuple(replace(c, index=count + i) for i, c in enumerate(found))
-        self.candidates += self._made[arc]
+        self._made[key] = tuple(replace(c, index=count + i) for i, c in enumerate(found))
+        self.candidates += self._made[key]
+
+
+def _searched(offer: Offer) -> SearchedTable[Any]:
+    """The table of a pool; the published method's, which search otherwise, are made at once."""
+    return cast("SearchedTable[Any]", offer.table)

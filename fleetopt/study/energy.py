@@ -40,9 +40,9 @@ def power_notes(design: Design, chosen: Sequence[Chosen]) -> Iterator[str]:
     """
     case = design.case
     tables = [design.table(candidate) for candidate, _ in chosen]
-    for i, (table, (_, row)) in enumerate(zip(tables, chosen, strict=True), start=1):
+    for i, (table, (candidate, row)) in enumerate(zip(tables, chosen, strict=True), start=1):
         free = case.without_cap(table.profile)
-        if free is not None:
+        if free is not None and candidate.phase is None:
             yield f"pool-{i}: {_slowdown(design, table, free, row.replicas)}"
     if _asks_for_power(case):
         yield from known_powers(case, (table.profile for table in tables))
