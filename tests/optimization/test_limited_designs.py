@@ -66,7 +66,7 @@ def test_limits_just_kept_and_just_exceeded(key: str, admission: str) -> None:
         assert found.holding is expected.holding is holding
         assert found.usd_per_hour == pytest.approx(expected.usd_per_hour)
         if admission == "reserved":
-            assert lazy.evaluated < 0.5 * len(whole.tables)
+            assert lazy.evaluated < 0.5 * len(whole.offered)
 
 
 def test_a_limit_far_below_every_fleet() -> None:
