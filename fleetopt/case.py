@@ -101,8 +101,13 @@ class Case:
         One that the cap does not touch is the pool of the profile without a cap.
         """
         slots = self.capacity(profile, max_context).slots
-        free = profile.name.rpartition("@")[0]
-        return slots >= 1 and (free not in self._profiles or is_felt(profile, slots))
+        return slots >= 1 and (self.without_cap(profile) is None or is_felt(profile, slots))
+
+    def without_cap(self, profile: ReplicaProfile) -> ReplicaProfile | None:
+        """The same profile without its power cap; None if it has none, or stands alone."""
+        if profile.power is None or profile.power.cap_w is None:
+            return None
+        return self._profiles.get(profile.name.rpartition("@")[0])
 
     def profile(self, name: str) -> ReplicaProfile:
         """A profile of the problem by its name."""

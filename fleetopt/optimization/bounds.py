@@ -81,6 +81,14 @@ class PathBounds:
                     priced[pair] = min(priced[pair], cost)
                 bounds[pair] = np.where(is_open[arcs], costs[arcs], math.inf).min()
 
+    def through(self) -> Floats:
+        """The least cost of a path through each arc, at the present bounds."""
+        least = self._least(self._costs, np.ones(self._costs.size, dtype=bool))
+        others = np.repeat(self._others(least), np.diff(self._firsts))
+        costs = np.empty(self._costs.size)
+        costs[self._order] = others + self._costs
+        return costs
+
     def beyond(self) -> float:
         """The least cost of a path through an arc that is not priced; infinite if there is none."""
         bounds = self._least(self._costs, ~self._priced)

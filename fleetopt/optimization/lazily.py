@@ -3,7 +3,8 @@
 A problem with four compression factors has thousands of candidates, and its cheapest fleets
 have a few dozen of them. An answer of a given cost is proved once every candidate is in the
 program that a fleet of at most this cost could have; see `fleetopt.optimization.bounds`. The
-cost is what the objective counts of an hour: USD, energy, carbon, or USD and electricity.
+cost is what the objective counts of an hour: USD, energy, carbon, or USD and electricity. A
+limit is a cost too: where the fleet that has least of it exceeds it, no fleet keeps it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any, TextIO, cast
 
 import numpy as np
@@ -19,17 +21,13 @@ from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
 from fleetopt.optimization.candidates import Candidate
 from fleetopt.optimization.design import Design, Offer, offers
-from fleetopt.optimization.goals import Goal
+from fleetopt.optimization.floors import Floors
 from fleetopt.optimization.options import ArcOptions
-from fleetopt.optimization.solver import Solution
-from fleetopt.performance.profile import ReplicaProfile
-from fleetopt.problem import Phase
+from fleetopt.optimization.solver import Solution, Termination
+from fleetopt.optimization.uses import Use, limited_uses
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.floor import RowFloors
-from fleetopt.queueing.phase_floor import PhaseFloors
 from fleetopt.queueing.search import SearchedTable
-from fleetopt.workload.compression import Served
-from fleetopt.workload.lengths import Floats
 
 _DEARER = (1.1, 1.5, 3.0)
 """Multiples of the least cost up to which candidates are evaluated, until there is a fleet."""
@@ -70,10 +68,15 @@ class LazyDesign(Design):
         self._grey = grey
         self._served = case.arcs()
         self._ways = ArcOptions(case, self._served)
-        self._prices: dict[_Key, float] = {}
+        self._made: dict[_Key, tuple[Candidate, ...]] = {}
         self._begun: dict[_Key, Offer] = {}
-        self._floors = _Floors(case, self._served, self._pools.goal)
-        self._bounds = self._floors.paths(self._ways)
+        rows = RowFloors(case, self._served)
+        self._limits = [
+            (Floors(case, self._served, use, rows), most)
+            for use, most in ([] if case.phase_pairs else limited_uses(case.problem))
+        ]
+        self._floors = Floors(case, self._served, Use.of_goal(self._pools.goal), rows)
+        self._bounds = self._floors.paths(self._ways, self._within_limits())
         self._knows_all = False
         self._admits(-math.inf)
 
@@ -153,6 +156,10 @@ class LazyDesign(Design):
         """The answer, once nothing that was left out could be part of a better one."""
         self._admits(-math.inf, among, pools)
         solution = ask()
+        if solution.termination is Termination.INFEASIBLE and self._limits:
+            if self._exceeds_a_limit(among, pools):
+                return solution
+            solution = ask()
         while self._admits(self._hourly(solution), among, pools):
             solution = ask()
         return solution
@@ -163,110 +170,90 @@ class LazyDesign(Design):
             return math.inf
         return self._pools.goal.of_fleet(solution.chosen, solution.usd_per_hour)
 
+    def _within_limits(self) -> Mask:
+        """Arcs through which some path keeps each limit, at the bounds of its arcs."""
+        kept = self._among()
+        for floors, most in self._limits:
+            kept &= floors.paths(self._ways).through() <= most * (1.0 + _TIED)
+        return kept
+
+    @cached_property
+    def _limited_paths(self) -> list[tuple[Floors, PathBounds, float]]:
+        """Of each limit: bounds on what arcs use of it, their paths, and the most of it."""
+        kept = self._within_limits()
+        return [(floors, floors.paths(self._ways, kept), most) for floors, most in self._limits]
+
+    def _exceeds_a_limit(self, among: Mask | None, pools: int | None) -> bool:
+        """Whether the fleet that has least of something exceeds the limit on it.
+
+        What that fleet consists of is evaluated, and in the program from then on.
+        """
+        for floors, paths, most in self._limited_paths:
+            price = partial(self._price, floors=floors)
+            least, _ = self._settled(paths, price, -math.inf, among, pools)
+            if least > most * (1.0 + _TIED):
+                return True
+        return False
+
     def _admits(self, hourly: float, among: Mask | None = None, pools: int | None = None) -> bool:
         """Evaluate what a fleet of at most this cost may have; whether anything was new."""
+        price = partial(self._price, floors=self._floors)
+        return self._settled(self._bounds, price, hourly, among, pools)[1]
+
+    def _settled(
+        self,
+        paths: PathBounds,
+        price: Callable[[int], tuple[float, bool]],
+        below: float,
+        among: Mask | None,
+        pools: int | None,
+    ) -> tuple[float, bool]:
+        """The least path once it is settled, and whether that made candidates."""
         before = len(self.candidates)
         with one_blas_thread():
-            self._bounds.settle(self._price, hourly, among, pools)
+            least = paths.settle(price, below, among, pools)
         if len(self.candidates) == before:
-            return False
+            return least, False
         self._solver = self._load(self._built())
-        return True
+        return least, True
 
-    def _price(self, arc: int) -> tuple[float, bool]:
-        """The least of an arc's rows in an hour, and whether it is known already.
+    def _price(self, arc: int, floors: Floors) -> tuple[float, bool]:
+        """The least of what an arc's rows use, and whether it is known already.
 
         First the least by utilization is told, then every call computes a row, until the least
         one is known; the arc's pools become candidates if they have one. Both phases cost what
         each does by itself, whichever its partner.
         """
         way, pool = divmod(arc, len(self._served))
-        told = [self._told(pool, offer) for offer in self._ways.offers(way, pool)]
+        told = [self._told(pool, offer, floors) for offer in self._ways.offers(way, pool)]
         return sum(value for value, _ in told), all(is_true for _, is_true in told)
 
-    def _told(self, pool: int, offer: Offer) -> tuple[float, bool]:
-        """What a pool has at least in an hour, and whether its least row has."""
-        key = (pool, offer.table.profile.name, offer.phase, offer.link)
-        if key in self._prices:
-            return self._prices[key], True
-        is_new = key not in self._begun
-        offer = self._begun.setdefault(key, offer)
-        if not self._pools.is_fleet_wide:
-            search = _searched(offer).least(self._grey)
-            if not (is_new or search.is_over):
-                search.look()
-            if not search.is_over:
-                replicas = max(search.at_least, self.case.problem.min_replicas)
-                profile = offer.table.profile
-                return self._floors.bound(profile, pool, replicas, offer.phase), False
-        self._prices[key] = self._kept(pool, offer)
-        return self._prices[key], True
+    def _told(self, pool: int, offer: Offer, floors: Floors) -> tuple[float, bool]:
+        """What a pool uses at least, and whether its least row does."""
+        profile = offer.table.profile
+        key = (pool, profile.name, offer.phase, offer.link)
+        if key not in self._made:
+            is_new = key not in self._begun
+            offer = self._begun.setdefault(key, offer)
+            if not self._pools.is_fleet_wide:
+                search = _searched(offer).least(self._grey)
+                if not (is_new or search.is_over):
+                    search.look()
+                if not search.is_over:
+                    replicas = max(search.at_least, self.case.problem.min_replicas)
+                    return floors.bound(profile, pool, replicas, offer.phase), False
+            self._keep(key, offer)
+        return floors.least_of(self._made[key], profile, pool), True
 
-    def _kept(self, pool: int, offer: Offer) -> float:
-        """Make a pool's candidate, if it has one; the least of its rows in an hour."""
+    def _keep(self, key: _Key, offer: Offer) -> None:
+        """Make a pool's candidate, if it has one."""
         self._pools.keep([offer])
         found = self._pools.enumerated([offer], self._rows, self.case.problem.min_replicas)
-        for candidate in found:
-            self.candidates += (replace(candidate, index=len(self.candidates)),)
-        profile = offer.table.profile
-        return min((self._floors.least_of(c, profile, pool) for c in found), default=math.inf)
+        count = len(self.candidates)
+        self._made[key] = tuple(replace(c, index=count + i) for i, c in enumerate(found))
+        self.candidates += self._made[key]
 
 
 def _searched(offer: Offer) -> SearchedTable[Any]:
     """The table of a pool; the published method's, which search otherwise, are made at once."""
     return cast("SearchedTable[Any]", offer.table)
-
-
-class _Floors:
-    """Every pool on every profile with a bound on what it has of the goal in an hour."""
-
-    def __init__(self, case: Case, pools: Sequence[Served], goal: Goal) -> None:
-        self._case, self._pools, self._goal = case, pools, goal
-        self._rows, self._apart = RowFloors(case, pools), PhaseFloors(case, pools)
-
-    def paths(self, ways: ArcOptions) -> PathBounds:
-        """The arcs in every way, each with the bound for the least replicas that it may have."""
-        case = self._case
-        position = {node: i for i, node in enumerate(case.nodes)}
-        ends = np.array([[position[n] for n in what.nodes] for what in self._pools]).reshape(-1, 2)
-        starts, ends = np.tile(ends.T, (1, len(ways)))
-        whole = [self._values(profile) for profile in case.profiles] if case.has_together else []
-        values = np.array([*whole, *ways.floors_apart(self._goal)]).ravel()
-        return PathBounds(starts, ends, values, len(position), case.problem.max_pools)
-
-    def least_of(self, candidate: Candidate, profile: ReplicaProfile, pool: int) -> float:
-        """The least of a candidate's rows, and of those with more replicas."""
-        goal, rows = self._goal, candidate.rows
-        least = min(
-            goal.hourly(candidate.cost(row), row.drawn_kw or 0.0, candidate.gpus(row))
-            for row in rows
-        )
-        if not goal.is_of_energy:
-            return least
-        return min(least, self.bound(profile, pool, rows[-1].bought + 1, candidate.phase))
-
-    def bound(
-        self, profile: ReplicaProfile, pool: int, replicas: float, phase: Phase | None
-    ) -> float:
-        """A bound below what a pool with at least so many replicas has of the goal in an hour."""
-        paid, gpus = profile.usd_per_hour * replicas, profile.gpus_per_replica * replicas
-        if not self._goal.is_of_energy:
-            return self._goal.hourly(paid, 0.0, gpus)
-        many = np.full(len(self._pools), float(replicas))
-        drawn = (
-            self._rows.kilowatts(profile, many)
-            if phase is None
-            else self._apart.kilowatts(profile, phase, many)
-        )
-        return self._goal.hourly(paid, float(drawn[pool]), gpus)
-
-    def _values(self, profile: ReplicaProfile) -> Floats:
-        replicas = np.maximum(self._rows.least(profile), self._case.problem.min_replicas)
-        offered = {t: self._case.offers(profile, t) for t in self._case.breakpoints[1:]}
-        possible = np.isfinite(replicas) & [offered[what.hi_tokens] for what in self._pools]
-        replicas[~possible] = 1.0
-        drawn = self._rows.kilowatts(profile, replicas) if self._goal.is_of_energy else 0.0
-        one = self._goal.hourly(profile.usd_per_hour, 0.0, profile.gpus_per_replica)
-        paid = one * replicas
-        values: Floats = np.where(possible, paid + self._goal.per_kwh * drawn, math.inf)
-        return values

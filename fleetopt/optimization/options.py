@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleetopt.case import Case
-from fleetopt.optimization.goals import Goal
 from fleetopt.optimization.tables import Offer, PhaseTables, maker
+from fleetopt.optimization.uses import Use
 from fleetopt.performance.phase_links import PhasePairs
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import Phase
@@ -65,25 +65,28 @@ class ArcOptions:
         name = chosen.pairs.name
         return Offer(first, "prefill", name), Offer(second, "decode", name)
 
-    def floors_apart(self, goal: Goal) -> list[Floats]:
-        """A bound below what every arc has of a goal in an hour, for each pair of profiles."""
-        apart, costs = PhaseFloors(self._case, self.served), list[Floats]()
+    def floors_apart(self, use: Use, apart: PhaseFloors) -> list[Floats]:
+        """A bound below what every arc uses, for each pair of profiles."""
+        used = list[Floats]()
         for way in self._ways:
             if way.pairs is not None and way.decode is not None:
                 first = apart.prefill(way.profile, way.pairs.path)
-                prefill = self._least_of(goal, apart, way.profile, "prefill", first)
-                decode = self._least_of(goal, apart, way.decode, "decode", apart.decode(way.decode))
-                costs.append(prefill + decode)
-        return costs
+                second = apart.decode(way.decode)
+                used.append(
+                    self._least_of(use, apart, way.profile, "prefill", first)
+                    + self._least_of(use, apart, way.decode, "decode", second)
+                )
+        return used
 
     def _least_of(
-        self, goal: Goal, apart: PhaseFloors, profile: ReplicaProfile, phase: Phase, least: Floats
+        self, use: Use, apart: PhaseFloors, profile: ReplicaProfile, phase: Phase, least: Floats
     ) -> Floats:
-        """What pools of one phase with at least so many replicas have of a goal in an hour."""
+        """What pools of one phase with at least so many replicas use."""
         replicas = np.maximum(least, self._case.problem.min_replicas)
-        one = goal.hourly(profile.usd_per_hour, 0.0, profile.gpus_per_replica)
-        if not goal.is_of_energy:
-            return one * replicas
+        capacity = self._case.capacity(profile, self._case.breakpoints[-1])
+        each = use.of_replica(profile, capacity)
+        if not use.per_kw:
+            return each * replicas
         some = np.where(np.isfinite(replicas), replicas, 1.0)
-        drawn = goal.per_kwh * apart.kilowatts(profile, phase, some)
-        return np.where(np.isfinite(replicas), one * some + drawn, np.inf)
+        drawn = use.per_kw * apart.kilowatts(profile, phase, some)
+        return np.where(np.isfinite(replicas), each * some + drawn, np.inf)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -112,6 +113,20 @@ def power_model(curve: PowerCurve) -> PowerModel:
         raise AssertionError("a validated curve is logistic or linear")
     slope = (curve.steepness, curve.midpoint_log2)
     return LogisticPower(*ends, *slope, curve.quality, curve.source, curve.cap_w)
+
+
+def known_as(curves: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """How well the power of profiles is measured, as every report says it.
+
+    curves: name of the profile, quality and source; those alike are in one note.
+    """
+    alike: dict[tuple[str, str], dict[str, None]] = {}
+    for name, quality, source in curves:
+        alike.setdefault((quality, source), {})[name] = None
+    for (quality, source), names in alike.items():
+        caveat = ", so its figures may be off by much" if quality == "LOW" else ""
+        origin = f" ({source})" if source else ""
+        yield f"the power of {', '.join(names)} is of {quality} quality{origin}{caveat}"
 
 
 def largest_batch(power: PowerModel, watts: float, most: int) -> int:

@@ -21,8 +21,6 @@ from fleetopt.problem.faults import structure as structure
 from fleetopt.problem.faults import validate as validate
 from fleetopt.problem.fleet import DRAW_LIMITS as DRAW_LIMITS
 from fleetopt.problem.fleet import FleetProblem as FleetProblem
-from fleetopt.problem.fleet import LatencyBound as LatencyBound
-from fleetopt.problem.fleet import bound_keys as bound_keys
 from fleetopt.problem.lengths import MAX_TOKENS as MAX_TOKENS
 from fleetopt.problem.lengths import JointLengths as JointLengths
 from fleetopt.problem.lengths import LengthCdf as LengthCdf
@@ -34,6 +32,8 @@ from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
 from fleetopt.problem.series import SERIES as SERIES
 from fleetopt.problem.series import HourlySeries as HourlySeries
+from fleetopt.problem.slo import LatencyBound as LatencyBound
+from fleetopt.problem.slo import bound_keys as bound_keys
 from fleetopt.problem.trace import TraceSource as TraceSource
 from fleetopt.problem.workload import WORKLOAD_SCHEMA as WORKLOAD_SCHEMA
 from fleetopt.problem.workload import ArrivalFigures as ArrivalFigures

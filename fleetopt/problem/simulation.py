@@ -17,15 +17,12 @@ from fleetopt.errors import Fault, near
 from fleetopt.problem.coefficients import AnyProfileSpec, profile_specs
 from fleetopt.problem.failures import FailureRates
 from fleetopt.problem.faults import FaultsError, Stated, faults_of, raise_repeated
-from fleetopt.problem.fleet import (
-    Admission,
-    LatencyBound,
-    default_slo,
-)
+from fleetopt.problem.fleet import Admission
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.links import LinkStatement, PhaseRole, entrances, phase_faults
 from fleetopt.problem.router import RouterStatement, pools_named
 from fleetopt.problem.sessions import SessionStatement
+from fleetopt.problem.slo import LatencyBound, default_slo
 from fleetopt.problem.trace import TraceFormat
 
 _TOLERANCE = 1e-6

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from fleetopt.performance.power import known_as
 from fleetopt.questions.energy.pools import FleetEnergy, PoolEnergy
 from fleetopt.questions.energy.tokens_per_watt import (
     MOST_CUT_TOKENS,
@@ -78,14 +79,7 @@ def pool_figures(pool: PoolEnergy) -> dict[str, Any]:
 def power_notes(pools: Sequence[PoolEnergy]) -> Iterator[str]:
     """How well the power of each GPU type is known, and whether they serve one model."""
     seen = {pool.gpu: pool for pool in pools}
-    alike: dict[tuple[str, str], list[str]] = {}
-    for gpu, pool in seen.items():
-        alike.setdefault((pool.power_quality, pool.power_source), []).append(gpu)
-    for (quality, origin), gpus in alike.items():
-        if quality != "HIGH":
-            caveat = ", so its figures may be off by much" if quality == "LOW" else ""
-            source = f" ({origin})" if origin else ""
-            yield f"the power of {', '.join(gpus)} is of {quality} quality{source}{caveat}"
+    yield from known_as((gpu, pool.power_quality, pool.power_source) for gpu, pool in seen.items())
     if len({pool.serves for pool in seen.values()}) > 1:
         models = "; ".join(f"{gpu}: {pool.serves}" for gpu, pool in seen.items())
         yield f"the profiles serve different models ({models}), whose tokens are not the same good"

@@ -46,6 +46,7 @@ def frontier_to_dict(frontier: Frontier) -> dict[str, Any]:
         "points": [_point(point, frontier) for point in frontier.points],
         "refused": [_point(point, frontier) for point in frontier.refused],
         "dominated": [_point(point, frontier) for point in frontier.dominated],
+        "notes": list(frontier.notes),
         "problem": frontier.problem.model_dump(mode="json", exclude_none=True),
     }
 
@@ -177,6 +178,7 @@ def _notes(frontier: Frontier, show: Sequence[str]) -> Iterator[str]:
     if frontier.refused and "refused" not in show:
         refused = wording.counted(len(frontier.refused), "fleet")
         yield f"simulation refused {refused} on the way; --show refused lists them"
+    yield from frontier.notes
 
 
 def _shown(

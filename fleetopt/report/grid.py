@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from fleetopt.performance.power import known_as
 from fleetopt.plan import Interval
 from fleetopt.questions.energy.grid import GridFlex, GridLevel
 from fleetopt.report import levers, wording
@@ -180,8 +181,7 @@ def _recovery(recovery_s: Interval) -> str:
 
 def _notes(found: GridFlex) -> Iterator[str]:
     power = found.power
-    source = f" ({power.source})" if power.source else ""
-    yield f"the power of {found.gpu} is of {power.quality} quality{source}"
+    yield from known_as([(found.gpu, power.quality, power.source)])
     if any(level.flex_pct and level.meets and level.shed_kw < 0.001 * level.drawn_kw
            for level in found.levels):  # fmt: skip
         free = found.levels[0].drawn_kw + found.levels[0].shed_kw

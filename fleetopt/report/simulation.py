@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from fleetopt.performance.power import known_as
 from fleetopt.plan import Interval
 from fleetopt.problem import LatencyBound
 from fleetopt.questions.fleets import Simulation
@@ -258,6 +259,10 @@ def _notes(simulation: Simulation) -> Iterator[str]:
     power = [pool.power_w.estimate or 0.0 for pool in simulation.pools if pool.power_w]
     if len(power) == len(simulation.pools):
         yield f"the GPUs draw {sum(power) / 1000:,.2f}{wording.NO_BREAK}kW on average"
+        yield from known_as(
+            (pool.gpu, pool.power_quality or "LOW", pool.power_source or "")
+            for pool in simulation.pools
+        )
     if simulation.replications == 1:
         yield "one run: every run would be the same, so there are no intervals" \
             if scenario.is_replay else "one run has no intervals"  # fmt: skip

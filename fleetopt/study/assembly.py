@@ -38,7 +38,7 @@ from fleetopt.problem import Phase, VerificationOptions
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 from fleetopt.queueing.table import Row as TableRow
-from fleetopt.study.energy import energy_of
+from fleetopt.study.energy import energy_of, power_notes
 from fleetopt.study.measured import beyond
 from fleetopt.verification import METRICS_OF, Judged, Outcome, Together, overall
 from fleetopt.workload.compression import reach
@@ -78,7 +78,12 @@ def plan(
         prediction=_predicted(design, solution.chosen),
         verification=verification_part,
         alternatives=others,
-        notes=(*_added(design), *notes(case, solution.chosen), *beyond(design, solution.chosen)),
+        notes=(
+            *_added(design),
+            *notes(case, solution.chosen),
+            *beyond(design, solution.chosen),
+            *power_notes(design, solution.chosen),
+        ),
         provenance=_provenance(case, command),
         objective=objective,
     )

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
-from fleetopt.optimization.design import Chosen, Design, solve_options
+from fleetopt.optimization.design import Design, solve_options
 from fleetopt.optimization.elastic import SLO, Relaxation
 from fleetopt.optimization.nearest import nearest
-from fleetopt.optimization.solver import Holding
+from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import Cost
 from fleetopt.problem import DRAW_LIMITS, FleetProblem, LatencyBound
 from fleetopt.study.assembly import fleet_of
@@ -30,13 +30,13 @@ def within_limits(design: Design, given: Sequence[Relaxed] = ()) -> NearestFleet
     problem = design.case.problem
     best = design.optimum()
     if best.holding is not Holding.NONE:
-        return _fleet(design, best.chosen, given)
+        return _fleet(design, best, given)
     found = nearest(design.with_fewer(), problem.min_replicas, solve_options(problem))
     if found is None:
         return None
     needed = (in_users_units(limit, problem.slo) for limit in found.relaxation)
     limits = [Relaxed(limit.key, limit.stated, figure(limit)) for limit in needed]
-    return _fleet(design, found.solution.chosen, (*given, *limits))
+    return _fleet(design, found.solution, (*given, *limits))
 
 
 def with_longer_bounds(design: Design, needed_ms: Sequence[float]) -> NearestFleet | None:
@@ -105,10 +105,10 @@ def _bound(bound: LatencyBound, limit_ms: float) -> LatencyBound:
     return bound.model_copy(update={"limit_ms": limit_ms})
 
 
-def _fleet(design: Design, chosen: Sequence[Chosen], relaxed: Sequence[Relaxed]) -> NearestFleet:
+def _fleet(design: Design, solution: Solution, relaxed: Sequence[Relaxed]) -> NearestFleet:
     return NearestFleet(
-        fleet=fleet_of(design, chosen),
-        cost=Cost.hourly(design.usd_per_hour(chosen)),
+        fleet=fleet_of(design, solution.chosen),
+        cost=Cost.hourly(solution.usd_per_hour),
         excess=sum(map(_excess, relaxed)),
         relaxation=tuple(relaxed),
     )

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from fleetopt import Plan, catalog, solve
+from fleetopt.case import Case
 from fleetopt.catalog import read_lengths, read_profiles
+from fleetopt.optimization.design import Design
 from fleetopt.problem import FleetProblem, VerificationOptions
 from fleetopt.questions.two_pools import Sizes, TwoPools, thresholds
 from fleetopt.queueing.availability import SpareRule
@@ -66,6 +68,31 @@ def test_gpu_mix() -> None:
     plan = answer("gpu_mix")
     assert plan.cost.usd_per_year == pytest.approx(8760 * min(costs.values()))
     assert tuple(pool.gpu for pool in plan.fleet.pools) == min(costs, key=costs.__getitem__)
+
+
+def test_full_rack() -> None:
+    """At the rate some two pools draw 10 kW or less, just above it none of all pairs do."""
+    plan = answer("full_rack")
+    found = plan.objective
+    assert found is not None
+    assert found.value < found.bound < 1.002 * found.value
+    assert least_provisioned_kw(found.value) <= 10.0 < least_provisioned_kw(found.bound)
+
+
+def least_provisioned_kw(rate: float) -> float:
+    """The least provisioned draw of all fleets of the rack's problem, over all pairs of pools."""
+    update = {"arrival_rate": rate, "objective": "cost", "power_kw": None}
+    case = Case.of(problem_of("full_rack").model_copy(update=update))
+    drawn = [(c, c.kilowatts(c.rows[0])) for c in Design(case, grey=False).candidates]
+    last = len(case.nodes) - 1
+    pairs = (
+        one + other
+        for first, one in drawn
+        for second, other in drawn
+        if first.start == 0 and first.end == second.start and second.end == last
+    )
+    alone = (kilowatts for c, kilowatts in drawn if (c.start, c.end) == (0, last))
+    return min([*pairs, *alone])
 
 
 def test_spares() -> None:

@@ -16,7 +16,9 @@ from fleetopt.optimization.goals import COST
 from fleetopt.optimization.lazily import LazyDesign
 from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.shortest_path import shortest_path
+from fleetopt.optimization.uses import Use
 from fleetopt.problem import FleetProblem
+from fleetopt.queueing.phase_floor import PhaseFloors
 
 
 def phased_case(seed: int, objective: str = "cost", e2e: bool = False) -> Case:
@@ -97,7 +99,7 @@ def test_floors_are_below_every_cost(seed: int) -> None:
     """What an arc is taken to cost before it is looked at is no more than it does."""
     case = phased_case(seed)
     options = ArcOptions(case, case.arcs())
-    apart = options.floors_apart(COST)
+    apart = options.floors_apart(Use.of_goal(COST), PhaseFloors(case, case.arcs()))
     for way, floors in enumerate(apart, start=len(options) - len(apart)):
         for arc, floor in enumerate(floors):
             if not np.isfinite(floor):

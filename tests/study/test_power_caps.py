@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fleetopt import FleetProblem, InfeasibleError, Plan, solve
@@ -139,3 +140,38 @@ def test_impossible_caps_are_named() -> None:
     assert "power_caps: the profile 'dark' has no power curve" in said
     with pytest.raises(ValueError, match="less than 1"):
         stated(power_caps=[1.2])
+
+
+def test_the_plan_says_what_a_cap_costs() -> None:
+    """By the calibrated coefficients: full batches over how long an iteration of them takes."""
+    plan = solve(stated(arrival_rate=5.0, power_kw=0.5, power_caps=(0.8,)))
+    (note,) = [text for text in plan.notes if "the cap of" in text]
+    spec = read_profiles()["h100"]
+    case = Case.of(stated(arrival_rate=5.0))
+    lengths = case.lengths
+    work = np.ceil(lengths.prompt_tokens / spec.chunk_tokens) + lengths.output_tokens
+    share = lengths.weights * work / (lengths.weights @ work)
+    each = spec.per_sequence_s * float(share @ lengths.total_tokens)
+    each /= spec.calibration_context_tokens
+
+    def rate(batch: int) -> float:
+        return batch / (spec.base_s + each * batch)
+
+    capped, free = batch_under(spec, 0.8), 128
+    assert f"{capped} sequences a replica in place of {free};" in note
+    assert f" {100 * rate(capped) / rate(free):.0f} % of" in note
+    assert "iteration of the same batch takes as long" in note
+
+
+def test_sources_of_power_are_named_where_power_counts() -> None:
+    told = [text for text in solve(stated(power_kw=9.0)).notes if "quality" in text]
+    assert told == [f"the power of h100 is of HIGH quality ({source_of('h100')})"]
+    assert not any("quality" in text for text in solve(stated()).notes)
+    capped = solve(stated(arrival_rate=5.0, power_kw=0.5, power_caps=(0.8,)))
+    assert told[0] in capped.notes
+
+
+def source_of(name: str) -> str:
+    curve = read_profiles()[name].power
+    assert curve is not None
+    return curve.source

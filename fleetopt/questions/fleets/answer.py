@@ -63,8 +63,9 @@ class PoolFigures:
 
     utilization: mean batch over what it can hold. busy: share of the time with a batch.
     kv_use: share of KV blocks, or slots, held. up: share of the time that replicas are up.
-    power_w: mean draw of all its GPUs; joules_per_token: of completed output; None without a
-    power curve. unstable: whether the backlog grew without end; backlog_per_s: its growth.
+    power_w: mean draw of all its GPUs; joules_per_token: of completed output; power_quality,
+    power_source: of the curve; None without a power curve.
+    unstable: whether the backlog grew without end; backlog_per_s: its growth.
     replica_busy, replica_work: of each replica, share of the time with a batch, and
     sequence-iterations per second.
     """
@@ -81,6 +82,8 @@ class PoolFigures:
     up: Interval
     power_w: Interval | None
     joules_per_token: float | None
+    power_quality: str | None
+    power_source: str | None
     lost_tokens: int
     unstable: bool
     backlog_per_s: float
@@ -256,6 +259,8 @@ def _pool(scenario: Scenario, result: FleetResult, p: int) -> PoolFigures:
         **mean,
         power_w=interval(mean_interval(power), least=0.0) if power else None,
         joules_per_token=sum(energy) / tokens if energy and tokens else None,
+        power_quality=profile.power.quality if profile.power else None,
+        power_source=profile.power.source if profile.power else None,
         lost_tokens=sum(run.lost_tokens for run in seen),
         unstable=unstable,
         backlog_per_s=sum(run.growth_per_s for run in seen) / len(seen),
