@@ -32,6 +32,7 @@ class CoefficientProfile(StatedProfile[CoefficientSpec]):
             context=spec.context,
             chunk_tokens=spec.chunk_tokens,
             token_budget=spec.token_budget,
+            first_token_s=spec.first_token_s,
         )
 
     @property

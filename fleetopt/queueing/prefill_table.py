@@ -187,7 +187,9 @@ class PrefillTable(OccupancyTable):
             occ = self.occupancy(replicas)
             mix = self._latencies(states_of(occ, self.load), replicas)
             environment = self._environment(occ)
-        return PrefillRow(replicas, occ if environment else occ.stateless(), mix, environment)
+        first_s = self.profile.iteration.first_token_s
+        kept = occ if environment else occ.stateless()
+        return PrefillRow(replicas, kept, mix, environment, first_s)
 
     def _line(self, occ: Occupancy) -> tuple[float, float]:
         """W and h of the straight line through the mean iteration time, busy and full."""
