@@ -13,6 +13,7 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.extension import Extension
 from fleetopt.performance.capped import is_felt, with_caps
 from fleetopt.performance.coefficient import profile_of
+from fleetopt.performance.phase_links import PhasePairs, pairs_of, resolved_links
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import SERIES, FleetProblem, LengthCdf, TraceSource
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
@@ -65,6 +66,7 @@ class Case:
                     "profiles": specs,
                     "gpus": tuple(spec.name for spec in specs),
                     "power_caps": (),
+                    "links": resolved_links(problem, specs, beside),
                 }
             ),
             lengths=lengths.split_at(points),
@@ -83,6 +85,11 @@ class Case:
             return profile.paged(max_context, most)
         return profile.reserved(max_context)
 
+    def prefill_capacity(self, profile: ReplicaProfile, max_context: int) -> Capacity:
+        """The batch of a replica that only prefills: whole prompts, one after the other."""
+        capacity = self.capacity(profile, max_context)
+        return replace(capacity, slots=min(1, capacity.slots))
+
     def offers(self, profile: ReplicaProfile, max_context: int) -> bool:
         """Whether a pool may run on a profile: it has a slot, and its cap is felt if it has one.
 
@@ -99,6 +106,16 @@ class Case:
     @cached_property
     def _profiles(self) -> dict[str, ReplicaProfile]:
         return {profile.name: profile for profile in self.profiles}
+
+    @property
+    def has_together(self) -> bool:
+        """Whether pools may do both phases of their requests."""
+        return self.problem.phases != "apart"
+
+    @cached_property
+    def phase_pairs(self) -> tuple[PhasePairs, ...]:
+        """Profiles that may prefill and decode apart, by their links; none where they may not."""
+        return pairs_of(self.problem.links, self.problem.profiles)
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -36,32 +36,54 @@ _question = together(
                  help="Most prefill replicas of the published rule."),
     fleet_option("--max-decode", key="max_decode", metavar="N", shown="64",
                  help="Most decode replicas of the published rule."),
-    fleet_option("--method", key="method", kind="text", metavar="published", shown="published",
-                 help="How replicas are counted; what the method leaves out stands beside it."),
+    fleet_option("--method", key="method", kind="text", metavar="program|published",
+                 shown="program", help="The program with its tables and the simulator, or the "
+                 "published rule of mean rates with what it leaves out."),
+    fleet_option("--kv-transfer", key="kv_transfer", kind="text", metavar="link|factor:X",
+                 help="What KV adds to TTFT: its time on the link, or a factor of the published "
+                 "rule; factor:1.8 with that rule, else link."),
+    fleet_option("--link", key="links", multiple=True,
+                 callback=lambda _ctx, _option, given: list(given) or None,
+                 metavar="NAME[:PREFILL:DECODE]", help="A link that takes KV from prefill to "
+                 "decode, by its name or in GB/s, such as ndr400 or 50:h100:a100; repeatable. "
+                 "The slower network of the two GPUs if absent."),
+    fleet_option("--max-pools", key="max_pools", metavar="N", shown="3",
+                 help="Most pools of the fleets that the program splits by length."),
+    fleet_option("--verify/--no-verify", key="verification.enabled", default=None,
+                 help="Simulate the program's fleets until each is accepted."),
+    fleet_option("--replications", key="verification.replications", metavar="N", shown="4",
+                 help="Replications of the first stage."),
+    fleet_option("--seed", key="verification.seed", metavar="N", shown="1",
+                 help="Seed of the simulator."),
 )  # fmt: skip
 
 
 @click.command(name="disagg")
 @_question
-@click.option("--plot", metavar="FILE", help="Draw both costs over the rate: .png or .svg.")
+@click.option(
+    "--ratio-sweep",
+    is_flag=True,
+    help="Also show the ratios of prefill to decode replicas around the best one.",
+)
+@click.option("--plot", metavar="FILE", help="Draw when phases apart are worth it: .png or .svg.")
 @output
 @click.pass_context
 def command(
-    ctx: click.Context, /, plot: str | None, form: str, output: str | None, **_: object
-) -> None:
-    """Count replicas for prefill and decode apart, beside aggregated pools.
+    ctx: click.Context, /, plot: str | None, ratio_sweep: bool, form: str, output: str | None,
+    **_: object,
+) -> None:  # fmt: skip
+    """Compare prefill and decode apart with aggregated pools.
 
-    The published method leaves the prompt's KV out of decode; the answer states its counts and
-    those with the prompt's KV. Exit code 1 means that no counts keep the SLO.
+    The program designs the cheapest fleet of each kind, and simulation accepts it. The published
+    rule counts mean rates and leaves the prompt's KV out of decode. Exit code 1 means that the
+    pair that was asked for has no fleet that keeps the SLO.
     """
-    from fleetopt.cli.output import write_answer
     from fleetopt.errors import InfeasibleError
-    from fleetopt.questions.disaggregation import answer
-    from fleetopt.report import disaggregation as report
 
     question = _asked(ctx, plot, output)
+    answer = _by_rule if question.stated.method == "published" else _by_program
     try:
-        found = answer(question)
+        answer(question, form, output, ratio_sweep)
     except InfeasibleError as error:
         from fleetopt.cli.answer import write_refusal
 
@@ -69,6 +91,36 @@ def command(
         raise
     if plot is not None:
         _draw(question, plot)
+
+
+def _by_program(question: Question, form: str, output: str | None, ratio_sweep: bool) -> None:
+    from fleetopt.cli.output import progress, write_answer
+    from fleetopt.questions.disaggregation.designed import designed
+    from fleetopt.questions.disaggregation.ratios import ratios_around
+    from fleetopt.report import disaggregation_program as report
+
+    with progress() as show:
+        found = designed(question, progress=show)
+    ratios = ratios_around(question, found.asked) if ratio_sweep else ()
+    write_answer(
+        form,
+        output,
+        table=lambda width: report.program_report(found, ratios, width),
+        data=lambda: report.program_to_dict(found, ratios),
+        rows=lambda: report.program_rows(found),
+    )
+
+
+def _by_rule(question: Question, form: str, output: str | None, ratio_sweep: bool) -> None:
+    from fleetopt.cli.output import write_answer
+    from fleetopt.errors import InputError
+    from fleetopt.questions.disaggregation import answer
+    from fleetopt.report import disaggregation as report
+
+    if ratio_sweep:
+        raise InputError.single("--ratio-sweep", "the published rule has no percentiles to show",
+                                "leave it or --method out")  # fmt: skip
+    found = answer(question)
     write_answer(
         form,
         output,
@@ -116,8 +168,12 @@ def _faults_of_names(keys: dict[str, Any]) -> Sequence[Fault]:
 
 def _draw(question: Question, plot: str) -> None:
     from fleetopt.questions.disaggregation import costs_over_rates
+    from fleetopt.questions.disaggregation.worth import worth
     from fleetopt.report.export import write_whole
-    from fleetopt.report.figures_disaggregation import costs_figure
+    from fleetopt.report.figures_disaggregation import costs_figure, worth_figure
 
     kind = plot.lower().rsplit(".", 1)[1]
-    write_whole(plot, costs_figure(costs_over_rates(question), kind))
+    if question.stated.method == "published":
+        write_whole(plot, costs_figure(costs_over_rates(question), kind))
+    else:
+        write_whole(plot, worth_figure(worth(question), kind))

@@ -39,7 +39,7 @@ COMMANDS = {
     "pareto": "Find where to split requests between two pools with given GPUs.",
     "optimize": "Size two pools with given GPUs at a fixed split, and verify the best.",
     "whatif": "Say when GPUs have to be added, or which GPU and which mix is cheapest.",
-    "disagg": "Count replicas for prefill and decode apart, beside aggregated pools.",
+    "disagg": "Compare prefill and decode apart with aggregated pools.",
     "tok-per-watt": "Compare GPU types, or a split with one pool, by output tokens per watt.",
     "grid-flex": "Shed power by capping batches, switching replicas off and deferring requests.",
     "explain": "Say why a fleet misses its SLO, or what would bind first.",

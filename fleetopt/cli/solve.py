@@ -14,6 +14,7 @@ from fleetopt.cli import options
 @options.scope
 @options.fleet
 @options.engines
+@options.phases
 @options.side
 @options.tables
 @options.problem_option(

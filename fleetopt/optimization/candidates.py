@@ -2,7 +2,8 @@
 
 A candidate is an arc (t_i, t_j] of total lengths, with what is compressed at either end, a
 replica profile and an admission rule; its rows are the numbers of replicas it may be built
-with. Nothing here depends on how the rows were computed, so the program can be used with
+with. It does both phases of its requests, or one of them beside a partner that a link joins to
+it. Nothing here depends on how the rows were computed, so the program can be used with
 data from any source.
 """
 
@@ -12,7 +13,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from fleetopt.optimization.tables import Offer
 from fleetopt.performance.power import provisioned_w
+from fleetopt.problem import Phase
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Node, path_nodes
@@ -69,6 +72,8 @@ class Candidate:
     watts: draw of one replica with every slot busy; None if the profile does not tell.
     gamma_lo: own lengths up to this multiple of lo_tokens are compressed into the pool below.
     gamma_hi: lengths up to this multiple of hi_tokens are compressed into this pool.
+    phase: the one that it does; None for both.
+    link: name of the link to its partner, which does the other phase; empty for both phases.
     """
 
     index: int
@@ -86,6 +91,13 @@ class Candidate:
     watts: float | None = None
     gamma_lo: float = 1.0
     gamma_hi: float = 1.0
+    phase: Phase | None = None
+    link: str = ""
+
+    @property
+    def is_decode(self) -> bool:
+        """Whether it decodes only: the second half of a pool that its partner begins."""
+        return self.phase == "decode"
 
     def cost(self, row: Row) -> float:
         """USD per hour of the pool built with `row`."""
@@ -101,7 +113,7 @@ class Candidate:
 
 
 def enumerate_candidates(
-    tables: Iterable[PoolTable],
+    tables: Iterable[PoolTable | Offer],
     breakpoints: Sequence[int],
     *,
     grey: bool = False,
@@ -124,7 +136,8 @@ def enumerate_candidates(
     """
     position = {node: i for i, node in enumerate(path_nodes(breakpoints, gammas))}
     candidates: list[Candidate] = []
-    for table in tables:
+    for offer in (t if isinstance(t, Offer) else Offer(t) for t in tables):
+        table = offer.table
         rows = (
             rows_of(table)
             if rows_of is not None
@@ -134,7 +147,7 @@ def enumerate_candidates(
             )
         )
         if rows:
-            candidates.append(_candidate(len(candidates), table, position, rows))
+            candidates.append(_candidate(len(candidates), offer, position, rows))
     return tuple(candidates)
 
 
@@ -173,6 +186,11 @@ def rows_up_to(
     return (*rows, *(Row.available(n, spares, gpus) for n in above))
 
 
+def count_pools(candidates: Iterable[Candidate]) -> int:
+    """How many pools these are, two phases that are apart counted as one."""
+    return sum(not candidate.is_decode for candidate in candidates)
+
+
 def with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:
     """The candidate with further rows, where it has none of so many replicas."""
     known = {row.replicas for row in candidate.rows}
@@ -187,8 +205,9 @@ def _spread(numbers: range, most: int) -> range:
 
 
 def _candidate(
-    index: int, table: PoolTable, position: dict[Node, int], rows: tuple[Row, ...]
+    index: int, offer: Offer, position: dict[Node, int], rows: tuple[Row, ...]
 ) -> Candidate:
+    table = offer.table
     profile = table.profile
     gamma_lo, gamma_hi = table.gammas
     return Candidate(
@@ -207,6 +226,8 @@ def _candidate(
         watts=_watts(table),
         gamma_lo=gamma_lo,
         gamma_hi=gamma_hi,
+        phase=offer.phase,
+        link=offer.link,
     )
 
 

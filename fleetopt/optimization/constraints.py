@@ -25,7 +25,7 @@ def flow_conservation(model: ConcreteModel, breakpoint: int) -> Relation:
 
     For every position :math:`i = 0, \dots, M` of a path, a breakpoint with the factor by which
     requests are compressed to it, with :math:`S_i` the candidates whose arc starts there and
-    :math:`E_i` those whose arc ends there,
+    :math:`E_i` those whose arc ends there, a pool that only decodes left out,
 
     .. math::
 
@@ -41,11 +41,31 @@ def flow_conservation(model: ConcreteModel, breakpoint: int) -> Relation:
 
 
 def pool_limit(model: ConcreteModel, max_pools: int) -> Relation:
-    r"""At most `max_pools` pools are built.
+    r"""At most `max_pools` pools are built; prefill and its decode count as one.
 
-    .. math:: \sum_c \sum_k z_{ck} \le P_{\max}
+    .. math:: \sum_{c \notin D} \sum_k z_{ck} \le P_{\max}
+
+    with :math:`D` the candidates that only decode.
     """
     return model.pools <= max_pools
+
+
+def phase_pairing(model: ConcreteModel, start: int, end: int, link: str) -> Relation:
+    r"""Every prompt that is prefilled is decoded, by a pool to which a link takes its KV.
+
+    For every arc :math:`a` and every link :math:`l`, with :math:`P_{al}` the candidates of the
+    arc that prefill before the link and :math:`D_{al}` those that decode behind it,
+
+    .. math:: \sum_{c \in P_{al}} \sum_k z_{ck} = \sum_{c \in D_{al}} \sum_k z_{ck}
+
+    A link joins each of its prefill profiles with each of its decode profiles. The path has at
+    most one pool on an arc, so each side has at most one; how many replicas each has is free.
+    """
+    prefill, decode = model.paired[start, end, link]
+    first = [model.z[index] for c in prefill for index in model.rows_of[c]]
+    second = [model.z[index] for c in decode for index in model.rows_of[c]]
+    signs = [1] * len(first) + [-1] * len(second)
+    return LinearExpression(linear_coefs=signs, linear_vars=first + second) == 0
 
 
 def inventory(model: ConcreteModel, gpu: str, available: int) -> Relation:

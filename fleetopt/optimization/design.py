@@ -41,8 +41,10 @@ from fleetopt.optimization.pools import PoolCandidates
 from fleetopt.optimization.program import build, remeasure
 from fleetopt.optimization.solution import solve_options as solve_options
 from fleetopt.optimization.solver import Holding, ProgramSolver, Solution, checked
+from fleetopt.optimization.tables import Offer as Offer
 from fleetopt.optimization.tables import arcs_on as arcs_on
 from fleetopt.optimization.tables import maker as maker
+from fleetopt.optimization.tables import offers as offers
 from fleetopt.optimization.tables import pool_tables as pool_tables
 from fleetopt.optimization.tables import table_maker as table_maker
 from fleetopt.queueing.table import PoolTable
@@ -70,13 +72,13 @@ class Design(ComparedFleets):
         grey: bool,
         extra_rows: int | None = None,
         log: TextIO | None = None,
-        tables: Sequence[PoolTable] | None = None,
+        tables: Sequence[Offer] | None = None,
         drawn: bool = False,
     ) -> None:
         self.case = case
         self._options = solve_options(case.problem, log)
         self._pools = PoolCandidates(case, grey=grey, drawn=drawn)
-        self._pools.keep(pool_tables(case) if tables is None else tables)
+        self._pools.keep(offers(case) if tables is None else tables)
         self._rows = _extra_rows(case) if extra_rows is None else extra_rows
         self.candidates = self._pools.enumerated(
             self._pools.known, self._rows, case.problem.min_replicas
@@ -163,7 +165,7 @@ class Design(ComparedFleets):
 
     def with_least(self, min_replicas: int) -> pyo.ConcreteModel:
         """The program with another least number of replicas, and no row above the least."""
-        candidates = self._pools.enumerated(self.tables, 0, min_replicas)
+        candidates = self._pools.enumerated(self.offered, 0, min_replicas)
         side = replace(self.side, min_replicas=min_replicas)
         points, max_pools = len(self.case.nodes), self.case.problem.max_pools
         return build(candidates, points, max_pools, side)
@@ -171,7 +173,7 @@ class Design(ComparedFleets):
     def with_fewer(self) -> pyo.ConcreteModel:
         """The program with the rows below the least number of replicas too, and its limits."""
         side = self.side
-        found = self._pools.enumerated(self.tables, 0, 1)
+        found = self._pools.enumerated(self.offered, 0, 1)
         least, spares = side.min_replicas, side.spares
         candidates = [replace(c, rows=rows_up_to(least, c, spares)) for c in found]
         candidates = [replace(c, rows=self._pools.with_misses(c, c.rows)) for c in candidates]
@@ -210,8 +212,8 @@ class Design(ComparedFleets):
         return self._pools.row(candidate, replicas)
 
     @property
-    def tables(self) -> Sequence[PoolTable]:
-        """Every table, admissible rows or not."""
+    def offered(self) -> Sequence[Offer]:
+        """Every table, admissible rows or not, and what its pool does."""
         return self._pools.known
 
     def usd_per_hour(self, chosen: Sequence[Chosen]) -> float:

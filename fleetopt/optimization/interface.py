@@ -34,6 +34,7 @@ _NODES = "a node has more than one GPU"
 _POWER = "every profile has a power curve"
 _FLEET = "`slo_scope` is fleet"
 _GOAL = "`objective` is not cost"
+_APART = "`phases` is apart or either"
 _DRAWN = "`objective` or a limit asks for the mean power"
 _CARBON = "the same, and `carbon_g_per_kwh` is stated"
 
@@ -48,8 +49,15 @@ _DATA = (
     Part("candidate", "data", "c", "", "lengths, compression, type, profile, price, rate and rows"),
     Part("row", "data", "c, k", "", "its replicas, spare ones, and whether it is grey"),
     Part("rows_of", "data", "c", "", "the pairs (c, k) of a candidate"),
-    Part("leaving", "data", "i", "", "candidates that begin at position i"),
-    Part("entering", "data", "i", "", "candidates that end at position i"),
+    Part("leaving", "data", "i", "", "those that begin at position i and do not decode only"),
+    Part("entering", "data", "i", "", "those that end at position i and do not decode only"),
+    Part(
+        "paired",
+        "data",
+        "i, j, link",
+        "",
+        "candidates of an arc on a link: those that prefill, those that decode",
+    ),
     Part("node_size", "data", "", "GPUs", "GPUs of a node"),
     Part(
         "spare_price", "data", "type", "USD/h", "one spare GPU, as on the type's cheapest profile"
@@ -63,7 +71,7 @@ _VARIABLES = (
 )
 _EXPRESSIONS = (
     Part("open", "expression", "c", "0 or 1", "whether candidate c is built"),
-    Part("pools", "expression", "", "pools", "how many pools are built"),
+    Part("pools", "expression", "", "pools", "how many pools are built, two phases apart as one"),
     Part("cost", "expression", "", "USD/h", "cost of the fleet, all that is spare included"),
     Part("pool_cost", "expression", "c", "USD/h", "cost of a pool; 0 if it is not built"),
     Part("gpus", "expression", "type", "GPUs", "GPUs of the pools, spare replicas included"),
@@ -85,6 +93,7 @@ _EXPRESSIONS = (
 _CONSTRAINTS = (
     Part("flow_conservation", "constraint", "i", "", "the pools serve every length once"),
     Part("pool_limit", "constraint", "", "pools", "at most `max_pools` pools"),
+    Part("phase_pairing", "constraint", "i, j, link", "", "what is prefilled is decoded", _APART),
     Part("inventory", "constraint", "type", "GPUs", "GPUs in stock", "`inventory` is stated"),
     Part("gpu_limit", "constraint", "", "GPUs", "most GPUs", "`max_gpus` is stated"),
     Part("power_limit", "constraint", "", "kW", "most power", "`power_kw` is stated"),

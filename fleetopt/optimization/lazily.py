@@ -11,22 +11,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.optimization.bounds import Mask, PathBounds
 from fleetopt.optimization.candidates import Candidate
-from fleetopt.optimization.design import Design, maker, pool_tables
+from fleetopt.optimization.design import Design, Offer, offers
 from fleetopt.optimization.goals import Goal
+from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.solver import Solution
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.queueing.blas import one_blas_thread
-from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.floor import RowFloors
-from fleetopt.queueing.table import PoolTable
+from fleetopt.queueing.search import SearchedTable
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import Floats
 
@@ -51,6 +51,8 @@ def design_of(
     return kind(case, grey=grey, extra_rows=extra_rows, log=log)
 
 
+_Key = tuple[int, str, str | None, str]
+"""A pool: what it serves, its profile, its phase and its link."""
 _TIED = 1e-8
 """Relative difference of costs that count as equal."""
 _WIDER = 1.1
@@ -66,10 +68,12 @@ class LazyDesign(Design):
         super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
         self._grey = grey
         self._served = case.arcs()
+        self._ways = ArcOptions(case, self._served)
+        self._prices: dict[_Key, float] = {}
+        self._begun: dict[_Key, Offer] = {}
         self._floors = _Floors(case, self._served, self._pools.goal)
-        self._bounds = self._floors.paths()
+        self._bounds = self._floors.paths(self._ways)
         self._knows_all = False
-        self._begun: dict[int, PoolTable] = {}
         self._admits(-math.inf)
 
     @property
@@ -80,13 +84,13 @@ class LazyDesign(Design):
     @property
     def rows_computed(self) -> int:
         """Rows of these tables that were computed."""
-        return sum(t.rows_computed for t in self._begun.values() if isinstance(t, OccupancyTable))
+        return sum(_searched(offer).rows_computed for offer in self._begun.values())
 
     @property
-    def tables(self) -> Sequence[PoolTable]:
+    def offered(self) -> Sequence[Offer]:
         """Every table of the case, evaluated or not."""
         if not self._knows_all:
-            self._pools.keep(pool_tables(self.case))
+            self._pools.keep(offers(self.case))
             self._knows_all = True
         return self._pools.known
 
@@ -118,7 +122,7 @@ class LazyDesign(Design):
 
     def best_of_type(self, gpu: str, pools: int | None = None) -> Solution:
         """The cheapest fleet of one GPU type; pools: of exactly so many, if stated."""
-        same = self._among(on=[profile.gpu == gpu for profile in self.case.profiles])
+        same = self._among(on=self._ways.of_type(gpu))
         return self._proved(lambda: super(LazyDesign, self).best_of_type(gpu, pools), same, pools)
 
     def best_mixed(self) -> Solution:
@@ -136,10 +140,10 @@ class LazyDesign(Design):
         return found
 
     def _among(self, serving: Sequence[bool] = (), on: Sequence[bool] = ()) -> Mask:
-        """Arcs of some pools and some profiles; all of them where nothing is said."""
+        """Arcs of some pools in some ways; all of them where nothing is said."""
         pools = np.array(serving or [True] * len(self._served), dtype=bool)
-        profiles = np.array(on or [True] * len(self.case.profiles), dtype=bool)
-        kept: Mask = np.outer(profiles, pools).ravel()
+        ways = np.array(on or [True] * len(self._ways), dtype=bool)
+        kept: Mask = np.outer(ways, pools).ravel()
         return kept
 
     def _proved(
@@ -172,34 +176,43 @@ class LazyDesign(Design):
         """The least of an arc's rows in an hour, and whether it is known already.
 
         First the least by utilization is told, then every call computes a row, until the least
-        one is known; the arc becomes a candidate if it has one.
+        one is known; the arc's pools become candidates if they have one. Both phases cost what
+        each does by itself, whichever its partner.
         """
-        is_new = arc not in self._begun
-        table = self._begun[arc] if not is_new else self._table(arc)
-        if isinstance(table, OccupancyTable) and not self._pools.is_fleet_wide:
-            search = table.least(self._grey)
+        way, pool = divmod(arc, len(self._served))
+        told = [self._told(pool, offer) for offer in self._ways.offers(way, pool)]
+        return sum(value for value, _ in told), all(is_true for _, is_true in told)
+
+    def _told(self, pool: int, offer: Offer) -> tuple[float, bool]:
+        """What a pool has at least in an hour, and whether its least row has."""
+        key = (pool, offer.table.profile.name, offer.phase, offer.link)
+        if key in self._prices:
+            return self._prices[key], True
+        is_new = key not in self._begun
+        offer = self._begun.setdefault(key, offer)
+        if not self._pools.is_fleet_wide:
+            search = _searched(offer).least(self._grey)
             if not (is_new or search.is_over):
                 search.look()
             if not search.is_over:
                 replicas = max(search.at_least, self.case.problem.min_replicas)
-                return self._floors.bound(arc, replicas), False
-        return self._kept(table, arc), True
+                return self._floors.bound(offer.table.profile, pool, replicas), False
+        self._prices[key] = self._kept(pool, offer)
+        return self._prices[key], True
 
-    def _table(self, arc: int) -> PoolTable:
-        """A new table of an arc."""
-        which, pool = divmod(arc, len(self._served))
-        what = self._served[pool]
-        table = maker(self.case, self.case.profiles[which])(what, self.case.pool_rate(what))
-        self._begun[arc] = table
-        return table
-
-    def _kept(self, table: PoolTable, arc: int) -> float:
-        """Make a table's candidate, if it has one; the least of its rows in an hour."""
-        self._pools.keep([table])
-        found = self._pools.enumerated([table], self._rows, self.case.problem.min_replicas)
+    def _kept(self, pool: int, offer: Offer) -> float:
+        """Make a pool's candidate, if it has one; the least of its rows in an hour."""
+        self._pools.keep([offer])
+        found = self._pools.enumerated([offer], self._rows, self.case.problem.min_replicas)
         for candidate in found:
             self.candidates += (replace(candidate, index=len(self.candidates)),)
-        return min((self._floors.least_of(c, arc) for c in found), default=math.inf)
+        profile = offer.table.profile
+        return min((self._floors.least_of(c, profile, pool) for c in found), default=math.inf)
+
+
+def _searched(offer: Offer) -> SearchedTable[Any]:
+    """The table of a pool; the published method's, which search otherwise, are made at once."""
+    return cast("SearchedTable[Any]", offer.table)
 
 
 class _Floors:
@@ -209,27 +222,26 @@ class _Floors:
         self._case, self._pools, self._goal = case, pools, goal
         self._rows = RowFloors(case, pools)
 
-    def paths(self) -> PathBounds:
-        """The arcs, each with the bound for the least replicas that it may have."""
-        case, profiles = self._case, self._case.profiles
+    def paths(self, ways: ArcOptions) -> PathBounds:
+        """The arcs in every way, each with the bound for the least replicas that it may have."""
+        case = self._case
         position = {node: i for i, node in enumerate(case.nodes)}
         ends = np.array([[position[n] for n in what.nodes] for what in self._pools]).reshape(-1, 2)
-        starts, ends = np.tile(ends.T, (1, len(profiles)))
-        values = np.array([self._values(profile) for profile in profiles]).ravel()
+        starts, ends = np.tile(ends.T, (1, len(ways)))
+        whole = [self._values(profile) for profile in case.profiles] if case.has_together else []
+        values = np.array([*whole, *ways.floors_apart()]).ravel()
         return PathBounds(starts, ends, values, len(position), case.problem.max_pools)
 
-    def least_of(self, candidate: Candidate, arc: int) -> float:
+    def least_of(self, candidate: Candidate, profile: ReplicaProfile, pool: int) -> float:
         """The least of a candidate's rows, and of those with more replicas."""
         goal, rows = self._goal, candidate.rows
         least = min(goal.hourly(candidate.cost(row), row.drawn_kw or 0.0) for row in rows)
         if not goal.is_of_energy:
             return least
-        return min(least, self.bound(arc, rows[-1].bought + 1))
+        return min(least, self.bound(profile, pool, rows[-1].bought + 1))
 
-    def bound(self, arc: int, replicas: float) -> float:
-        """A bound below what an arc with at least so many replicas has of the goal in an hour."""
-        which, pool = divmod(arc, len(self._pools))
-        profile = self._case.profiles[which]
+    def bound(self, profile: ReplicaProfile, pool: int, replicas: float) -> float:
+        """A bound below what a pool with at least so many replicas has of the goal in an hour."""
         paid = profile.usd_per_hour * replicas
         if not self._goal.is_of_energy:
             return self._goal.hourly(paid, 0.0)

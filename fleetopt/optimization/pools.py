@@ -11,10 +11,11 @@ from fleetopt.optimization.attainment import fleet_rows, is_worth_more, with_mis
 from fleetopt.optimization.candidates import Candidate, Row, enumerate_candidates, rows_above
 from fleetopt.optimization.goals import Goal, check_power, pool_kilowatts
 from fleetopt.optimization.limits import FleetSlo, SideConstraints
+from fleetopt.optimization.tables import Offer
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 
-_Key = tuple[int, int, float, float, str]
+_Key = tuple[int, int, float, float, str, str | None, str]
 EXTRA_ROWS = 2
 """Rows above the least admissible one. More are added when the simulator refuses them all;
 nine rows a candidate made every solve two to three times slower."""
@@ -34,20 +35,22 @@ class PoolCandidates:
             check_power(case.profiles)
         self._grey = grey
         self._spares = SpareRule.of(case.problem)
-        self._tables: dict[_Key, PoolTable] = {}
+        self._offers: dict[_Key, Offer] = {}
 
     @property
-    def known(self) -> tuple[PoolTable, ...]:
+    def known(self) -> tuple[Offer, ...]:
         """Every table that was kept, admissible rows or not."""
-        return tuple(self._tables.values())
+        return tuple(self._offers.values())
 
-    def keep(self, tables: Sequence[PoolTable]) -> None:
+    def keep(self, offers: Sequence[Offer]) -> None:
         """Take tables in, each once."""
-        for t in tables:
-            self._tables[t.lo_tokens, t.hi_tokens, *t.gammas, t.profile.name] = t
+        for o in offers:
+            t = o.table
+            key = (t.lo_tokens, t.hi_tokens, *t.gammas, t.profile.name, o.phase, o.link)
+            self._offers[key] = o
 
     def enumerated(
-        self, tables: Sequence[PoolTable], extra_rows: int, min_replicas: int
+        self, tables: Sequence[Offer], extra_rows: int, min_replicas: int
     ) -> tuple[Candidate, ...]:
         """Candidates of these tables, those without an admissible row left out."""
         found = enumerate_candidates(
@@ -101,7 +104,8 @@ class PoolCandidates:
     def table(self, candidate: Candidate) -> PoolTable:
         """The feasibility table behind a candidate."""
         c = candidate
-        return self._tables[c.lo_tokens, c.hi_tokens, c.gamma_lo, c.gamma_hi, c.profile]
+        lengths = (c.lo_tokens, c.hi_tokens, c.gamma_lo, c.gamma_hi)
+        return self._offers[(*lengths, c.profile, c.phase, c.link)].table
 
     def row(self, candidate: Candidate, replicas: int) -> Row:
         """The row of a number of replicas that must be up, with its spare ones."""

@@ -16,6 +16,10 @@ Where a problem has compression factors, an arc begins and ends at a breakpoint 
 them, and what is compressed below it is no longer than what the pool itself serves:
 
 .. math:: (t_i, \gamma) \to (t_j, \gamma'), \qquad \gamma t_i \le t_j
+
+Where prefill and decode may be apart, each phase is a candidate of its own. The path has the
+pools that do both phases and those that prefill; `phase_pairing` adds the decode of the latter.
+Costs, GPUs and power are sums over all of them, so the ratio of the two phases is an outcome.
 """
 
 from __future__ import annotations
@@ -33,6 +37,9 @@ from fleetopt.optimization.cuts import Index
 from fleetopt.optimization.goals import COST, Goal, attach_draw, attach_goal
 from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.plan import HOURS_PER_YEAR
+
+_ArcOnLink = tuple[int, int, str]
+"""Positions of an arc's ends, and the name of a link."""
 
 
 def build(
@@ -80,9 +87,21 @@ def _attach_data(
     model.rows = pyo.Set(dimen=2, initialize=list(model.row))
     model.breakpoints = pyo.RangeSet(0, num_breakpoints - 1)
     model.gpu_types = pyo.Set(initialize=sorted({c.gpu for c in candidates}))
-    model.leaving = {i: [c.index for c in candidates if c.start == i] for i in model.breakpoints}
+    whole = [c for c in candidates if not c.is_decode]
+    model.leaving = {i: [c.index for c in whole if c.start == i] for i in model.breakpoints}
     model.spare_price = _spare_prices(candidates)
-    model.entering = {i: [c.index for c in candidates if c.end == i] for i in model.breakpoints}
+    model.entering = {i: [c.index for c in whole if c.end == i] for i in model.breakpoints}
+    model.paired = _paired(candidates)
+
+
+def _paired(candidates: Sequence[Candidate]) -> dict[_ArcOnLink, tuple[list[int], list[int]]]:
+    """For each arc and link the candidates that prefill, and those that decode."""
+    paired: dict[_ArcOnLink, tuple[list[int], list[int]]] = {}
+    for c in candidates:
+        if c.phase is not None:
+            sides = paired.setdefault((c.start, c.end, c.link), ([], []))
+            sides[c.is_decode].append(c.index)
+    return paired
 
 
 def _spare_prices(candidates: Sequence[Candidate]) -> dict[str, float]:
@@ -97,6 +116,8 @@ def _spare_prices(candidates: Sequence[Candidate]) -> dict[str, float]:
 def _attach_constraints(model: pyo.ConcreteModel, max_pools: int) -> None:
     model.flow_conservation = pyo.Constraint(model.breakpoints, rule=constraints.flow_conservation)
     model.pool_limit = pyo.Constraint(expr=constraints.pool_limit(model, max_pools))
+    if model.paired:
+        model.phase_pairing = pyo.Constraint(list(model.paired), rule=constraints.phase_pairing)
 
 
 def _attach_side_constraints(model: pyo.ConcreteModel, side: SideConstraints) -> None:
@@ -192,7 +213,8 @@ def _attach_expressions(model: pyo.ConcreteModel) -> None:
 
     model.open, model.pool_cost, model.pool_rate = pool(one), pool(cost), pool(rate)
     model.gpus = pyo.Expression(model.gpu_types, rule=lambda _, gpu: weighted(gpus, of_type[gpu]))
-    model.pools = pyo.Expression(expr=weighted(one, row))
+    whole = [index for index in row if not candidate[index[0]].is_decode]
+    model.pools = pyo.Expression(expr=weighted(one, whole))
     if all(c.watts is not None for c in candidate.values()):
         power = {(c, k): candidate[c].kilowatts(built) for (c, k), built in row.items()}
         model.power = pyo.Expression(expr=weighted(power, row))

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TextIO
 
 from fleetopt.errors import SolverError, StoppedError
-from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.candidates import Candidate, Row, count_pools
 from fleetopt.problem import FleetProblem
 
 GAP_TOLERANCE = 1e-9
@@ -146,7 +146,8 @@ class Solution:
     objective, bound: in the units of the objective; without a fleet the objective is
         infinite, and so is the bound of a program that is proved infeasible.
     gap: |objective - bound| / |objective|.
-    chosen: the pools in order of their arcs, each with its row.
+    chosen: the pools in order of their arcs, each with its row; where phases are apart, one
+        that prefills is followed by its partner.
     spare_usd_per_hour: price of the GPUs that whole nodes have to spare.
     """
 
@@ -158,6 +159,11 @@ class Solution:
     chosen: tuple[tuple[Candidate, Row], ...]
     seconds: float
     spare_usd_per_hour: float = 0.0
+
+    @property
+    def pools(self) -> int:
+        """Pools of the fleet, two phases that are apart counted as one."""
+        return count_pools(candidate for candidate, _ in self.chosen)
 
     @property
     def usd_per_hour(self) -> float:

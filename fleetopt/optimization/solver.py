@@ -65,9 +65,9 @@ class ProgramSolver:
     def simplest(self) -> Solution:
         """The best fleet, and of equally good ones one that has the fewest pools."""
         best = self.solve()
-        while best.holding is Holding.OPTIMAL and len(best.chosen) > 1:
+        while best.holding is Holding.OPTIMAL and (pools := best.pools) > 1:
             values = [(variable, variable.value) for variable in self._variables()]
-            with self.limited(self._model.pools <= len(best.chosen) - 1):
+            with self.limited(self._model.pools <= pools - 1):
                 other = self._read(self._stop(warm=False), time.perf_counter())
             if relative_gap(best.objective, other.objective) > GAP_TOLERANCE:
                 for variable, value in values:
@@ -219,7 +219,7 @@ class ProgramSolver:
         model = self._model
         self._loaded = frozenset(index for index, z in self._z.items() if z.value > 0.5)
         pools = [(model.candidate[c], model.row[c, k]) for c, k in self._loaded]
-        return tuple(sorted(pools, key=lambda pool: pool[0].start))
+        return tuple(sorted(pools, key=lambda pool: (pool[0].start, pool[0].is_decode)))
 
 
 def checked(model: pyo.ConcreteModel) -> pyo.ConcreteModel:

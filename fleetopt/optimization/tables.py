@@ -3,17 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetopt.case import Case
+from fleetopt.performance.phase_links import KvPath, PhasePairs
 from fleetopt.performance.profile import ReplicaProfile, calibrated
+from fleetopt.problem import Phase
 from fleetopt.queueing.feasibility import OccupancyTable
+from fleetopt.queueing.kv_link import KvLink
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.table import Limits, PoolTable
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
+    from fleetopt.queueing.phases import DecodePhaseTable, PrefillPhaseTable
     from fleetopt.queueing.published import PublishedTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """A table, and what its pool does in the program.
+
+    phase: None for both. link: name of the pairs of profiles that it belongs to, if it is one.
+    """
+
+    table: PoolTable
+    phase: Phase | None = None
+    link: str = ""
+
+
+def offers(case: Case) -> list[Offer]:
+    """The tables of every pool that a case may have, of both phases or of one."""
+    whole = [Offer(table) for table in pool_tables(case)] if case.has_together else []
+    return [*whole, *phase_offers(case)]
+
+
+def phase_offers(case: Case) -> list[Offer]:
+    """The tables of pools of one phase, those of each link beside each other."""
+    made, found = PhaseTables(case), list[Offer]()
+    for pairs in case.phase_pairs:
+        for name in pairs.prefill:
+            profile = case.profile(name)
+            arcs = arcs_on(case, profile)
+            found += [Offer(made.prefill(profile, pairs, w), "prefill", pairs.name) for w in arcs]
+        for name in pairs.decode:
+            profile = case.profile(name)
+            arcs = arcs_on(case, profile)
+            found += [Offer(made.decode(profile, w), "decode", pairs.name) for w in arcs]
+    return found
+
+
+class PhaseTables:
+    """The tables of pools of one phase, each made once."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._limits = Limits(case.problem.slo, case.problem.max_utilization)
+        self._prefill: dict[tuple[str, str, Served], PrefillPhaseTable] = {}
+        self._decode: dict[tuple[str, Served], DecodePhaseTable] = {}
+
+    def prefill(
+        self, profile: ReplicaProfile, pairs: PhasePairs, what: Served
+    ) -> PrefillPhaseTable:
+        """Of a pool that prefills before a link."""
+        from fleetopt.queueing.phases import PrefillPhaseTable
+
+        key = (profile.name, pairs.name, what)
+        if key not in self._prefill:
+            case = self._case
+            load = load_table(case.lengths, profile.iteration, "prefill")
+            self._prefill[key] = PrefillPhaseTable(
+                load.serving(what, case.pool_rate(what)),
+                profile,
+                case.prefill_capacity(profile, what.hi_tokens),
+                what.lo_tokens,
+                self._limits,
+                kv_link(pairs.path),
+                what.gammas,
+            )
+        return self._prefill[key]
+
+    def decode(self, profile: ReplicaProfile, what: Served) -> DecodePhaseTable:
+        """Of a pool that decodes; the same behind every link."""
+        from fleetopt.queueing.phases import DecodePhaseTable
+
+        key = (profile.name, what)
+        if key not in self._decode:
+            case = self._case
+            load = load_table(case.lengths, profile.iteration, "decode")
+            self._decode[key] = DecodePhaseTable(
+                load.serving(what, case.pool_rate(what)),
+                profile,
+                case.capacity(profile, what.hi_tokens),
+                what.lo_tokens,
+                self._limits,
+                what.gammas,
+            )
+        return self._decode[key]
+
+
+def kv_link(path: KvPath) -> KvLink:
+    """A way of KV as the tables take it."""
+    return KvLink(path.kv_bytes_per_token, path.bytes_per_s, path.latency_s, path.shared)
 
 
 def pool_tables(case: Case) -> list[PoolTable]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from fleetopt.catalog import Gpu
 from fleetopt.errors import Fault, InputError
 from fleetopt.performance.calibration.bundled import Reached, caveats, reached_with
-from fleetopt.performance.deployment import Deployment
+from fleetopt.performance.deployment import Deployment, kv_bytes_per_token
 from fleetopt.performance.memory import Memory, least_gpus, memory_of
 from fleetopt.performance.profile import IterationTime
 from fleetopt.performance.roofline import RooflineProfile
@@ -149,6 +149,7 @@ def coefficient_spec(
         token_budget=time.token_budget,
         block_tokens=engine.block_tokens,
         kv_tokens=held.kv_tokens,
+        kv_bytes_per_token=kv_bytes_per_token(deployment.llm, engine.kv),
         kv_groups=held.groups,
         windowed_share=_windowed_share(held),
         window_tokens=held.window_tokens,

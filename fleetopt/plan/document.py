@@ -11,7 +11,7 @@ from typing import Any
 
 from fleetopt.errors import Fault, InputError
 from fleetopt.objective import Objective
-from fleetopt.plan.fleet import CLOSED, Cost, Fleet
+from fleetopt.plan.fleet import CLOSED, Cost, Fleet, Pool
 from fleetopt.plan.prediction import Prediction
 from fleetopt.plan.verification import RefusedFleet, RefusedRow, Verdict, Verification
 from fleetopt.problem import FleetProblem, structure
@@ -160,13 +160,26 @@ def _pool_faults(fleet: Fleet) -> list[Fault]:
         if not 0 <= pool.lo_tokens < pool.hi_tokens:
             text = f"expected 0 <= lo_tokens < hi_tokens, got {pool.lo_tokens} and {pool.hi_tokens}"
             faults.append(Fault(f"fleet.pools[{i}]", text))
-        above = fleet.pools[i + 1].hi_tokens if i + 1 < len(fleet.pools) else pool.hi_tokens
+        above = max((p.hi_tokens for p in fleet.pools if p.lo_tokens == pool.hi_tokens), default=0)
         most = above / pool.hi_tokens if pool.hi_tokens > 0 else 1.0
         if not 1.0 <= pool.compression <= max(1.0, most) * (1.0 + 1e-9):
             text = f"expected a factor from 1 to {max(1.0, most):g}, got {pool.compression:g}"
             hint = "requests are compressed out of the pool above, the last pool has none"
             faults.append(Fault(f"fleet.pools[{i}].compression", text, hint))
+        if pool.phase is not None and not _has_partner(pool, fleet):
+            text = f"no pool of these lengths that does the other phase is called {pool.partner!r}"
+            faults.append(Fault(f"fleet.pools[{i}].partner", text))
     return faults
+
+
+def _has_partner(pool: Pool, fleet: Fleet) -> bool:
+    """Whether a pool of one phase has another one that does the other."""
+    same = (pool.lo_tokens, pool.hi_tokens, {"prefill", "decode"})
+    return any(
+        other.name == pool.partner
+        and (other.lo_tokens, other.hi_tokens, {pool.phase, other.phase}) == same
+        for other in fleet.pools
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fleetopt.problem.phases import Phase
 from fleetopt.problem.profile import HOURS_PER_YEAR as HOURS_PER_YEAR
 
 CLOSED = {"extra": "forbid"}
@@ -24,6 +25,8 @@ class Pool:
         the problem's share of them; 1.0 is none.
     arrival_rate: requests per second that the pool receives.
     spare_replicas: bought beyond `replicas`, because some are down at times.
+    phase: "prefill" or "decode", where another pool does the other one; null for both.
+    partner, link: name of that pool, and in words how KV goes; empty for both phases.
     """
 
     name: str
@@ -38,6 +41,9 @@ class Pool:
     compression: float
     arrival_rate: float
     spare_replicas: int = 0
+    phase: Phase | None = None
+    partner: str = ""
+    link: str = ""
     __pydantic_config__ = CLOSED
 
     @property
@@ -65,8 +71,8 @@ class Fleet:
     @property
     def gammas(self) -> tuple[tuple[float, float], ...]:
         """For each pool what is compressed into the one below it, and into itself."""
-        factors = [pool.compression for pool in self.pools]
-        return tuple(zip([1.0, *factors[:-1]], factors, strict=True))
+        below = {pool.hi_tokens: pool.compression for pool in self.pools}
+        return tuple((below.get(pool.lo_tokens, 1.0), pool.compression) for pool in self.pools)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fleetopt.plan.fleet import CLOSED, Fleet
+from fleetopt.problem import Phase
 
 Verdict = Literal["pass", "fail", "inconclusive", "unstable", "too short", "not verified"]
 
@@ -110,6 +111,7 @@ class RefusedRow:
     compression: of the pool, see `Pool`.
     needs: on a trace, the least replicas found to keep the SLO in this pool; null at Poisson
         arrivals, and where no number does.
+    phase: of the pool, see `Pool`; a pool of one phase has the first bound on its own metric.
     """
 
     lo_tokens: int
@@ -122,6 +124,7 @@ class RefusedRow:
     slo_attainment: Interval
     compression: float = 1.0
     needs: int | None = None
+    phase: Phase | None = None
     __pydantic_config__ = CLOSED
 
 

@@ -28,6 +28,8 @@ from fleetopt.problem.lengths import JointLengths as JointLengths
 from fleetopt.problem.lengths import LengthCdf as LengthCdf
 from fleetopt.problem.options import SolverOptions as SolverOptions
 from fleetopt.problem.options import VerificationOptions as VerificationOptions
+from fleetopt.problem.phases import Phase as Phase
+from fleetopt.problem.phases import PhaseLink as PhaseLink
 from fleetopt.problem.profile import PowerCurve as PowerCurve
 from fleetopt.problem.profile import ProfileSpec as ProfileSpec
 from fleetopt.problem.series import SERIES as SERIES

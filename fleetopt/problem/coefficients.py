@@ -56,6 +56,8 @@ class CoefficientSpec(Stated):
     """Tokens of a KV block."""
     kv_tokens: int = Field(gt=0)
     """Tokens in the KV caches of a replica, every layer at its full length."""
+    kv_bytes_per_token: float | None = Field(default=None, gt=0, le=1e9)
+    """KV of one token, in bytes; what a link carries where prefill and decode are apart."""
     kv_groups: int = Field(default=1, ge=1)
     """Caches of a replica, each for sequences of its own."""
     windowed_share: float = Field(default=0.0, ge=0, le=1)

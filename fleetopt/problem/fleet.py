@@ -15,6 +15,7 @@ from fleetopt.problem.failures import FailureRates, availability_of
 from fleetopt.problem.faults import FaultsError, Stated, raise_repeated
 from fleetopt.problem.lengths import MAX_TOKENS, LengthCdf, name_or_lengths
 from fleetopt.problem.options import SolverOptions, VerificationOptions
+from fleetopt.problem.phases import PhaseLink, Phases, phase_faults
 from fleetopt.problem.series import SERIES, HourlySeries, files_for_numbers
 from fleetopt.problem.trace import TraceSource
 
@@ -122,6 +123,11 @@ class FleetProblem(Stated):
     """Most pools of the fleet."""
     admission: Admission = "reserved"
     """Whether a slot reserves the whole context window, or sequences take KV blocks."""
+    phases: Phases = "together"
+    """Whether pools do prefill and decode together, apart in linked pairs, or either way."""
+    links: tuple[PhaseLink, ...] = ()
+    """Links that take KV from prefill to decode, such as ["ndr400"] or ["hdr200:h100:a100"]; the
+    slower network of the two GPUs, by the catalogue, if absent."""
     method: Method = "fleetopt"
     """How latencies are predicted: by fleetopt, or by the published method."""
     max_context: int | None = Field(default=None, gt=0, le=MAX_TOKENS)
@@ -354,6 +360,13 @@ class FleetProblem(Stated):
             hint = "leave one of the two out"
             faults.append(Fault("objective", "rate is found without extensions", hint))
         return faults
+
+    @model_validator(mode="after")
+    def _phases_go_with_the_rest(self) -> FleetProblem:
+        faults = list(phase_faults(self))
+        if faults:
+            raise FaultsError(faults)
+        return self
 
     @model_validator(mode="after")
     def _model_behind_engine(self) -> FleetProblem:

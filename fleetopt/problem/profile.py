@@ -91,6 +91,8 @@ class ProfileSpec(Stated):
     """Tokens of a KV block."""
     kv_blocks: int = Field(gt=0)
     """KV blocks of one replica."""
+    kv_bytes_per_token: float | None = Field(default=None, gt=0, le=1e9)
+    """KV of one token, in bytes; what a link carries where prefill and decode are apart."""
     calibration_slots: int = Field(gt=0)
     """Sequences that fit at the calibration context by compute."""
     usd_per_hour: float = Field(ge=0)

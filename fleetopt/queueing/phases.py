@@ -141,14 +141,18 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
             return self.replica.ttft(replicas, self.load.arrival_rate / replicas)
 
     def fastest_s(self, bound: LatencyBound) -> float:
-        """The bound's percentile on replicas that serve one request at a time, in seconds."""
-        outside_s = self.profile.iteration.outside_s(bound.metric)
-        return self._alone.percentile_s(bound.metric, bound.percentile) + outside_s
+        """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
+        if bound.metric != "ttft":
+            return 0.0
+        inside_s = self._alone.percentile_s(bound.metric, bound.percentile)
+        return inside_s + self.profile.iteration.first_token_s
 
     def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
-        """P(latency > stretch * limit) on replicas that serve one request at a time."""
-        outside_s = self.profile.iteration.outside_s(bound.metric)
-        return self._alone.exceedance(bound.metric, stretch * bound.limit_s - outside_s)
+        """P(TTFT > stretch * limit) on idle replicas; 0 for other metrics."""
+        if bound.metric != "ttft":
+            return 0.0
+        limit_s = stretch * bound.limit_s - self.profile.iteration.first_token_s
+        return self._alone.exceedance("ttft", limit_s)
 
     @cached_property
     def _alone(self) -> LateCurve:
@@ -206,6 +210,14 @@ class DecodePhaseTable(OccupancyTable):
     def bounds(self) -> tuple[LatencyBound, ...]:
         """The bounds on TPOT."""
         return tuple(b for b in self.limits.slo if b.metric == "tpot")
+
+    def fastest_s(self, bound: LatencyBound) -> float:
+        """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
+        return super().fastest_s(bound) if bound.metric == "tpot" else 0.0
+
+    def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
+        """P(TPOT > stretch * limit) on idle replicas; 0 for other metrics."""
+        return super().least_miss(bound, stretch) if bound.metric == "tpot" else 0.0
 
     @cached_property
     def slots(self) -> int:

@@ -12,18 +12,14 @@ from fleetopt.problem import LatencyBound
 from fleetopt.queueing.crossing import last_below
 from fleetopt.queueing.least import LeastReplicas
 from fleetopt.queueing.load import Load
-from fleetopt.queueing.table import Limits, PoolRange
+from fleetopt.queueing.table import Limits, PoolRange, Row
 
 GREY_MARGIN = 0.10
 """How far above a bound a percentile may lie for its row to be grey."""
 
 
-class SearchedRow(Protocol):
-    """A row that knows what it misses."""
-
-    def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
-        """P(latency > stretch * limit)."""
-        ...
+class SearchedRow(Row, Protocol):
+    """A row that knows what it misses, and tells cheaply whether that is too much."""
 
     def is_within(self, bound: LatencyBound, stretch: float = 1.0) -> bool:
         """Whether at most the allowed share misses the bound."""

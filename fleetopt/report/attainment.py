@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleetopt.plan import Interval, Plan
+from fleetopt.plan import Interval, Plan, Pool
 from fleetopt.problem import LatencyBound
 from fleetopt.report import wording
 from fleetopt.report.console import columns
@@ -57,11 +57,17 @@ def _attained(plan: Plan, b: int) -> str:
             return f"{by_table} of all requests by the table"
         simulated = wording.attainment(plan.verification.attained[b])
         return f"{simulated} of all requests, {by_table} by the table"
-    worst = min(range(len(plan.fleet.pools)), key=lambda i: _estimate(plan, i, b))
+    held = [i for i, pool in enumerate(plan.fleet.pools) if _is_held(pool, plan.problem.slo[b])]
+    worst = min(held, key=lambda i: _estimate(plan, i, b))
     name = plan.fleet.pools[worst].name
     return f"{_share(plan, worst, b)} in {name}" + (
-        ", the least of all pools" if len(plan.fleet.pools) > 1 else ""
+        ", the least of all pools" if len(held) > 1 else ""
     )
+
+
+def _is_held(pool: Pool, bound: LatencyBound) -> bool:
+    """Whether a pool is held to a bound; one phase has bounds of its own."""
+    return pool.phase is None or (pool.phase == "prefill") == (bound.metric == "ttft")
 
 
 def _share(plan: Plan, i: int, b: int) -> str:
@@ -76,7 +82,10 @@ def _estimate(plan: Plan, i: int, b: int) -> float:
     seen = _simulated(plan, i, b)
     if seen is not None and seen.estimate is not None:
         return seen.estimate
-    return 1.0 - plan.prediction.pools[i].bounds[b].miss_probability
+    bound = plan.problem.slo[b]
+    of_pool = plan.prediction.pools[i].bounds
+    own = (p for p in of_pool if (p.metric, p.percentile) == (bound.metric, bound.percentile))
+    return 1.0 - next(own).miss_probability
 
 
 def _simulated(plan: Plan, i: int, b: int) -> Interval | None:

@@ -23,14 +23,14 @@ def disaggregation_to_dict(found: Disaggregation) -> dict[str, Any]:
     """The JSON form; rows have the published names, and the corrected count beside them."""
     return {
         "schema": SCHEMA,
-        "method": found.stated.method,
+        "method": "published",
         "asked": found.asked.config,
         "arrival_rate": found.arrival_rate,
         "mean_isl_tokens": found.mean_isl,
         "mean_osl_tokens": found.mean_osl,
         "mean_prompt_tokens": found.mean_prompt,
         "mean_output_tokens": found.mean_output,
-        "rows": [_json_row(fleet) for fleet in found.fleets],
+        "rows": [json_row(fleet) for fleet in found.fleets],
         "notes": [note.replace(wording.NO_BREAK, " ") for note in _notes(found)],
     }
 
@@ -39,7 +39,7 @@ def disaggregation_rows(found: Disaggregation) -> list[dict[str, Any]]:
     """One flat row for each fleet."""
     rows = []
     for fleet in found.fleets:
-        row = _json_row(fleet)
+        row = json_row(fleet)
         corrected = row.pop("corrected")
         rows.append(row | {_CORRECTED + key: value for key, value in corrected.items()})
     return rows
@@ -145,7 +145,8 @@ def _cost(apart: Apart) -> str:
     return f"{gpus} and {wording.money(apart.usd_per_year)} a year"
 
 
-def _json_row(fleet: Aggregated | Pair) -> dict[str, Any]:
+def json_row(fleet: Aggregated | Pair) -> dict[str, Any]:
+    """A fleet by the published names, and its corrected count beside them."""
     if isinstance(fleet, Aggregated):
         both = [_together(pool) for pool in (fleet.published, fleet.corrected)]
         misses = "" if fleet.corrected else "no number of replicas keeps the SLO"

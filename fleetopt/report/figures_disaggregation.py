@@ -1,4 +1,4 @@
-"""Costs of both phases apart and together over the arrival rate, in both countings."""
+"""Costs of both phases apart and together: over the arrival rate, and what apart saves."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fleetopt.questions.disaggregation import CostsOverRates
+from fleetopt.questions.disaggregation.worth import Worth
 
 _INK, _GREY, _APART, _TOGETHER = "#24323d", "#8796a1", "#00897b", "#ef6c00"
 _STYLE = {"svg.hashsalt": "fleetopt", "font.size": 9.0, "svg.fonttype": "none"}
@@ -64,3 +66,58 @@ def _top(costs: CostsOverRates) -> float:
     per_rate = lines / np.array(costs.rates) / 1000.0
     far = per_rate[:, len(costs.rates) // 4]
     return 1.25 * float(np.max(far[np.isfinite(far)], initial=1e-9))
+
+
+def worth_figure(worth: Worth, form: str) -> bytes:
+    """What phases apart save, over arrival rates and bounds on TTFT; form: "png" or "svg"."""
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(8.0, 4.8), dpi=150, layout="constrained")
+        axes = figure.subplots()
+        saving = worth.saving()
+        colors = LinearSegmentedColormap.from_list("sides", [_TOGETHER, "#ffffff", _APART])
+        shown = np.ma.masked_where(np.isnan(saving), np.clip(saving, -1.0, 1.0))
+        drawn = axes.pcolormesh(
+            _edges(worth.rates), _edges(worth.ttft_ms), shown,
+            cmap=colors.with_extremes(bad="#d5dadd"), vmin=-0.6, vmax=0.6,
+        )  # fmt: skip
+        for i, bound in enumerate(worth.ttft_ms):
+            for j, rate in enumerate(worth.rates):
+                axes.text(rate, bound, _cell(saving[i, j]), ha="center", va="center",
+                          color=_INK, fontsize=7.0)  # fmt: skip
+        axes.plot(*worth.asked, marker="o", ms=13, mfc="none", mec=_INK, mew=1.4)
+        _log_axes(axes)
+        axes.set_xlabel("requests per second")
+        axes.set_ylabel("bound on P99 TTFT, ms")
+        axes.set_title("What prefill and decode apart save, in %", loc="left", color=_INK)
+        bar = figure.colorbar(
+            drawn, ax=axes, extend="both", format=lambda x, _: f"{100 * x:+.0f} %"
+        )
+        bar.set_label("together is cheaper      apart is cheaper")
+        file = io.BytesIO()
+        metadata: dict[str, Any] = {"Date": None} if form == "svg" else {}
+        figure.savefig(file, format=form, metadata=metadata)
+    return file.getvalue()
+
+
+def _cell(saving: float) -> str:
+    if np.isnan(saving):
+        return "none"
+    if np.isinf(saving):
+        return "only\napart" if saving > 0 else "only\ntogether"
+    return f"{100 * saving:+.0f}"
+
+
+def _edges(values: tuple[float, ...]) -> np.ndarray:
+    """Edges of cells around points that are even on a logarithmic axis."""
+    step = (values[1] / values[0]) ** 0.5
+    return np.array([values[0] / step, *(value * step for value in values)])
+
+
+def _log_axes(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.spines[["top", "right"]].set_visible(False)

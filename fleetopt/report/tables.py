@@ -24,6 +24,7 @@ from fleetopt.report.availability import spare_lines
 from fleetopt.report.console import columns, first_fitting, line, section
 from fleetopt.report.engines import engine_lines
 from fleetopt.report.layout import Group, Layout, Table
+from fleetopt.report.phases import phase_lines
 from fleetopt.report.plan_energy import energy_lines
 
 _SIMPLEST = ("one pool", "one GPU type")
@@ -40,6 +41,9 @@ def _sections(plan: Plan, width: int) -> Iterator[Layout]:
     yield section("Answer", *(line(text, width, style) for text, style in _answer_lines(plan)))
     if plan.problem.slo_scope == "fleet":
         yield section("Whom the SLO is kept for", shares_table(plan))
+    said = [line(text, width) for text in phase_lines(plan)]
+    if said:
+        yield section("Phases apart", *said)
     said = [line(text, width) for text in energy_lines(plan)]
     if said:
         yield section("Energy, by the tables", *said)
@@ -230,18 +234,20 @@ def _trouble(pool: PoolVerification) -> str:
 
 def _refused_table(rows: Sequence[RefusedRow]) -> Table:
     needs = ["trace\nneeds"] if any(row.needs for row in rows) else []
+    phased = any(row.phase for row in rows)
     table = columns(
-        "lengths\ntokens", "profile", "verdict", "replicas", *needs, "P99 TTFT\ntable, ms",
-        "simulated\nms", "SLO\nattainment", left=3, close=True,
+        "lengths\ntokens", *(["phase"] if phased else []), "profile", "verdict", "replicas", *needs,
+        "P99 TTFT\ntable, ms", "simulated\nms", "SLO\nattainment", left=3 + phased, close=True,
     )  # fmt: skip
     for row in rows:
         table.add_row(
             wording.lengths(row.lo_tokens, row.hi_tokens),
+            *([row.phase or "both"] if phased else []),
             row.profile,
             row.verdict,
             f"{row.replicas:,}",
             *(f"{row.needs:,}" if row.needs else wording.NOTHING for _ in needs),
-            wording.milliseconds(row.predicted_ms),
+            wording.milliseconds(None if row.phase == "decode" else row.predicted_ms),
             _interval_unless_troubled(row),
             wording.share(row.slo_attainment.estimate, 2),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -75,14 +76,27 @@ def gpus_of_replica(pool: Pool) -> str:
 
 
 def fleet(value: Fleet) -> str:
-    """A fleet in a few words, such as '1 h100 to 4,096, 3 h100 above'."""
-    if len(value.pools) == 1:
-        return f"{machines(value.pools[0])} for all lengths"
+    """A fleet in a few words, such as '1 h100 to 4,096, 3 h100 above'.
+
+    Phases that are apart stand together: '1 h100 prefill + 5 h100 decode to 4,096'.
+    """
+    pools = [pool for pool in value.pools if pool.phase != "decode"]
+    partners = {pool.partner: pool for pool in value.pools if pool.phase == "decode"}
+    if len(pools) == 1:
+        return f"{_both(pools[0], partners)} for all lengths"
     words = [
-        f"{machines(pool)} to{NO_BREAK}{pool.hi_tokens:,}{_compression(pool)}"
-        for pool in value.pools[:-1]
+        f"{_both(pool, partners)} to{NO_BREAK}{pool.hi_tokens:,}{_compression(pool)}"
+        for pool in pools[:-1]
     ]
-    return ", ".join([*words, f"{machines(value.pools[-1])} above"])
+    return ", ".join([*words, f"{_both(pools[-1], partners)} above"])
+
+
+def _both(pool: Pool, partners: Mapping[str, Pool]) -> str:
+    """Machines of a pool, and of the one that decodes what it prefills."""
+    if pool.phase is None:
+        return machines(pool)
+    decode = machines(partners[pool.name])
+    return f"{machines(pool)}{NO_BREAK}prefill + {decode}{NO_BREAK}decode"
 
 
 def _compression(pool: Pool) -> str:

@@ -130,7 +130,10 @@ def latencies_s(outcome: FleetOutcome) -> dict[str, Floats]:
 
 
 def _outside_s(outcome: FleetOutcome) -> Floats:
-    """Seconds that each request's client waits for a first token outside of its pool."""
+    """Seconds that each request's client waits for a first token outside of its pool.
+
+    A request that came to no pool, -1, has none.
+    """
     each = np.array([pool.iteration.first_token_s for pool in outcome.fleet.pools] + [0.0])
     pool = outcome.column("entered" if outcome.setting.links else "pool")
     outside: Floats = each[pool]

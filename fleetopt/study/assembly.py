@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -14,6 +15,7 @@ from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.limits import spare_gpus
 from fleetopt.optimization.solver import Solution, Termination
+from fleetopt.performance.phase_links import KvPath
 from fleetopt.plan import (
     HOURS_PER_YEAR,
     Alternative,
@@ -31,13 +33,13 @@ from fleetopt.plan import (
     Status,
     Verification,
 )
-from fleetopt.problem import VerificationOptions
+from fleetopt.problem import Phase, VerificationOptions
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
 from fleetopt.queueing.table import Row as TableRow
 from fleetopt.study.energy import energy_of
 from fleetopt.study.measured import beyond
-from fleetopt.verification import Judged, Outcome, Together, overall
+from fleetopt.verification import METRICS_OF, Judged, Outcome, Together, overall
 from fleetopt.workload.compression import reach
 
 
@@ -57,9 +59,9 @@ def plan(
     bound = _bound_usd_per_hour(outcome.first, minimized_cost=objective is None)
     verification_part = None
     if outcome.verdicts:
-        verification_part = verification(
-            outcome.verdicts, case.problem.verification, outcome.together, trace
-        )
+        phases = [candidate.phase for candidate, _ in solution.chosen]
+        options = case.problem.verification
+        verification_part = verification(outcome.verdicts, options, outcome.together, trace, phases)
     return Plan(
         problem=case.problem,
         status=Status(
@@ -82,12 +84,15 @@ def plan(
 
 
 def fleet_of(design: Design, chosen: Sequence[Chosen]) -> Fleet:
-    """The pools of a choice, named by their place."""
+    """The pools of a choice, named by their place; the phases of a pair share its number."""
+    paths = {pairs.name: pairs.path for pairs in design.case.phase_pairs}
     pools = []
-    for i, (candidate, row) in enumerate(chosen, start=1):
+    for name, (candidate, row) in zip(_names(chosen), chosen, strict=True):
+        other = "prefill" if candidate.is_decode else "decode"
+        is_whole = candidate.phase is None
         pools.append(
             Pool(
-                name=f"pool-{i}",
+                name=name,
                 lo_tokens=candidate.lo_tokens,
                 hi_tokens=candidate.hi_tokens,
                 gpu=candidate.gpu,
@@ -99,9 +104,28 @@ def fleet_of(design: Design, chosen: Sequence[Chosen]) -> Fleet:
                 compression=candidate.gamma_hi,
                 arrival_rate=candidate.arrival_rate,
                 spare_replicas=row.spare,
+                phase=candidate.phase,
+                partner="" if is_whole else f"{name.rpartition('-')[0]}-{other}",
+                link="" if is_whole else _link(candidate.link, paths[candidate.link]),
             )
         )
     return Fleet("length", tuple(pools))
+
+
+def _names(chosen: Sequence[Chosen]) -> list[str]:
+    """pool-1, pool-2, ...; the phases of a pair are pool-1-prefill and pool-1-decode."""
+    names, number = list[str](), 0
+    for candidate, _ in chosen:
+        number += not candidate.is_decode
+        names.append(f"pool-{number}" + (f"-{candidate.phase}" if candidate.phase else ""))
+    return names
+
+
+def _link(name: str, path: KvPath) -> str:
+    """A link in words, with the bandwidth of a replica or, if it is shared, of all."""
+    whose = "shared by the replicas" if path.shared else "a replica"
+    speed = f"{path.bytes_per_s / 1e9:g} GB/s {whose}, {path.kv_bytes_per_token:,.0f} bytes a token"
+    return f"{name.partition(' (')[0]}: {speed}"
 
 
 def notes(case: Case, chosen: Sequence[Chosen]) -> tuple[str, ...]:
@@ -155,7 +179,7 @@ def _objective(design: Design, outcome: Outcome) -> Objective | None:
 def _compressions(case: Case, chosen: Sequence[Chosen]) -> list[str]:
     """Which lengths are compressed into which pool, and which share of them."""
     share = f"{100 * case.problem.compressible_share:g} %"
-    pools = [candidate for candidate, _ in chosen]
+    pools = [candidate for candidate, _ in chosen if not candidate.is_decode]
     return [
         f"pool-{i} also serves {share} of the requests of {pool.hi_tokens + 1:,} to "
         f"{reach(pool.hi_tokens, pool.gamma_hi):,} tokens, with prompts compressed to leave "
@@ -170,14 +194,17 @@ def verification(
     options: VerificationOptions,
     together: Together | None = None,
     trace: RecordedTraffic | None = None,
+    phases: Sequence[Phase | None] | None = None,
 ) -> Verification:
     """The verdict over all pools, or on their requests together.
 
     trace: what it was done on; None for Poisson arrivals.
+    phases: of the pools, if any does one alone; requests of a pair are counted once.
     """
+    done = phases or [None] * len(verdicts)
     return Verification(
         verdict=overall(verdicts) if together is None else together.verdict,
-        requests=sum(v.arrivals for v in verdicts),
+        requests=sum(v.arrivals for v, p in zip(verdicts, done, strict=True) if p != "decode"),
         replications=max(v.replications for v in verdicts),
         seed=options.seed,
         pools=tuple(verdicts),
@@ -203,9 +230,31 @@ def pools_of(case: Case, plan: Plan) -> list[Judged]:
     if faults:
         raise InputError(faults)
     return [
-        Judged(p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate, *gammas)
+        _with_partner(
+            case,
+            plan.fleet,
+            p,
+            Judged(
+                p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate, *gammas, p.phase
+            ),
+        )
         for p, gammas in pools
     ]
+
+
+def _with_partner(case: Case, fleet: Fleet, pool: Pool, judged: Judged) -> Judged:
+    """A pool of one phase with the other one and the link between; raises InputError."""
+    if pool.phase is None:
+        return judged
+    other = next(p for p in fleet.pools if p.name == pool.partner)
+    first, second = (pool, other) if pool.phase == "prefill" else (other, pool)
+    for pairs in case.phase_pairs:
+        if first.profile in pairs.prefill and second.profile in pairs.decode:
+            return replace(
+                judged, partner=other.profile, partner_replicas=other.replicas, path=pairs.path
+            )
+    text = f"the problem has no link from {first.profile} to {second.profile}"
+    raise InputError.single("problem.links", text)
 
 
 def _bound_usd_per_hour(first: Solution, *, minimized_cost: bool) -> float:
@@ -241,7 +290,7 @@ def _prediction(design: Design, chosen: Sequence[Chosen], index: int) -> PoolPre
         method=seen.method,
         grey=row.grey,
         binds=design.binding(chosen, index),
-        bounds=tuple(_bounds(table, seen)),
+        bounds=tuple(_bounds(table, seen, candidate.phase)),
         enough_up=_enough_up(design.side.spares, candidate, row),
     )
 
@@ -253,7 +302,7 @@ def _enough_up(spares: SpareRule, candidate: Candidate, row: Row) -> float | Non
     return 1.0 - spares.short_share(row.replicas, row.bought, candidate.gpus_per_replica)
 
 
-def _bounds(table: PoolTable, seen: TableRow) -> list[BoundPrediction]:
+def _bounds(table: PoolTable, seen: TableRow, phase: Phase | None) -> list[BoundPrediction]:
     return [
         BoundPrediction(
             metric=bound.metric,
@@ -263,6 +312,7 @@ def _bounds(table: PoolTable, seen: TableRow) -> list[BoundPrediction]:
             miss_probability=seen.miss(bound),
         )
         for bound in table.limits.slo
+        if bound.metric in METRICS_OF[phase]
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.candidates import count_pools
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Holding, Solution
@@ -19,7 +19,7 @@ from fleetopt.plan import (
     Verdict,
 )
 from fleetopt.study.assembly import fleet_of
-from fleetopt.verification import Verifier, judged, overall
+from fleetopt.verification import Verifier, judged_pools, overall
 
 THE_PLAN = "it is the plan itself"
 """Why a fleet of a simpler kind is no other choice."""
@@ -83,7 +83,7 @@ def next_cheaper(design: Design, solution: Solution, judge: Verifier | None) -> 
         place = f"pool ({chosen[i][0].lo_tokens}, {chosen[i][0].hi_tokens}]"
         why = f"{place}: {design.binding(solution.chosen, i)}"
         return _alternative(design, "next cheaper", chosen, "not verified", why)
-    verdict, why = _why_not(design, *chosen[i], judge)
+    verdict, why = _why_not(design, chosen, i, judge)
     return _alternative(design, "next cheaper", chosen, verdict, why)
 
 
@@ -95,10 +95,12 @@ def _is_permitted(design: Design, chosen: Sequence[Chosen], changed: int) -> boo
 
 
 def _why_not(
-    design: Design, candidate: Candidate, fewer: Row, judge: Verifier | None
+    design: Design, chosen: Sequence[Chosen], index: int, judge: Verifier | None
 ) -> tuple[Verdict, str]:
+    candidate, fewer = chosen[index]
     place = f"pool ({candidate.lo_tokens}, {candidate.hi_tokens}]"
-    said = judge.known(judged(candidate, fewer)) if judge else None
+    place += f", {candidate.phase}" if candidate.phase else ""
+    said = judge.known(judged_pools(design.case, chosen)[index]) if judge else None
     if said is not None and said.verdict != "pass":
         share = said.slo_attainment.estimate or 0.0
         return said.verdict, f"{place}: simulation refused it, attainment {100 * share:.2f} %"
@@ -126,7 +128,7 @@ def _next_best(design: Design, solution: Solution, judge: Verifier | None) -> li
 
 
 def _verdict_on(other: Solution, judge: Verifier) -> Verdict:
-    pools = [judged(c, row) for c, row in other.chosen]
+    pools = judged_pools(judge.case, other.chosen)
     if judge.case.problem.slo_scope == "fleet":
         return judge.together(pools).verdict
     return overall([judge.verdict(pool) for pool in pools])
@@ -150,7 +152,7 @@ def _traits(design: Design, chosen: Sequence[Chosen]) -> list[tuple[str, float]]
     worst = max(design.table(c).row(row.replicas).percentile_s("ttft", 99.0) or 0.0
                 for c, row in chosen)  # fmt: skip
     return [
-        ("pools", float(len(chosen))),
+        ("pools", float(count_pools(c for c, _ in chosen))),
         ("GPU types", float(len({c.gpu for c, _ in chosen}))),
         ("GPUs", float(sum(c.gpus(row) for c, row in chosen))),
         ("worst P99 TTFT in ms", round(1000.0 * worst)),

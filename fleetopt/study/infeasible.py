@@ -13,6 +13,7 @@ from fleetopt.optimization.elastic import MIN_REPLICAS, Relaxation
 from fleetopt.optimization.lazily import design_of
 from fleetopt.optimization.solver import Termination
 from fleetopt.problem import LatencyBound
+from fleetopt.queueing.phases import PrefillPhaseTable
 from fleetopt.queueing.table import PoolTable
 from fleetopt.study.nearest import (
     PERCENTILE,
@@ -179,6 +180,8 @@ def _cause(bound: LatencyBound, table: PoolTable) -> str:
         "e2e": "decode of long outputs",
     }[bound.metric]
     lengths = f"({table.lo_tokens:,}, {table.hi_tokens:,}] tokens"
+    if isinstance(table, PrefillPhaseTable):
+        cause = "prefill and transfer of long prompts"
     return f"the {cause} of {lengths} on {table.profile.name}"
 
 
@@ -202,7 +205,7 @@ def _least_stretch(design: Design, limits_ms: Sequence[float]) -> float:
 def _covers(design: Design) -> bool:
     """Whether some profile has a slot for the whole of the lengths."""
     last = design.case.breakpoints[-1]
-    return any(table.hi_tokens == last for table in design.tables)
+    return any(offer.table.hi_tokens == last for offer in design.offered)
 
 
 def _fastest(bound: LatencyBound) -> Callable[[PoolTable], float]:

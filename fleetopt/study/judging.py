@@ -11,7 +11,7 @@ from fleetopt.case import Case, recorded
 from fleetopt.optimization.solver import Solution
 from fleetopt.problem import VerificationOptions
 from fleetopt.simulation import COMPILING
-from fleetopt.verification import Judge, Outcome, Recording, TraceJudge, Verifier, judged
+from fleetopt.verification import Judge, Outcome, Recording, TraceJudge, Verifier, judged_pools
 from fleetopt.workload.traces import Trace
 
 
@@ -54,5 +54,6 @@ def unverified(solution: Solution) -> Outcome:
 
 def verified_once(solution: Solution, judge: Verifier) -> Outcome:
     """A fleet with its verdicts, whatever they are."""
-    verdicts = tuple(judge.verdict(judged(c, row)) for c, row in solution.chosen)
+    pools = judged_pools(judge.case, solution.chosen)
+    verdicts = tuple(judge.verdict(pool) for pool in pools)
     return Outcome(solution, solution, verdicts, ())

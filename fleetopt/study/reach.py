@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fleetopt.optimization.design import Design
 from fleetopt.problem import LatencyBound
@@ -24,11 +24,10 @@ def best_path(
     joined: the value of a path and one more pool.
     """
     best: dict[Arc, Reached] = {}
-    for table in design.tables:
-        (gamma_lo, gamma_hi), value = table.gammas, value_of(table)
-        arc = ((table.lo_tokens, gamma_lo), (table.hi_tokens, gamma_hi))
-        if arc not in best or value < best[arc][0]:
-            best[arc] = (value, table)
+    for arc, pools in _ways(design):
+        value = max(((value_of(table), table) for table in pools), key=lambda pair: pair[0])
+        if arc not in best or value[0] < best[arc][0]:
+            best[arc] = value
     points = design.case.nodes
     reached = {hi: pool for (lo, hi), pool in best.items() if lo == points[0]}
     answers = []
@@ -42,6 +41,25 @@ def best_path(
                 step[hi] = min(step.get(hi, path), path, key=lambda pair: pair[0])
         reached = step
     return min(answers, key=lambda pair: pair[0])
+
+
+def _ways(design: Design) -> Iterator[tuple[Arc, tuple[PoolTable, ...]]]:
+    """Every arc with a table of both phases, or with one of each on the same link."""
+    decodes: dict[tuple[Arc, str], list[PoolTable]] = {}
+    for offer in design.offered:
+        if offer.phase == "decode":
+            decodes.setdefault((_arc(offer.table), offer.link), []).append(offer.table)
+    for offer in design.offered:
+        arc = _arc(offer.table)
+        if offer.phase is None:
+            yield arc, (offer.table,)
+        elif offer.phase == "prefill":
+            yield from ((arc, (offer.table, other)) for other in decodes.get((arc, offer.link), ()))
+
+
+def _arc(table: PoolTable) -> Arc:
+    gamma_lo, gamma_hi = table.gammas
+    return (table.lo_tokens, gamma_lo), (table.hi_tokens, gamma_hi)
 
 
 def least_miss(design: Design, bound: LatencyBound, stretch: float = 1.0) -> Reached:

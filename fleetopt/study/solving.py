@@ -119,7 +119,8 @@ def verify(
         pools = assembly.pools_of(case, plan)
         together = judge.together(pools, AFRESH) if case.problem.slo_scope == "fleet" else None
         said = together.pools if together else [judge.verdict(pool, AFRESH) for pool in pools]
-        done = assembly.verification(said, options, together, judge.traffic)
+        phases = [pool.phase for pool in pools]
+        done = assembly.verification(said, options, together, judge.traffic, phases)
     before = plan.verification.trace if plan.verification else None
     others = plan.alternatives if done.trace == before else tuple(map(_unjudged, plan.alternatives))
     return replace(plan, verification=done, alternatives=others)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fleetopt.verification.acceptance import REFUSED, accept, verdicts_on
     from fleetopt.verification.judge import Judge
-    from fleetopt.verification.outcome import Outcome, judged
+    from fleetopt.verification.outcome import Outcome, judged, judged_pools
+    from fleetopt.verification.phase_trials import METRICS_OF
     from fleetopt.verification.recording import Recording
     from fleetopt.verification.trace_judge import TraceJudge
     from fleetopt.verification.verdicts import SHORTEST_RESIDENCES, overall
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AFRESH",
+    "METRICS_OF",
     "REFUSED",
     "SHORTEST_RESIDENCES",
     "Judge",
@@ -28,6 +30,7 @@ __all__ = [
     "Verifier",
     "accept",
     "judged",
+    "judged_pools",
     "overall",
     "verdicts_on",
 ]
@@ -44,7 +47,9 @@ _HOMES = {
     "TraceJudge": "trace_judge",
     "Verifier": "verifier",
     "accept": "acceptance",
+    "METRICS_OF": "phase_trials",
     "judged": "outcome",
+    "judged_pools": "outcome",
     "overall": "verdicts",
     "verdicts_on": "acceptance",
 }

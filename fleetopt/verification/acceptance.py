@@ -12,7 +12,7 @@ from fleetopt.optimization.solution import raise_unless_told
 from fleetopt.optimization.solver import Holding, Solution
 from fleetopt.plan import PoolVerification, RefusedRow
 from fleetopt.verification.lookahead import LookAhead
-from fleetopt.verification.outcome import MOST_REFUSALS, Outcome, judged, refused_row
+from fleetopt.verification.outcome import MOST_REFUSALS, Outcome, judged_pools, refused_row
 from fleetopt.verification.together import accept_together
 from fleetopt.verification.verifier import FRESH, Verifier
 
@@ -60,7 +60,7 @@ def _accept_pools(design: Design, judge: Verifier) -> Outcome:
 
 def verdicts_on(judge: Verifier, solution: Solution) -> list[PoolVerification]:
     """First verdicts on the pools; if all pass, the verdicts on fresh seeds."""
-    pools = [judged(candidate, row) for candidate, row in solution.chosen]
+    pools = judged_pools(judge.case, solution.chosen)
     first = [judge.verdict(pool) for pool in pools]
     if any(said.verdict != "pass" for said in first):
         return first

@@ -11,9 +11,10 @@ import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.plan import PoolVerification, Verdict
-from fleetopt.problem import VerificationOptions
+from fleetopt.problem import Phase, VerificationOptions
 from fleetopt.simulation import statistics
 from fleetopt.simulation.pool import Horizon, PoolModel, Replication, replicate
+from fleetopt.verification.phase_trials import METRICS_OF, PairTrial, pair_trial
 from fleetopt.verification.verdicts import (
     intervals_together,
     report,
@@ -38,12 +39,14 @@ class Trial:
 
     parts: of how many equal slices of the pool `model` is one.
     too_short: why runs say nothing of the steady state; empty if they do.
+    phase: the one that the pool does; its runs are those of its pair then.
     """
 
     model: PoolModel
     parts: int
     horizon: Horizon
     too_short: str
+    phase: Phase | None = None
     runs: list[Replication] = field(default_factory=list)
 
 
@@ -64,6 +67,7 @@ class Judge:
     stages: int = statistics.STAGES
     _known: dict[tuple[Judged, int], PoolVerification] = field(default_factory=dict)
     _trials: dict[tuple[Judged, int], Trial] = field(default_factory=dict)
+    _pairs: dict[tuple[Judged, int], PairTrial] = field(default_factory=dict)
 
     def quicker(self, stages: int) -> Judge:
         """The same runs judged in fewer stages."""
@@ -121,7 +125,8 @@ class Judge:
 
     def _verdict(self, trial: Trial, runs: Sequence[Replication]) -> Verdict:
         """The verdict on a pool by itself."""
-        verdict = verdict_on(runs, self.case.problem.slo, trial.horizon, trial.model.replicas)
+        slo, metrics = self.case.problem.slo, METRICS_OF[trial.phase]
+        verdict = verdict_on(runs, slo, trial.horizon, trial.model.replicas, metrics)
         return "too short" if trial.too_short and verdict != "unstable" else verdict
 
     def _report(
@@ -130,10 +135,16 @@ class Judge:
         note = _slice_note(trial.parts, trial.model)
         reason = trial.too_short if verdict == "too short" else note
         slo = self.case.problem.slo
-        return report(slo, verdict, runs, trial.horizon, trial.model, reason)
+        metrics = METRICS_OF[trial.phase]
+        return report(slo, verdict, runs, trial.horizon, trial.model, reason, metrics)
 
     def _trial(self, pool: Judged, seed_round: int) -> Trial:
         key = (pool, seed_round)
+        if key not in self._trials and pool.phase is not None:
+            pair = self._pair(pool, seed_round)
+            model = pair.phase(pool.phase)
+            note = too_short_note(model, pair.horizon)
+            self._trials[key] = Trial(model, 1, pair.horizon, note, pool.phase)
         if key not in self._trials:
             whole = self.model(pool)
             horizon = Horizon.by_law(whole, self.options.requests)
@@ -142,20 +153,34 @@ class Judge:
         return self._trials[key]
 
     def _runs(self, pool: Judged, seed_round: int, stage: int) -> list[Replication]:
-        """The replications of a pool up to a stage."""
+        """The replications of a pool up to a stage; both phases of a pair are in the same ones."""
+        slo, count = self.case.problem.slo, self.options.replications * 2**stage
+        if pool.phase is not None:
+            pair = self._pair(pool, seed_round)
+            pair.run(self._seeds(pool, seed_round, len(pair.runs), count), slo, self.executor)
+            return pair.runs_of(pool.phase, count)
         trial = self._trial(pool, seed_round)
-        count = self.options.replications * 2**stage
-        if not trial.runs:
-            self.progress(f"simulating {named(pool)}")
-        seeds = [
-            np.random.SeedSequence(
-                self.options.seed, spawn_key=(seed_round, pool.lo_tokens, pool.hi_tokens, i)
-            )
-            for i in range(len(trial.runs), count)
-        ]
-        slo = self.case.problem.slo
+        seeds = self._seeds(pool, seed_round, len(trial.runs), count)
         trial.runs += replicate(trial.model, trial.horizon, slo, seeds, self.executor)
         return trial.runs[:count]
+
+    def _pair(self, pool: Judged, seed_round: int) -> PairTrial:
+        """The pair that a pool of one phase belongs to."""
+        key = (pool.whole, seed_round)
+        if key not in self._pairs:
+            arrivals = self.arrivals(pool.arrival_rate)
+            self._pairs[key] = pair_trial(self.case, pool, arrivals, self.options.requests)
+        return self._pairs[key]
+
+    def _seeds(
+        self, pool: Judged, seed_round: int, known: int, count: int
+    ) -> list[np.random.SeedSequence]:
+        """Of the replications of a pool that are still to be run."""
+        if not known:
+            self.progress(f"simulating {named(pool)}")
+        key = (seed_round, pool.lo_tokens, pool.hi_tokens)
+        seed = self.options.seed
+        return [np.random.SeedSequence(seed, spawn_key=(*key, i)) for i in range(known, count)]
 
     def model(self, pool: Judged) -> PoolModel:
         """A pool as it is simulated."""
@@ -200,4 +225,9 @@ def _slice_note(parts: int, model: PoolModel) -> str:
 
 def named(pool: Judged) -> str:
     """A pool in words."""
-    return f"{pool.replicas} x {pool.profile} for ({pool.lo_tokens}, {pool.hi_tokens}]"
+    lengths = f"for ({pool.lo_tokens}, {pool.hi_tokens}]"
+    if pool.phase is None:
+        return f"{pool.replicas} x {pool.profile} {lengths}"
+    first = pool.whole
+    decode = f"{first.partner_replicas} x {first.partner} that decode"
+    return f"{first.replicas} x {first.profile} that prefill and {decode} {lengths}"

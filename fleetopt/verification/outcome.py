@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from fleetopt.case import Case
 from fleetopt.optimization.candidates import Candidate, Row
-from fleetopt.optimization.design import Design
+from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.solver import Solution
 from fleetopt.plan import PoolVerification, RefusedRow
+from fleetopt.verification.phase_trials import METRICS_OF
 from fleetopt.verification.verifier import Judged, Together
 
 MOST_REFUSALS = 300
@@ -33,7 +36,7 @@ class Outcome:
 
 
 def judged(candidate: Candidate, row: Row) -> Judged:
-    """A chosen row as a pool to be judged."""
+    """A chosen row as a pool to be judged; one of a single phase needs its partner, see below."""
     return Judged(
         candidate.lo_tokens,
         candidate.hi_tokens,
@@ -42,7 +45,23 @@ def judged(candidate: Candidate, row: Row) -> Judged:
         candidate.arrival_rate,
         candidate.gamma_lo,
         candidate.gamma_hi,
+        candidate.phase,
     )
+
+
+def judged_pools(case: Case, chosen: Sequence[Chosen]) -> list[Judged]:
+    """The pools of a fleet to be judged, in their order, those of one phase with their partners."""
+    paths = {pairs.name: pairs.path for pairs in case.phase_pairs}
+    built = {(c.start, c.end, c.phase): (c, row) for c, row in chosen if c.phase is not None}
+    pools = []
+    for c, row in chosen:
+        pool = judged(c, row)
+        if c.phase is not None:
+            partner, its = built[c.start, c.end, "prefill" if c.is_decode else "decode"]
+            path = paths[c.link]
+            pool = replace(pool, partner=partner.profile, partner_replicas=its.replicas, path=path)
+        pools.append(pool)
+    return pools
 
 
 def refused_row(
@@ -56,7 +75,9 @@ def refused_row(
 
     needs: the least replicas that pass, if they are known.
     """
-    bound = design.case.problem.slo[0]
+    slo = design.case.problem.slo
+    own = [bound for bound in slo if bound.metric in METRICS_OF[candidate.phase]]
+    bound = (own or slo)[0]
     predicted = (
         design.table(candidate).row(row.replicas).percentile_s(bound.metric, bound.percentile)
     )
@@ -71,4 +92,5 @@ def refused_row(
         said.slo_attainment,
         candidate.gamma_hi,
         None if needs is None or math.isinf(needs) else int(needs),
+        candidate.phase,
     )

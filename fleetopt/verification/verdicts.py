@@ -8,7 +8,7 @@ probability is divided over the stages in which replications may double.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -34,12 +34,16 @@ def overall(verdicts: Sequence[PoolVerification]) -> Verdict:
 
 
 def verdict_on(
-    runs: Sequence[Replication], slo: Sequence[LatencyBound], horizon: Horizon, replicas: int
+    runs: Sequence[Replication],
+    slo: Sequence[LatencyBound],
+    horizon: Horizon,
+    replicas: int,
+    metrics: Collection[str] = METRICS,
 ) -> Verdict:
-    """The verdict on a pool of `replicas`, by every bound of the SLO."""
+    """The verdict on a pool of `replicas`, by every bound of the SLO on these metrics."""
     if growth(runs, horizon, replicas) is not None:
         return "unstable"
-    return _by_bounds(slo, lambda i, error: attainment(runs, i, error))
+    return _by_bounds(slo, lambda i, error: attainment(runs, i, error), metrics)
 
 
 def verdict_together(
@@ -50,7 +54,9 @@ def verdict_together(
 
 
 def _by_bounds(
-    slo: Sequence[LatencyBound], attained: Callable[[int, float], tuple[float, float, float]]
+    slo: Sequence[LatencyBound],
+    attained: Callable[[int, float], tuple[float, float, float]],
+    metrics: Collection[str] = METRICS,
 ) -> Verdict:
     """Pass if every bound is attained for sure, fail if one is missed for sure.
 
@@ -58,7 +64,11 @@ def _by_bounds(
         and the error that each limit may have.
     """
     error = (1.0 - statistics.CONFIDENCE) / statistics.STAGES
-    limits = [(attained(i, error), bound.percentile / 100.0) for i, bound in enumerate(slo)]
+    limits = [
+        (attained(i, error), bound.percentile / 100.0)
+        for i, bound in enumerate(slo)
+        if bound.metric in metrics
+    ]
     if any(high < needed for (_, _, high), needed in limits):
         return "fail"
     return "pass" if all(low >= needed for (_, low, _), needed in limits) else "inconclusive"
@@ -118,10 +128,18 @@ def report(
     horizon: Horizon,
     model: PoolModel,
     reason: str,
+    metrics: Collection[str] = METRICS,
 ) -> PoolVerification:
-    """The verdict with the figures of all replications."""
+    """The verdict with the figures of all replications.
+
+    metrics: those that the pool is held to; where prefill and decode are apart, a latency
+        stands with the pool that it ends in.
+    """
+    shown = ("tpot", "e2e") if tuple(metrics) == ("tpot",) else metrics
     latencies = [
-        Interval(None, None, None) if verdict == "unstable" else _percentile(runs, metric)
+        _percentile(runs, metric)
+        if verdict != "unstable" and metric in shown
+        else Interval(None, None, None)
         for metric in METRICS
     ]
     attained = tuple(Interval(*attainment(runs, i, _SPREAD)) for i in range(len(slo)))
@@ -130,7 +148,7 @@ def report(
         p99_ttft_ms=latencies[0],
         p99_tpot_ms=latencies[1],
         p99_e2e_ms=latencies[2],
-        slo_attainment=worst_of(attained, slo),
+        slo_attainment=_worst_of(attained, slo, metrics),
         utilization=_utilization(runs, model),
         arrivals=sum(run.arrivals for run in runs),
         completed=sum(run.completed for run in runs),
@@ -142,6 +160,16 @@ def report(
         reason=reason,
         attained=attained,
     )
+
+
+def _worst_of(
+    attained: Sequence[Interval], slo: Sequence[LatencyBound], metrics: Collection[str]
+) -> Interval:
+    """The same of the bounds on some metrics; of all where no bound is on any of them."""
+    own = [pair for pair in zip(attained, slo, strict=True) if pair[1].metric in metrics]
+    if not own:
+        return worst_of(attained, slo)
+    return worst_of([seen for seen, _ in own], [bound for _, bound in own])
 
 
 def worst_of(attained: Sequence[Interval], slo: Sequence[LatencyBound]) -> Interval:

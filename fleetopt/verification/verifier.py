@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fleetopt.case import Case
+from fleetopt.performance.phase_links import KvPath
 from fleetopt.plan import Interval, PoolVerification, RecordedTraffic, Verdict
-from fleetopt.problem import VerificationOptions
+from fleetopt.problem import Phase, VerificationOptions
 
 FIRST, FRESH, AFRESH = 0, 1, 2
 """Rounds of seeds: first verdicts, the accepted plan once more, and a saved plan."""
@@ -19,6 +20,8 @@ class Judged:
     """A pool to be judged: the requests in (lo, hi] on n replicas of a profile.
 
     gamma_lo, gamma_hi: what is compressed into the pool below, and into this one.
+    phase: the one that it does; None for both. partner, partner_replicas, path: for one phase,
+        profile and replicas of the pool that does the other, and the way of the KV.
     """
 
     lo_tokens: int
@@ -28,6 +31,27 @@ class Judged:
     arrival_rate: float
     gamma_lo: float = 1.0
     gamma_hi: float = 1.0
+    phase: Phase | None = None
+    partner: str = ""
+    partner_replicas: int = 0
+    path: KvPath | None = None
+
+    @property
+    def whole(self) -> Judged:
+        """What is simulated together: a pool of both phases itself, else the one that prefills."""
+        return self.other if self.phase == "decode" else self
+
+    @property
+    def other(self) -> Judged:
+        """The pool that does the other phase."""
+        return replace(
+            self,
+            profile=self.partner,
+            replicas=self.partner_replicas,
+            phase="prefill" if self.phase == "decode" else "decode",
+            partner=self.profile,
+            partner_replicas=self.replicas,
+        )
 
 
 @dataclass(frozen=True)

@@ -76,3 +76,21 @@ def test_spares() -> None:
     assert [pool.bought for pool in plan.fleet.pools] == [rule.to_buy(n) for n in counts(plan)]
     assert sum(pool.spare_replicas for pool in plan.fleet.pools) > 0
     assert replace(rule, availability=1.0).to_buy(3) == 3
+
+
+def test_tight_ttft() -> None:
+    """Phases apart where both may be, cheaper than together; a pair counts as one pool."""
+    plan = answer("tight_ttft")
+    assert [pool.phase for pool in plan.fleet.pools] == ["prefill", "decode"]
+    assert [pool.partner for pool in plan.fleet.pools] == ["pool-1-decode", "pool-1-prefill"]
+    problem = problem_of("tight_ttft").model_copy(
+        update={
+            "phases": "together",
+            "links": (),
+            "verification": VerificationOptions(enabled=False),
+        }
+    )
+    together = solve(problem)
+    assert plan.cost.usd_per_hour < together.cost.usd_per_hour
+    apart = solve(plan.problem.model_copy(update={"phases": "apart", "max_pools": 1}))
+    assert apart.cost == plan.cost

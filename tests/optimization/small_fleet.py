@@ -22,7 +22,7 @@ import pyomo.core as pyo
 from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.limits import NONE, FleetSlo, SideConstraints
 from fleetopt.optimization.program import build
-from fleetopt.problem import LatencyBound
+from fleetopt.problem import LatencyBound, Phase
 
 TOKENS = (0, 4096, 8192)
 PRICES = {"a": 1.0, "b": 3.0}
@@ -68,6 +68,21 @@ CANDIDATES = (
     candidate(2, 1, 2, "b", {1: (0.04, 0.30), 2: (0.01, 0.05)}),
     candidate(3, 0, 2, "b", {2: (0.02, 0.09), 3: (0.0, 0.0)}),
 )
+
+
+def of_phase(index: int, gpu: str, phase: Phase, replicas: int) -> Candidate:
+    """A pool of one phase for all lengths."""
+    whole = candidate(index, 0, 2, gpu, {replicas: (0.0, 0.0)})
+    return replace(whole, phase=phase, link="net")
+
+
+PHASED = (
+    *CANDIDATES,
+    of_phase(4, "a", "prefill", 1),
+    of_phase(5, "a", "decode", 4),
+    of_phase(6, "b", "decode", 1),
+)
+"""With one prefill pool of a, and decode pools of a and of b behind the link of both."""
 
 
 def spared(spare: Mapping[int, int]) -> tuple[Candidate, ...]:

@@ -47,7 +47,8 @@ AMPLY_SPARED = small_fleet.spared({0: 2, 1: 3, 2: 2})
 
 def model_of(name: str) -> pyo.ConcreteModel:
     """The small fleet with what this constraint needs."""
-    candidates = AMPLY_SPARED if name == "availability" else small_fleet.CANDIDATES
+    needed = {"availability": AMPLY_SPARED, "phase_pairing": small_fleet.PHASED}
+    candidates = needed.get(name, small_fleet.CANDIDATES)
     return small_fleet.model(side=STATED.get(name, NONE), candidates=candidates)
 
 

@@ -60,9 +60,17 @@ def test_every_attribute_is_listed(model: Any) -> None:
     assert own <= {part.name for part in parts()}
 
 
+@pytest.fixture(scope="module")
+def phased() -> Any:
+    """A program whose prefill and decode are apart, which not every limit goes with."""
+    stated = {"gpus": ["h100"], "phases": "apart", "thresholds": [4096]}
+    return build_program(FleetProblem.model_validate(stated))
+
+
 @pytest.mark.parametrize("part", parts(), ids=lambda part: part.name)
-def test_part_is_what_the_list_says(model: Any, part: Any) -> None:
+def test_part_is_what_the_list_says(model: Any, phased: Any, part: Any) -> None:
     """Its kind, its index, a meaning, and its line on the page."""
+    model = phased if "phases" in part.present else model
     thing = getattr(model, part.name)
     if part.name.startswith("p99"):
         assert isinstance(thing, Percentiles)
@@ -82,7 +90,8 @@ def _index(model: Any, thing: Any) -> str:
     sets = {"c": model.candidates, "i": model.breakpoints, "c, k": model.rows}
     known = {index: set(members) for index, members in sets.items()}
     known["type"] = set(model.gpu_types)
-    known["b"] = set(model.bounds)
+    known["b"] = set(getattr(model, "bounds", ()))
+    known |= {"i, j, link": set(model.paired)} if model.paired else {}
     return next((index for index, members in known.items() if keys == members), "")
 
 

@@ -1,7 +1,8 @@
 """When to disaggregate: prefill and decode on replicas of their own, beside aggregated pools.
 
-Every fleet is counted twice. `published` is the published rule, which leaves the prompt out of
-decode; `corrected` counts decode with the prompt's KV, and aggregated pools by fleetopt's table.
+`designed.design_phases` answers by the program and the simulator. `disaggregate` counts every fleet
+twice by mean rates: `published` is the published rule, which leaves the prompt out of decode, and
+`corrected` counts decode with the prompt's KV, and aggregated pools by fleetopt's table.
 """
 
 from fleetopt.questions.disaggregation.answer import Disaggregation as Disaggregation

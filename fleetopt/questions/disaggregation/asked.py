@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,8 @@ from fleetopt.case import Case
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.errors import Fault, InputError, near
 from fleetopt.optimization.tables import maker
-from fleetopt.performance.profile import CalibratedProfile, calibrated
+from fleetopt.performance.phase_links import KvPath, path_of, resolved_links
+from fleetopt.performance.profile import CalibratedProfile, ReplicaProfile, calibrated
 from fleetopt.plan import HOURS_PER_YEAR
 from fleetopt.problem import FleetProblem, LatencyBound, LengthCdf, PhasesApart, Workload
 from fleetopt.questions.disaggregation.fleets import Aggregated, Pair, Together, fewest
@@ -36,6 +38,8 @@ class Question:
         self._raise_unfit_means()
         self._cases = {method: self._case(lengths, method) for method in METHODS}
         self.case = self._cases["fleetopt"]
+        if stated.links:
+            _ = self.paths  # its faults are the statement's
 
     @property
     def gpus(self) -> tuple[str, ...]:
@@ -57,7 +61,7 @@ class Question:
             PhaseLoad.published_decode(self.mean_osl),
         )
         exact = PhaseLoad.prefill(lengths, chunk), PhaseLoad.decode(lengths)
-        ttft_ms = 1000.0 * ttft_s(calibrated(first), context, self.mean_isl)
+        ttft_ms = 1000.0 * self._ttft_s(first, prefill, decode)
         tpot_ms = 1000.0 * tpot_s(calibrated(second), context)
         return Pair(
             prefill, decode, ttft_ms, tpot_ms,
@@ -65,6 +69,31 @@ class Question:
             fewest((first, second), exact, context, rate),
             self._misses(prefill, decode, ttft_ms, tpot_ms),
         )  # fmt: skip
+
+    def _ttft_s(self, first: ReplicaProfile, prefill: str, decode: str) -> float:
+        """The published TTFT, with a factor for the transfer of KV or its time on the link.
+
+        Infinite where the link counts and there is none.
+        """
+        context, factor = self.stated.max_ctx, self.stated.ttft_factor
+        if factor is not None:
+            return ttft_s(calibrated(first), context, self.mean_isl, factor)
+        path = self.paths.get((prefill, decode))
+        if path is None:
+            return math.inf
+        alone = ttft_s(calibrated(first), context, self.mean_isl, 1.0)
+        return alone + path.seconds(self.mean_isl)
+
+    @cached_property
+    def paths(self) -> dict[tuple[str, str], KvPath]:
+        """How KV goes between each pair of GPUs that a link joins. Raises InputError."""
+        specs = [self._profiles[name].spec for name in self.gpus]
+        gpus = {spec.name: spec.gpus_per_replica for spec in specs}
+        problem = self.case.problem.model_copy(
+            update={"phases": "apart", "links": self.stated.links}
+        )
+        links = resolved_links(problem, specs)
+        return {(link.prefill or "", link.decode or ""): path_of(link, gpus) for link in links}
 
     def aggregated(self, gpu: str, rate: float) -> Aggregated:
         """One pool for an arrival rate, by both methods."""
@@ -90,7 +119,9 @@ class Question:
     def _misses(self, prefill: str, decode: str, ttft_ms: float, tpot_ms: float) -> str:
         stated = self.stated
         said = []
-        if ttft_ms > stated.slo_ttft_ms:
+        if math.isinf(ttft_ms):
+            said.append(f"no link takes KV from {prefill} to {decode}")
+        elif ttft_ms > stated.slo_ttft_ms:
             said.append(
                 f"the TTFT of a prefill replica ({prefill}) is {ttft_ms:.4g} ms, "
                 f"above {stated.slo_ttft_ms:g} ms, in any number"

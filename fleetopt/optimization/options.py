@@ -1,0 +1,78 @@
+"""The ways in which an arc may be served: one profile for both phases, or one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleetopt.case import Case
+from fleetopt.optimization.tables import Offer, PhaseTables, kv_link, maker
+from fleetopt.performance.phase_links import PhasePairs
+from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.queueing.phase_floor import PhaseFloors
+from fleetopt.workload.compression import Served
+from fleetopt.workload.lengths import Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """A profile for both phases, or one that prefills, a link, and one that decodes."""
+
+    profile: ReplicaProfile
+    pairs: PhasePairs | None = None
+    decode: ReplicaProfile | None = None
+
+    def is_of(self, gpu: str) -> bool:
+        """Whether all of it runs on one type of GPU."""
+        return self.profile.gpu == gpu and (self.decode is None or self.decode.gpu == gpu)
+
+
+class ArcOptions:
+    """Every way for every arc of a case; arcs in the order of `served`."""
+
+    def __init__(self, case: Case, served: Sequence[Served]) -> None:
+        self.served = served
+        self._case = case
+        self._makers = {profile.name: maker(case, profile) for profile in case.profiles}
+        self._phases = PhaseTables(case)
+        self._ways = [Way(profile) for profile in case.profiles] if case.has_together else []
+        self._ways += [
+            Way(case.profile(first), pairs, case.profile(second))
+            for pairs in case.phase_pairs
+            for first in pairs.prefill
+            for second in pairs.decode
+        ]
+
+    def __len__(self) -> int:
+        return len(self._ways)
+
+    def of_type(self, gpu: str) -> list[bool]:
+        """Which ways are of one type of GPU."""
+        return [way.is_of(gpu) for way in self._ways]
+
+    def offers(self, way: int, arc: int) -> tuple[Offer, ...]:
+        """The tables of an arc in one of the ways."""
+        chosen, what = self._ways[way], self.served[arc]
+        if chosen.pairs is None or chosen.decode is None:
+            make = self._makers[chosen.profile.name]
+            return (Offer(make(what, self._case.pool_rate(what))),)
+        first = self._phases.prefill(chosen.profile, chosen.pairs, what)
+        second = self._phases.decode(chosen.decode, what)
+        name = chosen.pairs.name
+        return Offer(first, "prefill", name), Offer(second, "decode", name)
+
+    def floors_apart(self) -> list[Floats]:
+        """A bound below the cost of every arc, in USD per hour, for each pair of profiles."""
+        least = self._case.problem.min_replicas
+        apart = PhaseFloors(self._case, self.served)
+        costs = list[Floats]()
+        for way in self._ways:
+            if way.pairs is not None and way.decode is not None:
+                first = apart.prefill(way.profile, kv_link(way.pairs.path))
+                costs.append(
+                    way.profile.usd_per_hour * np.maximum(first, least)
+                    + way.decode.usd_per_hour * np.maximum(apart.decode(way.decode), least)
+                )
+        return costs
