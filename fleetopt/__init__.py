@@ -3,8 +3,9 @@
 The public names load their modules when they are first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from fleetopt.lazy import names_of
 
 if TYPE_CHECKING:
     from fleetopt.errors import FleetoptError, InfeasibleError, InputError, StoppedError
@@ -63,16 +64,14 @@ _HOMES = {
     "tokens_per_watt": "fleetopt.questions.energy.tokens_per_watt",
 }
 
+_named = names_of(__name__, _HOMES)
+
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        value: Any = _installed_version()
-    elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    if name != "__version__":
+        return _named(name)
+    globals()[name] = _installed_version()
+    return globals()[name]
 
 
 def __dir__() -> list[str]:

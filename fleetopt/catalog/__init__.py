@@ -5,8 +5,7 @@ Readers that not every question needs load when they are asked for.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fleetopt.catalog.files import SourceFile as SourceFile
 from fleetopt.catalog.files import find_file as find_file
@@ -23,6 +22,7 @@ from fleetopt.catalog.inputs import read_measured_profiles as read_measured_prof
 from fleetopt.catalog.inputs import read_profiles as read_profiles
 from fleetopt.catalog.lengths import read_lengths as read_lengths
 from fleetopt.catalog.lengths import workload_names as workload_names
+from fleetopt.lazy import names_of
 
 if TYPE_CHECKING:
     from fleetopt.catalog.huggingface import read_config as read_config
@@ -49,10 +49,4 @@ _HOMES = {
     "read_problem_keys": "fleetopt.catalog.models",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = names_of(__name__, _HOMES)

@@ -5,9 +5,9 @@ Statements that not every question needs load when they are asked for: building 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fleetopt.lazy import names_of
 from fleetopt.problem.coefficients import AnyProfileSpec as AnyProfileSpec
 from fleetopt.problem.coefficients import CoefficientSpec as CoefficientSpec
 from fleetopt.problem.engine import EngineChoices as EngineChoices
@@ -78,10 +78,4 @@ _HOMES = {
     "WorkloadShare": "fleetopt.problem.simulation",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = names_of(__name__, _HOMES)

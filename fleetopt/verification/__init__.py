@@ -3,8 +3,9 @@
 The names load their modules when they are first used: a verdict needs no program.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fleetopt.lazy import names_of
 
 if TYPE_CHECKING:
     from fleetopt.verification.acceptance import REFUSED, accept, verdicts_on
@@ -36,28 +37,22 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AFRESH": "verifier",
-    "REFUSED": "acceptance",
-    "SHORTEST_RESIDENCES": "verdicts",
-    "Judge": "judge",
-    "Judged": "verifier",
-    "Outcome": "outcome",
-    "Recording": "recording",
-    "Together": "verifier",
-    "TraceJudge": "trace_judge",
-    "Verifier": "verifier",
-    "accept": "acceptance",
-    "METRICS_OF": "phase_trials",
-    "judged": "outcome",
-    "judged_pools": "outcome",
-    "overall": "verdicts",
-    "verdicts_on": "acceptance",
+    "AFRESH": "fleetopt.verification.verifier",
+    "REFUSED": "fleetopt.verification.acceptance",
+    "SHORTEST_RESIDENCES": "fleetopt.verification.verdicts",
+    "Judge": "fleetopt.verification.judge",
+    "Judged": "fleetopt.verification.verifier",
+    "Outcome": "fleetopt.verification.outcome",
+    "Recording": "fleetopt.verification.recording",
+    "Together": "fleetopt.verification.verifier",
+    "TraceJudge": "fleetopt.verification.trace_judge",
+    "Verifier": "fleetopt.verification.verifier",
+    "accept": "fleetopt.verification.acceptance",
+    "METRICS_OF": "fleetopt.verification.phase_trials",
+    "judged": "fleetopt.verification.outcome",
+    "judged_pools": "fleetopt.verification.outcome",
+    "overall": "fleetopt.verification.verdicts",
+    "verdicts_on": "fleetopt.verification.acceptance",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = names_of(__name__, _HOMES)

@@ -9,7 +9,7 @@ HOURS_PER_YEAR = 8760.0
 def extend(model):
     """Replace the objective: kW x h x g/kWh are grams."""
     model.least_cost.deactivate()
-    model.carbon = pyo.Objective(
+    model.least_carbon = pyo.Objective(
         expr=model.power * (HOURS_PER_YEAR * GRID_G_PER_KWH / 1e6),
         doc="tonnes of CO2 a year",
     )
