@@ -149,7 +149,7 @@ def test_full_batches_are_marked_for_simulation() -> None:
 
 
 def test_long_requests_that_meet_on_a_replica_are_marked_for_simulation() -> None:
-    """A quarter of the KV each, and hardly ever all slots: the simulator has twice the TTFT and more."""
+    """A quarter of the KV each: the simulator has more than twice the TTFT, the slots are free."""
     pool = ComputedPool("lmsys", 64, 65536, "qwen3-32b", "h200", 1, 2048, 12, "paged", 1.0)
     table = pool.table()
     busy = table.at_rate(0.78 / table.utilization(12)).row(12)
