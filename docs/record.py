@@ -3,7 +3,7 @@
 python docs/record.py [answer] [frontier] [accuracy] [speed] [workload] [whatif] [reliability]
                       [trace] [routers] [profile] [profile_accuracy] [disaggregation] [examples]
                       [energy] [power] [explain] [two_pools] [model] [estimated]
-                      [splitwise] [advice] [reproduction]
+                      [splitwise] [advice] [reproduction] [placement] [splitwise_azure]
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,10 @@ TWO_POOLS = {
     "optimize": "optimize --cdf data/azure_cdf.json --lam 100 --gpu-short a10g --gpu-long h100 "
     "--long-max-ctx 8192",
 }
+PLACEMENT = (
+    "placement --cdf azure --model llama-3.1-70b --gpus h100 --tp 2,4,8 --admission paged "
+    "--slo-ttft 1000 --slo-tpot 40 --attainment 0.9 --max-gpus 16 --max-ctx 8192 --overlong clip"
+)
 DISAGG = (
     "disagg --cdf data/azure_cdf.json --lam 100 --slo-ttft 500 --slo-tpot 100 "
     "--gpu-prefill a100 --gpu-decode h100 --max-ctx 8192"
@@ -224,6 +229,16 @@ def _said(*arguments: str, leaves: int = 0) -> str:
     return done.stdout
 
 
+def placement() -> None:
+    """What `placement` says on its page."""
+    (MEASURED / "placement.txt").write_text(_said(*shlex.split(PLACEMENT)))
+
+
+def splitwise_azure() -> None:
+    """Splitwise's fleets for the Azure traces, in some minutes."""
+    _module("benchmarks.splitwise", "splitwise_azure.json")
+
+
 def accuracy() -> None:
     """The tables against the simulator."""
     _module("benchmarks.accuracy", "accuracy.json")
@@ -349,6 +364,8 @@ if __name__ == "__main__":
         "two_pools": two_pools,
         "advice": advice,
         "disaggregation": disaggregation,
+        "placement": placement,
+        "splitwise_azure": splitwise_azure,
         "reproduction": reproduction,
         "examples": examples,
         "energy": energy,

@@ -19,6 +19,7 @@ import program  # noqa: E402
 import rooflines  # noqa: E402
 import rules  # noqa: E402
 import schemas  # noqa: E402
+import splitwise  # noqa: E402
 import statuses  # noqa: E402
 import validations  # noqa: E402
 
@@ -62,6 +63,9 @@ PARTS = {
     "explain smaller": lambda: _fenced("text", "docs/measured/explain_smaller.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
     "reliability": measured.reliability,
+    "placement": lambda: _fenced("text", "docs/measured/placement.txt"),
+    "splitwise fleets": splitwise.fleets,
+    "splitwise findings": splitwise.findings,
     "tokens azure": lambda: _fenced("text", "docs/measured/tokens_azure.txt"),
     "tokens lmsys": lambda: _fenced("text", "docs/measured/tokens_lmsys.txt"),
     "cost carbon": lambda: _fenced("text", "docs/measured/cost_carbon.txt"),

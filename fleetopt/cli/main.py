@@ -40,6 +40,7 @@ COMMANDS = {
     "optimize": "Size two pools with given GPUs at a fixed split, and verify the best.",
     "whatif": "Say when GPUs have to be added, or which GPU and which mix is cheapest.",
     "disagg": "Compare prefill and decode apart with aggregated pools.",
+    "placement": "Find the placement with the largest rate per GPU that is in time.",
     "tok-per-watt": "Compare GPU types, or a split with one pool, by output tokens per watt.",
     "grid-flex": "Shed power by capping batches, switching replicas off and deferring requests.",
     "explain": "Say why a fleet misses its SLO, or what would bind first.",

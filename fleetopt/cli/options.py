@@ -133,15 +133,17 @@ fleet = together(
                    help="Extra arrival rate to carry, such as 20% or 0.2."),
 )  # fmt: skip
 
+link = problem_option("--link", key="links", multiple=True,
+                      callback=lambda _ctx, _option, given: list(given) or None,
+                      metavar="NAME[:PREFILL:DECODE]", help="A link that takes KV from prefill to "
+                      "decode, by its name or in GB/s, such as ndr400 or 50:h100:a100; repeatable. "
+                      "The slower network of the two GPUs if absent.")  # fmt: skip
+
 phases = together(
     problem_option("--phases", key="phases", kind="text", metavar="together|apart|either",
                    help="Whether pools do prefill and decode together, apart in linked pairs, or "
                         "either way."),
-    problem_option("--link", key="links", multiple=True,
-                   callback=lambda _ctx, _option, given: list(given) or None,
-                   metavar="NAME[:PREFILL:DECODE]", help="A link that takes KV from prefill to "
-                   "decode, by its name or in GB/s, such as ndr400 or 50:h100:a100; repeatable. "
-                   "The slower network of the two GPUs if absent."),
+    link,
 )  # fmt: skip
 
 engines = together(

@@ -105,7 +105,13 @@ class PhaseTables:
 
 def kv_link(path: KvPath) -> KvLink:
     """A way of KV as the tables take it."""
-    return KvLink(path.kv_bytes_per_token, path.bytes_per_s, path.latency_s, path.shared)
+    return KvLink(
+        path.kv_bytes_per_token,
+        path.bytes_per_s,
+        path.latency_s,
+        path.shared,
+        path.overlap_layers,
+    )
 
 
 def pool_tables(case: Case) -> list[PoolTable]:

@@ -21,12 +21,14 @@ class KvPath:
 
     A transfer takes latency_s + prompt tokens * kv_bytes_per_token / bytes_per_s.
     shared: whether all replicas of the prefill pool share it; else each has a line of its own.
+    overlap_layers: layers whose KV is sent while the prompt is prefilled; 1 sends it afterwards.
     """
 
     kv_bytes_per_token: float
     bytes_per_s: float
     latency_s: float = 0.0
     shared: bool = False
+    overlap_layers: int = 1
 
     def seconds(self, prompt_tokens: float) -> float:
         """Seconds of one transfer, without the wait for the line."""
@@ -95,7 +97,8 @@ def path_of(link: PhaseLink, gpus: Mapping[str, int]) -> KvPath:
     ends = (gpus[link.prefill or ""], gpus[link.decode or ""])
     width = 1 if link.shared else min(ends)
     latency_s = (link.latency_ms or 0.0) / _MS
-    return KvPath(link.kv_bytes_per_token, 1e9 * width * link.gb_per_s, latency_s, link.shared)
+    speed = 1e9 * width * link.gb_per_s
+    return KvPath(link.kv_bytes_per_token, speed, latency_s, link.shared, link.overlap_layers)
 
 
 @dataclass

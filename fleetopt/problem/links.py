@@ -28,6 +28,8 @@ class LinkStatement(Stated):
     """What each transfer takes beside its bytes, in ms."""
     shared: bool = False
     """Whether all replicas of the prefill pool share the link; else each has one of its own."""
+    overlap_layers: int = Field(default=1, ge=1, le=1000)
+    """Layers whose KV is sent while the prompt is prefilled; 1 sends all of it afterwards."""
 
 
 def entrances(pools: Any) -> list[str]:

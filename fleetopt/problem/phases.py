@@ -34,6 +34,8 @@ class PhaseLink(Stated):
     """KV of one prompt token, in bytes; that of the profile that prefills if absent."""
     shared: bool = False
     """Whether all replicas of a prefill pool share the link; else each has one of its own."""
+    overlap_layers: int = Field(default=1, ge=1, le=1000)
+    """Layers whose KV is sent while the prompt is prefilled; 1 sends all of it afterwards."""
     prefill: str | None = None
     """Profile or GPU type that prefills; any if absent."""
     decode: str | None = None

@@ -37,8 +37,14 @@ class Prompts:
 
     @cached_property
     def transfer_s(self) -> Floats:
-        """Seconds of the transfer, by cell."""
-        return self.link.seconds(self.tokens)
+        """Seconds of the transfer that are left after the prefill, by cell.
+
+        Prompts that are prefilled at once share the line. Without compute of prefill in the
+        profile, and on a line of all replicas, overlap counts for nothing: that is too careful.
+        """
+        if self.link.shared or (self.slots > 1 and self.time.prefill_per_token_s <= 0.0):
+            return self.link.seconds(self.tokens)
+        return self.link.left_s(self.tokens, self.alone_s)
 
     @cached_property
     def iterations(self) -> Floats:

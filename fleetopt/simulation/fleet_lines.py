@@ -21,24 +21,29 @@ class Line:
     replica: int | None
     requests: list[Request] = field(default_factory=list)
     begun_s: float = 0.0
+    free_s: float = 0.0
+    end_s: float = math.inf
     busy_s: float = 0.0
     transfers: int = 0
     sent_tokens: int = 0
     lost_tokens: int = 0
 
-    @property
-    def end_s(self) -> float:
-        """When the transfer ends that goes on."""
+    def begin(self, now: float) -> None:
+        """Send the first; with layers, that has begun in its prefill."""
         if not self.requests:
-            return math.inf
-        tokens = self.requests[0].prompt_tokens
-        return self.begun_s + (self.link.latency_s + tokens * self.link.per_token_s)
+            self.end_s = math.inf
+            return
+        link, first = self.link, self.requests[0]
+        sent_s = first.prompt_tokens * link.per_token_s
+        self.begun_s = max(first.begun_s, self.free_s) if link.layers > 1 else now
+        self.free_s = self.begun_s + (link.latency_s + sent_s)
+        self.end_s = max(now + (link.latency_s + sent_s / link.layers), self.free_s)
 
     def append(self, request: Request, now: float) -> None:
         """A request joins the line; it is sent at once if the line is idle."""
-        if not self.requests:
-            self.begun_s = now
         self.requests.append(request)
+        if len(self.requests) == 1:
+            self.begin(now)
 
     def take_landed(self, now: float, window: Window) -> Request:
         """The transfer of the first ends, and that of the next begins."""
@@ -46,21 +51,25 @@ class Line:
         request = self.requests.pop(0)
         self.transfers += 1
         self.sent_tokens += request.prompt_tokens
-        self.begun_s = now
+        self.begin(now)
         return request
 
     def cut_off(self, gone: list[Request], now: float, window: Window) -> None:
         """Requests leave whose KV is lost before it was sent."""
-        if self.requests and self.requests[0] in gone:
+        is_sending = bool(self.requests) and self.requests[0] in gone
+        if is_sending:
             self.book(now, window)
-            self.begun_s = now
+            self.free_s = min(self.free_s, now)
         self.lost_tokens += sum(s.prompt_tokens for s in self.requests if s in gone)
         self.requests = [s for s in self.requests if s not in gone]
+        if is_sending:
+            self.begin(now)
 
     def book(self, now: float, window: Window) -> None:
         """Account for the time of the transfer that goes on."""
         if self.requests:
-            seconds = min(now, window.measure_end_s) - max(self.begun_s, window.warmup_s)
+            until_s = min(now, self.free_s, window.measure_end_s)
+            seconds = until_s - max(self.begun_s, window.warmup_s)
             self.busy_s += max(0.0, seconds)
 
 

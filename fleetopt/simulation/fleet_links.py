@@ -3,7 +3,12 @@
 A link is one line, or one line for each replica of its source. A line sends the KV of one
 request after the other, in the order in which their prefills end, and each takes
 
-    latency_s + prompt tokens * per_token_s   seconds.
+    latency_s + prompt tokens * per_token_s   seconds
+
+of the line. If KV is sent in layers while the prompt is prefilled, that begins with the prefill or
+when the line has sent what came before; the last layer follows the prefill, so KV lands at
+
+    max(first in line + latency_s + prompt tokens * per_token_s / layers, begun + transfer).
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ class Link(NamedTuple):
     source, target: indices of pools; the source's role is PREFILL, the target's is not.
     per_token_s: seconds for the KV of one prompt token. latency_s: seconds of each transfer.
     by_replica: 1 if each replica of the source has a line of its own, 0 if all share one.
+    layers: parts in which KV is sent as prefill goes on; 1 sends it all after the prefill.
     """
 
     source: int
@@ -39,6 +45,7 @@ class Link(NamedTuple):
     per_token_s: float
     latency_s: float = 0.0
     by_replica: int = 0
+    layers: int = 1
 
 
 _LINK = np.dtype(
@@ -48,6 +55,7 @@ _LINK = np.dtype(
         ("first", "i8"),  # its lines are first .. last - 1
         ("last", "i8"),
         ("by_replica", "i8"),
+        ("layers", "i8"),
         ("per_token_s", "f8"),
         ("latency_s", "f8"),
     ]
@@ -59,6 +67,7 @@ _LINE = np.dtype(
         ("tail", "i8"),
         ("waiting", "i8"),  # how many these are
         ("begun_s", "f8"),  # when the head's transfer began
+        ("free_s", "f8"),  # when the line has sent it; it may land later, with its last layer
         ("busy_s", "f8"),
         ("transfers", "i8"),
         ("sent_tokens", "i8"),
@@ -69,6 +78,7 @@ LINE_TOTALS = ("busy_s", "transfers", "sent_tokens", "lost_tokens")
 _HANDOVER = np.dtype(
     [
         ("landed_s", "f8"),
+        ("begun_s", "f8"),  # when its prefill began
         ("next", "i4"),  # link of the line that it stands in
         ("entered", "i4"),  # pool that took it when it came to the fleet
         ("handovers", "i4"),
@@ -101,7 +111,7 @@ def new_links(links: Sequence[Link], replicas: Sequence[int], requests: int) -> 
     lines["link"] = np.repeat(np.arange(len(links)), sizes)
     lines["head"] = lines["tail"] = -1
     handovers = np.zeros(requests if links else 0, dtype=_HANDOVER)
-    handovers["landed_s"] = np.nan
+    handovers["landed_s"] = handovers["begun_s"] = np.nan
     handovers["entered"] = handovers["next"] = -1
     leaves = 2 ** max(0, math.ceil(math.log2(max(1, lines.size))))
     return LinkState(records, lines, np.full(2 * leaves, math.inf), handovers)

@@ -76,10 +76,12 @@ class KvLink:
     """Carries the KV of prompts from a pool that prefills to one that decodes.
 
     A transfer takes latency_s + prompt tokens * kv_bytes_per_token / bytes_per_s. One follows the
-    other, in the order in which prefills end.
+    other, in the order in which prefills end. With overlap, KV is sent layer by layer from the
+    beginning of its prefill on, as soon as the line is free; the last layer follows the prefill.
 
     source, target: names of pools. shared: whether all replicas of the source share the link;
         otherwise each has one of its own.
+    overlap_layers: layers of the model; 1 is no overlap.
     """
 
     source: str
@@ -88,6 +90,7 @@ class KvLink:
     kv_bytes_per_token: float
     latency_s: float = 0.0
     shared: bool = False
+    overlap_layers: int = 1
 
     def faults(self, pools: Sequence[FleetPool]) -> list[Fault]:
         """What is wrong with it in a fleet of these pools."""
@@ -103,6 +106,7 @@ class KvLink:
             (not self.bytes_per_s > 0, f"bytes per second above 0, got {self.bytes_per_s:g}"),
             (not self.kv_bytes_per_token >= 0, "KV bytes per token of 0 or more"),
             (not 0 <= self.latency_s < np.inf, f"a latency of 0 s or more, got {self.latency_s:g}"),
+            (self.overlap_layers < 1, f"at least 1 layer, got {self.overlap_layers}"),
         ]
         place = f"link {self.source} to {self.target}"
         return [Fault(place, said) for bad, said in wrong if bad]
@@ -116,6 +120,7 @@ class KvLink:
             self.kv_bytes_per_token / self.bytes_per_s,
             self.latency_s,
             int(not self.shared),
+            self.overlap_layers,
         )
 
 

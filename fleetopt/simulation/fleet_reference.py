@@ -163,6 +163,8 @@ class Walk(Accounts):
         replica.batch.remove(s)
         replica.sending.append(s)
         self.completed[replica.pool] += 1
+        if not replica.spec.engine.current:
+            s.begun_s = s.admitted_s
         s.handovers += 1
         links = [link for link in self.setting.links if link.source == replica.pool]
         link = min(links, key=lambda link: self.emptiest(link.target).sequences)
@@ -264,7 +266,7 @@ class Walk(Accounts):
                 replica.restarts += 1
                 s.admitted_s = s.prefill_end_s = math.nan
                 s.generated_tokens = s.to_prefill_tokens = s.prefilled_tokens = 0
-                s.landed_s, s.has_kv = math.nan, False
+                s.landed_s, s.begun_s, s.has_kv = math.nan, math.nan, False
                 s.pool = s.entered if self.lines else s.pool
             self.send(s)
 

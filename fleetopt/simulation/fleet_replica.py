@@ -33,6 +33,7 @@ class Request:
     status: int = Status.UNFINISHED
     client: int = 0
     landed_s: float = math.nan
+    begun_s: float = math.nan
     entered: int = -1
     handovers: int = 0
     has_kv: bool = False
@@ -197,6 +198,8 @@ class Replica:
             if not s.is_prefilling:
                 s.generated_tokens += 1
             elif self.spec.engine.current:
+                if s.share_tokens and math.isnan(s.begun_s):
+                    s.begun_s = self.epoch_s
                 s.prefilled_tokens += s.share_tokens
             else:
                 chunk = self.spec.engine.chunk_tokens

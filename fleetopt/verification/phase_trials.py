@@ -69,7 +69,7 @@ def _model(case: Case, first: Judged, second: Judged, arrivals: ArrivalProcess) 
         _pool(case, second, Role.DECODE),
         KvLink(
             Role.PREFILL.name, Role.DECODE.name, path.bytes_per_s, path.kv_bytes_per_token,
-            path.latency_s, path.shared,
+            path.latency_s, path.shared, path.overlap_layers,
         ),
         case.lengths.served(what)[0],
         arrivals,

@@ -126,7 +126,13 @@ def _percentile(
     )
     link = pools.link
     lines = SimulatedLink(
-        "PREFILL", "DECODE", link.bytes_per_s, link.bytes_per_token, link.latency_s, link.shared
+        "PREFILL",
+        "DECODE",
+        link.bytes_per_s,
+        link.bytes_per_token,
+        link.latency_s,
+        link.shared,
+        link.overlap_layers,
     )
     lengths, _ = pools.requests.lengths.served(Served(pools.lo, pools.hi))
     drawn = lengths.sample(rng, requests)

@@ -101,6 +101,7 @@ def phased_fleets(draw: st.DrawFn) -> tuple[list[PoolEngine], FleetRequests, Set
             draw(st.sampled_from([0.0, 1e-5, 8e-4])),
             draw(st.sampled_from([0.0, 0.008, 0.03])),
             draw(st.integers(0, 1)),
+            draw(st.sampled_from([1, 1, 4])),
         )
         for source in enters
         if pools[source].role == Role.PREFILL

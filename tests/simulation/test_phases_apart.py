@@ -9,6 +9,7 @@ import pytest
 
 from fleetopt.errors import InputError
 from fleetopt.performance.profile import Capacity, IterationTime
+from fleetopt.queueing.kv_link import KvLink as TableLink
 from fleetopt.queueing.placement import inter_op_ttft_s, intra_op_ttft_s, single_ttft_s
 from fleetopt.simulation.fleet import Fleet, simulate_fleet
 from fleetopt.simulation.fleet_kernel import run_fleet
@@ -77,6 +78,39 @@ def test_a_prompt_keeps_its_slot_until_its_kv_has_left() -> None:
     out = run(pools, (Link(0, 1, 0.03),), requests([0.0, 0.0]))
     assert out.admitted_s.tolist() == [0.0, 4.0]
     assert out.landed_s.tolist() == [4.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("transfer_s", "landed_s"), [(0.4, 1.1), (1.0, 1.25), (3.0, 3.0)], ids=["last", "layer", "long"]
+)
+def test_layers_are_sent_during_the_prefill(transfer_s: float, landed_s: float) -> None:
+    """What is left of a transfer after a prefill of 1 s is max(last of 4 layers, transfer - 1)."""
+    pools = [pool(1.0, 1, Role.PREFILL), pool(0.25, 4, Role.DECODE)]
+    out = run(pools, (Link(0, 1, transfer_s / 100, layers=4),), requests([0.0]))
+    assert out.landed_s == pytest.approx([landed_s])
+    assert out.lines["busy_s"] == pytest.approx([transfer_s])
+    link = TableLink(100.0, 100.0 * 100 / transfer_s, overlap_layers=4)
+    left_s = link.left_s(np.array([100.0]), np.array([1.0]))
+    assert left_s == pytest.approx([landed_s - 1.0])
+
+
+def test_overlapping_transfers_share_the_bandwidth() -> None:
+    """Three prompts of 1 s end at once; a shared line sends 0.8 s of each, from time 0 on."""
+    pools = [pool(1.0, 1, Role.PREFILL, 3), pool(0.25, 4, Role.DECODE)]
+    out = run(pools, (Link(0, 1, 0.008, layers=4),), requests([0.0] * 3))
+    assert out.landed_s == pytest.approx([1.2, 1.6, 2.4])
+    assert out.lines["busy_s"] == pytest.approx([2.4])
+
+
+def test_overlap_takes_no_longer() -> None:
+    """The same prompts with and without overlap, on a busy line of their own."""
+    rng = np.random.default_rng()
+    arriving = requests(np.cumsum(rng.exponential(1.3, 400)).tolist())
+    pools = [pool(1.0, 3, Role.PREFILL), pool(0.1, 99, Role.DECODE)]
+    after, during = (run(pools, (Link(0, 1, 0.008, 0.0, 1, n),), arriving) for n in (1, 8))
+    assert (during.landed_s <= after.landed_s + 1e-9).all()
+    assert (during.landed_s >= during.prefill_end_s + 0.1 - 1e-9).all()
+    assert during.lines["sent_tokens"].sum() == after.lines["sent_tokens"].sum() == 40_000
 
 
 def test_kv_waits_for_a_slot_where_it_landed() -> None:

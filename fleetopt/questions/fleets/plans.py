@@ -69,6 +69,7 @@ def _links(plan: Plan) -> Iterator[LinkStatement]:
                 kv_bytes_per_token=path.kv_bytes_per_token,
                 latency_ms=1000.0 * path.latency_s,
                 shared=path.shared,
+                overlap_layers=path.overlap_layers,
             )
 
 

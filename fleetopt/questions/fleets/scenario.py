@@ -225,6 +225,7 @@ def _fleet(stated: FleetSimulation, profiles: tuple[ReplicaProfile, ...]) -> Fle
                 link.kv_bytes_per_token,
                 link.latency_ms / 1000.0,
                 link.shared,
+                link.overlap_layers,
             )
             for link in stated.links
         ),

@@ -197,6 +197,8 @@ def end_prefills(
         request = requests[q]
         after = request.next
         if pool.current == 1:
+            if handovers is not None and request.share > 0 and math.isnan(handovers[q].begun_s):
+                handovers[q].begun_s = replica.epoch_s
             request.prefill -= request.share
         elif request.prefill > i:
             break

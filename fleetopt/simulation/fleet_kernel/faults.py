@@ -150,7 +150,7 @@ def fail(
 def start_over(request: Any, handover: Any) -> None:
     """Forget the KV of a request, which goes to the pool again that it entered first."""
     request.pool = handover.entered
-    handover.landed_s = math.nan
+    handover.landed_s = handover.begun_s = math.nan
     handover.has_kv = 0
 
 

@@ -56,12 +56,14 @@ def hand_over(
     link = links[best_link(pools, counts, links, replica.pool)]
     at = link.first + (r - pool.first if link.by_replica == 1 else 0)
     line = lines[at]
+    if pool.current == 0:
+        handovers[q].begun_s = requests[q].admitted_s
     handovers[q].handovers += 1
     handovers[q].next = -1
     line.waiting += 1
     if line.head < 0:
         line.head = line.tail = q
-        begin_transfer(links, lines, line_times, requests, at, now)
+        begin_transfer(links, lines, line_times, requests, handovers, at, now)
     else:
         handovers[line.tail].next = q
         line.tail = q
@@ -69,15 +71,19 @@ def hand_over(
 
 @_compiled
 def begin_transfer(
-    links: Any, lines: Any, line_times: Any, requests: Any, at: int, now: float
+    links: Any, lines: Any, line_times: Any, requests: Any, handovers: Any, at: int, now: float
 ) -> None:
-    """The first of a line begins; an empty line falls idle."""
+    """The first of a line begins, or has begun in its prefill; an empty line falls idle."""
     line = lines[at]
-    line.begun_s = now
     end_s = _INF
     if line.head >= 0:
         link = links[line.link]
-        end_s = now + (link.latency_s + requests[line.head].prompt * link.per_token_s)
+        sent_s = requests[line.head].prompt * link.per_token_s
+        line.begun_s = now
+        if link.layers > 1:
+            line.begun_s = max(handovers[line.head].begun_s, line.free_s)
+        line.free_s = line.begun_s + (link.latency_s + sent_s)
+        end_s = max(now + (link.latency_s + sent_s / link.layers), line.free_s)
     _tree_set(line_times, at, end_s)
 
 
@@ -86,7 +92,8 @@ def book_line(line: Any, now: float, window: Any) -> None:
     """Account for the time of the transfer that a line is busy with."""
     if line.head < 0:
         return
-    seconds = min(now, window.measure_end_s) - max(line.begun_s, window.warmup_s)
+    until_s = min(now, line.free_s)
+    seconds = min(until_s, window.measure_end_s) - max(line.begun_s, window.warmup_s)
     if seconds > 0.0:
         line.busy_s += seconds
 
@@ -114,7 +121,7 @@ def take_landed(
         line.tail = -1
     handovers[q].landed_s = now
     handovers[q].has_kv = 1
-    begin_transfer(links, lines, line_times, requests, at, now)
+    begin_transfer(links, lines, line_times, requests, handovers, at, now)
     return q
 
 
@@ -157,5 +164,6 @@ def cut_off(
         q = after
     line.tail = before
     if is_sending:
-        begin_transfer(links, lines, line_times, requests, at, now)
+        line.free_s = min(line.free_s, now)
+        begin_transfer(links, lines, line_times, requests, handovers, at, now)
     return gone
