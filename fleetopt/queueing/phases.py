@@ -40,6 +40,7 @@ class PrefillPhaseRow:
     utilization: float
     curve: LateCurve | None
     waits: bool = False
+    first_token_s: float = 0.0
 
     @property
     def method(self) -> str:
@@ -57,7 +58,7 @@ class PrefillPhaseRow:
             return 0.0
         if self.curve is None:
             return 1.0
-        return self.curve.exceedance("ttft", stretch * bound.limit_s)
+        return self.curve.exceedance("ttft", stretch * bound.limit_s - self.first_token_s)
 
     def is_within(self, bound: LatencyBound, stretch: float = 1.0) -> bool:
         """Whether at most the allowed share misses the bound."""
@@ -67,7 +68,9 @@ class PrefillPhaseRow:
         """A percentile of TTFT in seconds, infinite if overloaded; None for other metrics."""
         if metric != "ttft":
             return None
-        return math.inf if self.curve is None else self.curve.percentile_s(metric, percentile)
+        if self.curve is None:
+            return math.inf
+        return self.curve.percentile_s(metric, percentile) + self.first_token_s
 
 
 class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
@@ -130,7 +133,8 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         rho = self.utilization(replicas)
         curve = self._curve(replicas) if rho < 1.0 else None
         waits = self.replica.waits_for_slots(self.load.arrival_rate / replicas)
-        return PrefillPhaseRow(replicas, rho, curve, waits)
+        first_s = self.profile.iteration.first_token_s
+        return PrefillPhaseRow(replicas, rho, curve, waits, first_s)
 
     def _curve(self, replicas: int) -> LateCurve:
         with one_blas_thread():
@@ -140,13 +144,15 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         """The bound's percentile on idle replicas, in seconds; 0 for other metrics."""
         if bound.metric != "ttft":
             return 0.0
-        return self._alone.percentile_s(bound.metric, bound.percentile)
+        inside_s = self._alone.percentile_s(bound.metric, bound.percentile)
+        return inside_s + self.profile.iteration.first_token_s
 
     def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(TTFT > stretch * limit) on idle replicas; 0 for other metrics."""
         if bound.metric != "ttft":
             return 0.0
-        return self._alone.exceedance("ttft", stretch * bound.limit_s)
+        limit_s = stretch * bound.limit_s - self.profile.iteration.first_token_s
+        return self._alone.exceedance("ttft", limit_s)
 
     @cached_property
     def _alone(self) -> LateCurve:
