@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from fleetopt.performance.power import PowerModel, power_model
 from fleetopt.performance.profile import (
     CalibratedProfile,
     Capacity,
@@ -32,7 +33,13 @@ class CoefficientProfile(StatedProfile[CoefficientSpec]):
             context=spec.context,
             chunk_tokens=spec.chunk_tokens,
             token_budget=spec.token_budget,
+            first_token_s=spec.first_token_s,
         )
+
+    @cached_property
+    def power(self) -> PowerModel | None:
+        """Power curve of one GPU, if known."""
+        return power_model(self.spec.power) if self.spec.power else None
 
     @property
     def kv_tokens(self) -> int:

@@ -143,6 +143,7 @@ def coefficient_spec(
         per_context_token_s=time.per_context_token_s,
         prefill_base_s=time.prefill_base_s,
         prefill_per_token_s=time.prefill_per_token_s,
+        first_token_s=time.first_token_s,
         context=time.context,
         chunk_tokens=time.chunk_tokens,
         token_budget=time.token_budget,

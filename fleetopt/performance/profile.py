@@ -33,6 +33,8 @@ class IterationTime:
     chunk_tokens: most prompt tokens that one sequence prefills in an iteration.
     token_budget: prompt and output tokens of one iteration; 0 gives every prefilling
         sequence a chunk of its own.
+    first_token_s: seconds that clients wait for a first token beyond the replica's queue and
+        iterations; part of TTFT and E2E, and no work for the replica.
     """
 
     base_s: float
@@ -42,6 +44,11 @@ class IterationTime:
     context: Context = "total"
     chunk_tokens: int = 512
     token_budget: int = 0
+    first_token_s: float = 0.0
+
+    def outside_s(self, metric: str) -> float:
+        """Seconds of a latency that pass outside of the replica's queue and iterations."""
+        return 0.0 if metric == "tpot" else self.first_token_s
 
     def seconds(self, context_tokens: float, prefill_tokens: float = 0.0) -> float:
         """Time of an iteration with C context tokens that prefills P prompt tokens."""

@@ -44,6 +44,8 @@ class CoefficientSpec(Stated):
     """Seconds of an iteration with prompts, without their tokens (F0)."""
     prefill_per_token_s: float = Field(default=0.0, ge=0)
     """Seconds added by one prompt token (F1)."""
+    first_token_s: float = Field(default=0.0, ge=0)
+    """Seconds that clients wait for a first token outside of the engine's queue and iterations."""
     context: Literal["total", "current"] = "current"
     """Whether a sequence counts at its total length, or at the tokens that it holds."""
     chunk_tokens: int = Field(gt=0)

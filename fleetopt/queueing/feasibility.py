@@ -40,12 +40,14 @@ class OccupancyRow:
     environment: the two-class chain, where long requests may block the pool. Such a row
         predicts the worse of the chain and the mean context; the chain is solved when the
         mean context alone does not refuse the row.
+    first_token_s: what clients wait outside of the replica, a part of TTFT and of E2E.
     """
 
     replicas: int
     occupancy: Occupancy
     mix: LatencyMix
     environment: Environment | None = None
+    first_token_s: float = 0.0
 
     @property
     def utilization(self) -> float:
@@ -65,7 +67,7 @@ class OccupancyRow:
 
     def miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(latency > stretch * limit); 1 if the pool is overloaded."""
-        limit_s = stretch * bound.limit_s
+        limit_s = stretch * bound.limit_s - self._outside_s(bound.metric)
         if not self.occupancy.is_stable:
             return 1.0
         plain = self.mix.exceedance(bound.metric, limit_s)
@@ -73,7 +75,7 @@ class OccupancyRow:
 
     def is_within(self, bound: LatencyBound, stretch: float = 1.0) -> bool:
         """Whether at most the allowed share misses the bound, the cheap test first."""
-        limit_s = stretch * bound.limit_s
+        limit_s = stretch * bound.limit_s - self._outside_s(bound.metric)
         return (
             self.occupancy.is_stable
             and self.mix.exceedance(bound.metric, limit_s) <= bound.allowed_miss
@@ -84,12 +86,12 @@ class OccupancyRow:
         """A percentile in seconds; infinite if the pool is overloaded."""
         if not self.occupancy.is_stable:
             return math.inf
-        plain = self.mix.percentile_s(metric, percentile)
-        if self.environment is None:
-            return plain
-        if self._slow_mix is None:
+        inside_s = self.mix.percentile_s(metric, percentile)
+        if self.environment is not None and self._slow_mix is None:
             return math.inf
-        return max(plain, self._slow_mix.percentile_s(metric, percentile))
+        if self._slow_mix is not None:
+            inside_s = max(inside_s, self._slow_mix.percentile_s(metric, percentile))
+        return inside_s + self._outside_s(metric)
 
     @property
     def has_solved_chain(self) -> bool:
@@ -99,6 +101,9 @@ class OccupancyRow:
     def binding_states(self) -> StateMix:
         """What arrivals find, with the environment where it counts."""
         return (self.mix if self._slow_mix is None else self._slow_mix).states
+
+    def _outside_s(self, metric: Metric) -> float:
+        return 0.0 if metric == "tpot" else self.first_token_s
 
     def _slow_miss(self, metric: Metric, limit_s: float) -> float:
         """The chain's P(latency > limit); 0 where the plain table is enough."""
@@ -181,7 +186,8 @@ class OccupancyTable(SearchedTable[OccupancyRow]):
             return "decode iteration time"
         if weights.sum() > 0:
             mix = replace(row.mix, states=replace(states, probabilities=weights / weights.sum()))
-            if mix.exceedance(bound.metric, bound.limit_s) > bound.allowed_miss:
+            limit_s = bound.limit_s - self.profile.iteration.outside_s(bound.metric)
+            if mix.exceedance(bound.metric, limit_s) > bound.allowed_miss:
                 return (
                     "prefill of long prompts"
                     if bound.metric == "ttft"
@@ -198,8 +204,9 @@ class OccupancyTable(SearchedTable[OccupancyRow]):
         return share_beyond(self.load.cells, self._idle_s(bound.metric), stretch * bound.limit_s)
 
     def _idle_s(self, metric: Metric) -> Floats:
-        """Seconds of a request alone on its replica, by cell."""
-        return idle_s(metric, self.load.cells, self.profile.iteration)
+        """Seconds of a request alone on its replica, by cell, as its client sees them."""
+        time = self.profile.iteration
+        return idle_s(metric, self.load.cells, time) + time.outside_s(metric)
 
     def at_rate(self, arrival_rate: float) -> OccupancyTable:
         """The same pool at another arrival rate."""
@@ -227,7 +234,9 @@ class OccupancyTable(SearchedTable[OccupancyRow]):
             self.load, states_of(occ, self.load), replicas, self._base_s, self._per_token_s
         )
         environment = self._environment(occ)
-        return OccupancyRow(replicas, occ if environment else occ.stateless(), mix, environment)
+        first_s = self.profile.iteration.first_token_s
+        kept = occ if environment else occ.stateless()
+        return OccupancyRow(replicas, kept, mix, environment, first_s)
 
     def _environment(self, occ: Occupancy) -> Environment | None:
         """The two-class chain, where long requests may block the pool."""

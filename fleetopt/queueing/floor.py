@@ -120,7 +120,7 @@ class RowFloors:
         cells, first, last = self._cells((time.context, time.chunk_tokens), profile)
         mass = _between(cells.weights, first, last)
         for bound in self._case.problem.slo:
-            limit_s = bound.limit_s * (1.0 + GREY_MARGIN)
+            limit_s = bound.limit_s * (1.0 + GREY_MARGIN) - time.outside_s(bound.metric)
             late = cells.weights * (idle_s(bound.metric, cells, time) > limit_s)
             share = _between(late, first, last) / mass
             slow |= self._is_whole & (share > bound.allowed_miss * (1.0 + 1e-9))

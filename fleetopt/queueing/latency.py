@@ -214,12 +214,7 @@ class LatencyMix:
 
         Its lower end may lie below W + h C of a request alone; there every request is late.
         """
-        moments = self._tpot_moments
-        varies = moments.variance > 0
-        sd = np.sqrt(np.where(varies, moments.variance, 1.0))
-        x = (limit_s - moments.mean) / sd
-        late = 1.0 - _normal_cdf(_pearson_to_normal(x, moments.third / sd**3))
-        late = np.where(varies, late, (x < 0).astype(np.float64))
+        late = exceeds(limit_s, self._tpot_moments)
         alone = self.base_s + self.per_token_s * self.load.cells.decode_context_tokens
         return np.where(limit_s < alone[:, None], 1.0, late)
 
@@ -309,6 +304,15 @@ def _pearson_to_normal(x: Floats, skewness: Floats) -> Floats:
     from_end = 0.5 * g * x + 1.0
     normal = 6.0 / g * (np.cbrt(np.maximum(from_end, 0.0)) - 1.0) + g / 6.0
     return np.where(from_end > 0.0, normal, -np.inf)
+
+
+def exceeds(limit: float | Floats, moments: Moments) -> Floats:
+    """P(X > limit) of Pearson III variables of three moments; of constants without variance."""
+    varies = moments.variance > 0
+    sd = np.sqrt(np.where(varies, moments.variance, 1.0))
+    x = (limit - moments.mean) / sd
+    late = 1.0 - _normal_cdf(_pearson_to_normal(x, moments.third / sd**3))
+    return np.where(varies, late, (x < 0).astype(np.float64))
 
 
 def _wait_exceeds(left_s: Floats, rate: Floats) -> Floats:

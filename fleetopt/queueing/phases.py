@@ -45,6 +45,7 @@ class PrefillPhaseRow:
     utilization: float
     curve: LateCurve | None
     waits: bool = False
+    first_token_s: float = 0.0
 
     @property
     def method(self) -> str:
@@ -62,7 +63,7 @@ class PrefillPhaseRow:
             return 0.0
         if self.curve is None:
             return 1.0
-        return self.curve.exceedance("ttft", stretch * bound.limit_s)
+        return self.curve.exceedance("ttft", stretch * bound.limit_s - self.first_token_s)
 
     def is_within(self, bound: LatencyBound, stretch: float = 1.0) -> bool:
         """Whether at most the allowed share misses the bound."""
@@ -72,7 +73,9 @@ class PrefillPhaseRow:
         """A percentile of TTFT in seconds, infinite if overloaded; None for other metrics."""
         if metric != "ttft":
             return None
-        return math.inf if self.curve is None else self.curve.percentile_s(metric, percentile)
+        if self.curve is None:
+            return math.inf
+        return self.curve.percentile_s(metric, percentile) + self.first_token_s
 
 
 class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
@@ -150,7 +153,8 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         rho = self.utilization(replicas)
         curve = self._curve(replicas) if rho < 1.0 else None
         waits = self.replica.waits_for_slots(self.load.arrival_rate / replicas)
-        return PrefillPhaseRow(replicas, rho, curve, waits)
+        first_s = self.profile.iteration.first_token_s
+        return PrefillPhaseRow(replicas, rho, curve, waits, first_s)
 
     def _curve(self, replicas: int) -> LateCurve:
         with one_blas_thread():
@@ -161,7 +165,8 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         part = self._part(bound)
         if part is None:
             return 0.0
-        seconds = self._alone.percentile_s("ttft", part.percentile)
+        inside_s = self._alone.percentile_s("ttft", part.percentile)
+        seconds = inside_s + self.profile.iteration.first_token_s
         return seconds * bound.limit_ms / part.limit_ms
 
     def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
@@ -172,7 +177,8 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         part = self._part(bound)
         if part is None:
             return 0.0
-        missed = self._alone.exceedance("ttft", stretch * part.limit_s)
+        limit_s = stretch * part.limit_s - self.profile.iteration.first_token_s
+        missed = self._alone.exceedance("ttft", limit_s)
         return missed * bound.allowed_miss / part.allowed_miss
 
     @cached_property
@@ -309,7 +315,9 @@ class DecodePhaseTable(OccupancyTable):
         mix = self._mix(states_of(occ, self.load), replicas)
         environment = self._environment(occ)
         kept = occ if environment else occ.stateless()
-        return DecodePhaseRow(replicas, kept, mix, environment, self.limits, self.budget)
+        return DecodePhaseRow(
+            replicas, kept, mix, environment, limits=self.limits, budget=self.budget
+        )
 
     def _mix(self, states: StateMix, replicas: int) -> DecodeMix:
         return DecodeMix(self.load, states, replicas, self._base_s, self._per_token_s)

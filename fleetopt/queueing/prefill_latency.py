@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fleetopt.queueing.decode_latency import grown
 from fleetopt.queueing.idle import idle_s
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix
 from fleetopt.queueing.load import Load, Moments
@@ -48,12 +49,17 @@ class PrefillMix(LatencyMix):
 
     @cached_property
     def _tpot_moments(self) -> Moments:
-        """Moments of the mean iteration time while decoding, by cell and state."""
+        """Moments of the mean iteration time while decoding, by cell and state.
+
+        Deviations of the contexts beside a request grow by what comes meanwhile, as those of a pool
+        that only decodes, but on one replica of many: others take what comes while it is slow.
+        """
         mean, variance, third = (part.T @ self._shares.T for part in self.pace.decode)
         felt = self.prefilling.time.per_context_token_s * (self._shares @ self.pace.felt)
         beside, one = self._own_sequences, self.states.context
-        kept = self._variance_kept[:, None]
         mean = mean + felt * self.load.cells.decode_context_tokens[:, None]
+        by_context = felt * one.mean * beside / mean
+        kept = self._variance_kept[:, None] * grown(by_context / self.replicas) ** 2
         variance = variance + kept * felt**2 * one.variance * beside
         return Moments(mean, variance, third + kept**1.5 * felt**3 * one.third * beside)
 

@@ -23,8 +23,8 @@ from fleetopt.queueing.backlog import Backlog, backlog, saturated
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
 from fleetopt.queueing.idle import idle_s
-from fleetopt.queueing.latency import StateMix, states_of
-from fleetopt.queueing.load import Load
+from fleetopt.queueing.latency import StateMix, exceeds, states_of
+from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.queueing.pace import Pace
 from fleetopt.queueing.prefill_latency import PrefillMix, like_mean
@@ -49,12 +49,18 @@ _NEGLIGIBLE = -42.0
 
 @dataclass(frozen=True, eq=False)
 class PrefillRow(OccupancyRow):
-    """A row of this table; where requests wait for a slot, only simulation can tell how long."""
+    """A row of this table; where requests wait for a slot, only simulation can tell how long.
+
+    kv_full: probability that the sequences of a replica would need more KV than it has, because
+        long ones happen to meet there.
+    """
+
+    kv_full: float = 0.0
 
     @property
     def method(self) -> str:
         """Which states the latencies are mixed over; "slot wait" asks for a simulation."""
-        waits = self.occupancy.wait_probability > WAITS
+        waits = max(self.occupancy.wait_probability, self.kv_full) > WAITS
         return "slot wait" if waits and self.environment is None else super().method
 
 
@@ -64,11 +70,25 @@ class PrefillTable(OccupancyTable):
     @cached_property
     def slots(self) -> int:
         """Sequences in a replica's batch; each holds the blocks of its total length."""
+        return int(self.capacity.batch(float(self._held.mean)))
+
+    @cached_property
+    def _held(self) -> Moments:
+        """Moments of the total length of a sequence that decodes."""
         cells = self.load.cells
         outputs = cells.work - cells.prefill_iterations
         totals = 2.0 * cells.prefill_context_tokens + outputs
-        weights = cells.weights * outputs
-        return int(self.capacity.batch(float(weights @ totals / weights.sum())))
+        weights = cells.weights * outputs / (cells.weights @ outputs)
+        return Moments.of_raw(*(float(weights @ totals**power) for power in (1, 2, 3)))
+
+    def _kv_full(self, states: StateMix, replicas: int) -> float:
+        """P(total lengths on a replica > its KV); 0 where every slot holds a whole context."""
+        tokens = self.capacity.kv_blocks * self.capacity.block_tokens
+        if not tokens:
+            return 0.0
+        beside = states.active / replicas
+        late = exceeds(float(tokens), Moments(*(beside * moment for moment in self._held)))
+        return float(states.probabilities @ late)
 
     @cached_property
     def prefilling(self) -> Prefilling:
@@ -187,7 +207,10 @@ class PrefillTable(OccupancyTable):
             occ = self.occupancy(replicas)
             mix = self._latencies(states_of(occ, self.load), replicas)
             environment = self._environment(occ)
-        return PrefillRow(replicas, occ if environment else occ.stateless(), mix, environment)
+        first_s = self.profile.iteration.first_token_s
+        kept = occ if environment else occ.stateless()
+        kv_full = self._kv_full(mix.states, replicas)
+        return PrefillRow(replicas, kept, mix, environment, first_s, kv_full)
 
     def _line(self, occ: Occupancy) -> tuple[float, float]:
         """W and h of the straight line through the mean iteration time, busy and full."""

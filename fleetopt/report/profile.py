@@ -64,7 +64,8 @@ def derivation_to_dict(found: Derivation) -> dict[str, Any]:
         "slots": [{"context_tokens": c, "slots": n} for c, n in found.slots],
         "iteration": {
             key: getattr(iteration, key) for key in ("base_s", "per_context_token_s",
-            "prefill_base_s", "prefill_per_token_s", "context", "chunk_tokens", "token_budget")
+            "prefill_base_s", "prefill_per_token_s", "first_token_s", "context", "chunk_tokens",
+            "token_budget")
         },
         "decode_departure": profile.fitted.decode_departure,
         "prefill_departure": profile.fitted.prefill_departure,
@@ -167,6 +168,12 @@ def _laws(profile: RooflineProfile, width: int) -> list[Any]:
         line(f"h  {1e9 * time.per_context_token_s:.3f} ns for each context token", width),
         line(f"F0 {1e3 * time.prefill_base_s:.3f} ms", width),
         line(f"F1 {1e6 * time.prefill_per_token_s:.3f} us for each prompt token", width),
+        line(
+            f"Clients wait {1e3 * time.first_token_s:.0f} ms longer for a first token: outside of "
+            f"the engine, and until it takes a prompt.",
+            width,
+            indent=0,
+        ),
         line(
             f"The steps are at most {wording.share(fitted.decode_departure)} from W + h C for "
             f"{first} to {last} sequences, and {wording.share(fitted.prefill_departure)} from "

@@ -187,7 +187,7 @@ def _measured(
     marks: Floats,
 ) -> EventRun:
     edges = event.edges_s
-    values = latencies_s(requests, out)
+    values = latencies_s(requests, out, model.iteration.first_token_s)
     stretches = batches(out, float(edges[3]))
     watts = np.full(3, np.nan)
     if power is not None:

@@ -110,21 +110,34 @@ class FleetRun:
 def latencies_s(outcome: FleetOutcome) -> dict[str, Floats]:
     """TTFT, TPOT, E2E and wait of every request, in the order of the traffic, in seconds.
 
-    TTFT counts from the arrival at the router, with what the router adds. Where prefill and
-    decode are apart it ends when the KV has landed, and TPOT holds the wait for a slot there.
-    NaN where a request did not end; a wait ends with the first admission.
+    TTFT counts from the arrival at the router, with what the router adds and what clients of the
+    pool wait outside of it. Where prefill and decode are apart it ends when the KV has landed, and
+    TPOT holds the wait for a slot there. NaN where a request did not end; a wait ends with the
+    first admission.
     """
     end_s, first_s = outcome.column("end_s"), outcome.column("prefill_end_s")
     if outcome.setting.links:
         landed_s = outcome.column("landed_s")
         first_s = np.where(np.isnan(landed_s), first_s, landed_s)
     arrival_s = outcome.arrival_s
+    sent_s = arrival_s - _outside_s(outcome)
     return {
-        "ttft": np.where(np.isnan(end_s), np.nan, first_s - arrival_s),
+        "ttft": np.where(np.isnan(end_s), np.nan, first_s - sent_s),
         "tpot": (end_s - first_s) / outcome.column("served_tokens"),
-        "e2e": end_s - arrival_s,
+        "e2e": end_s - sent_s,
         "wait": np.where(np.isnan(end_s), np.nan, outcome.column("admitted_s") - arrival_s),
     }
+
+
+def _outside_s(outcome: FleetOutcome) -> Floats:
+    """Seconds that each request's client waits for a first token outside of its pool.
+
+    A request that came to no pool, -1, has none.
+    """
+    each = np.array([pool.iteration.first_token_s for pool in outcome.fleet.pools] + [0.0])
+    pool = outcome.column("entered" if outcome.setting.links else "pool")
+    outside: Floats = each[pool]
+    return outside
 
 
 def measure(outcome: FleetOutcome, bounds: Sequence[LatencyBound]) -> FleetRun:

@@ -164,18 +164,23 @@ def run_once(
     engine = Engine.of(model.iteration, model.capacity)
     trajectory = run_pool(engine, model.replicas, kept, window, checkpoints(window))
     rejected = int(np.count_nonzero(_measured(times, window) & ~fitting))
-    return _summary(kept, trajectory, window, rejected, bounds)
+    latencies = latencies_s(kept, trajectory, model.iteration.first_token_s)
+    return _summary(kept, trajectory, window, rejected, bounds, latencies)
 
 
-def latencies_s(requests: Requests, trajectory: Trajectory) -> dict[str, Floats]:
-    """TTFT, TPOT and E2E of every request, in seconds; NaN where it has not ended."""
+def latencies_s(
+    requests: Requests, trajectory: Trajectory, first_token_s: float = 0.0
+) -> dict[str, Floats]:
+    """TTFT, TPOT and E2E of every request, in seconds; NaN where it has not ended.
+
+    first_token_s: what clients wait outside of the replica; TTFT and E2E have it.
+    """
     decode = trajectory.end_s - trajectory.prefill_end_s
+    sent_s = requests.arrival_s - first_token_s
     return {
-        "ttft": np.where(
-            np.isnan(trajectory.end_s), np.nan, trajectory.prefill_end_s - requests.arrival_s
-        ),
+        "ttft": np.where(np.isnan(trajectory.end_s), np.nan, trajectory.prefill_end_s - sent_s),
         "tpot": decode / requests.output_tokens,
-        "e2e": trajectory.end_s - requests.arrival_s,
+        "e2e": trajectory.end_s - sent_s,
     }
 
 
@@ -198,9 +203,10 @@ def _summary(
     window: Window,
     rejected: int,
     bounds: tuple[LatencyBound, ...],
+    latencies: dict[str, Floats],
 ) -> Replication:
     measured = _measured(requests.arrival_s, window)
-    values = {m: v[measured] for m, v in latencies_s(requests, trajectory).items()}
+    values = {m: v[measured] for m, v in latencies.items()}
     ended = ~np.isnan(values["e2e"])
     missed = [rejected + int(np.count_nonzero(~(values[b.metric] <= b.limit_s))) for b in bounds]
     span = window.measure_end_s - window.warmup_s

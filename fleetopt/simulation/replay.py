@@ -58,9 +58,10 @@ def replay(
     engine = Engine.of(iteration, capacity)
     trajectory = run_pool(engine, replicas, kept, window, checkpoints(window, 2))
     work, context = (float(total) for total in trajectory.totals[:2])
+    latencies = latencies_s(kept, trajectory, iteration.first_token_s)
     return Replayed(
         requests.arrival_s,
-        {m: _spread(v, fitting) for m, v in latencies_s(kept, trajectory).items()},
+        {m: _spread(v, fitting) for m, v in latencies.items()},
         int(np.count_nonzero(~fitting)),
         work,
         context / work if work else 0.0,

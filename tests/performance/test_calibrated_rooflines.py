@@ -13,7 +13,7 @@ from fleetopt.performance.calibration.bundled import bundled, caveats, measured
 from fleetopt.performance.calibration.record import Error, Record
 from fleetopt.performance.calibration.seconds import NOMINAL
 from fleetopt.performance.deployment import Deployment
-from fleetopt.performance.engines import engines
+from fleetopt.performance.engines import engines, spec_of
 from fleetopt.performance.roofline import UNCALIBRATED, Load, RooflineProfile, iteration_seconds
 from fleetopt.problem import EngineChoices, EngineConfig
 
@@ -110,3 +110,19 @@ def test_what_lies_outside_of_the_measurements_is_told_with_its_distance() -> No
     assert RECORD.beyond("any", clients=200, prompt_tokens=100, tp=1) == []
     assert Record.from_dict(RECORD.to_dict()).to_dict() == RECORD.to_dict()
     assert RECORD.expected("moe") == ""
+
+
+def test_profiles_of_an_engine_have_what_clients_wait_outside_of_it() -> None:
+    """Seconds and iterations of the calibration; a plan's profile keeps them."""
+    llm, gpu = LLMS["deepseek-v3"], GPUS["b200"]
+    constants, _ = bundled()
+    grouped = EngineConfig(tp=1, dp=8, ep=8, weights="fp8")
+    for engine, name in ((EngineConfig(tp=8, weights="fp8"), "trtllm moe"),
+                         (grouped, "trtllm moe groups")):  # fmt: skip
+        outside_s, _, iterations = constants.first_token[name]
+        made = RooflineProfile.of(llm, gpu, engine, reached_with("trtllm")(llm, gpu, engine))
+        passed_s = made.iteration.first_token_s - outside_s
+        assert made.iteration.base_s < passed_s / iterations < made.fitted.decodes[-1][1]
+        assert spec_of(made, "made").first_token_s == made.iteration.first_token_s
+    bare = RooflineProfile.of(llm, gpu, grouped)
+    assert bare.iteration.first_token_s == 0.0

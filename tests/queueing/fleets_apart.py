@@ -24,7 +24,7 @@ from fleetopt.simulation.routing import ByLength
 from fleetopt.workload.compression import Served
 
 LIMITS = Limits(
-    (LatencyBound(metric="ttft", limit_ms=500.0), LatencyBound(metric="tpot", limit_ms=50.0))
+    (LatencyBound(metric="ttft", limit_ms=600.0), LatencyBound(metric="tpot", limit_ms=50.0))
 )
 KV_BYTES = 327_680.0
 OWN = KvLink(KV_BYTES, 50e9, 1e-4)

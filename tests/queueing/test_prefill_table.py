@@ -15,7 +15,8 @@ from fleetopt.optimization.tables import kind_on
 from fleetopt.performance.profile import Capacity
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.feasibility import OccupancyTable
-from fleetopt.queueing.load import LoadTable
+from fleetopt.queueing.latency import StateMix
+from fleetopt.queueing.load import LoadTable, Moments
 from fleetopt.queueing.prefill_table import PrefillTable
 from fleetopt.queueing.table import Limits
 from fleetopt.simulation.kernel import run_pool
@@ -145,6 +146,35 @@ def test_full_batches_are_marked_for_simulation() -> None:
     table = pool.table()
     busy = table.at_rate(0.84 * table.arrival_rate / table.utilization(1))
     assert busy.row(1).method != "occupancy"
+
+
+def test_long_requests_that_meet_on_a_replica_are_marked_for_simulation() -> None:
+    """A quarter of the KV each: the simulator has more than twice the TTFT, the slots are free."""
+    pool = ComputedPool("lmsys", 64, 65536, "qwen3-32b", "h200", 1, 2048, 12, "paged", 1.0)
+    table = pool.table()
+    busy = table.at_rate(0.78 / table.utilization(12)).row(12)
+    assert busy.occupancy.wait_probability < 1e-9
+    assert busy.method == "slot wait"
+    quiet = table.at_rate(0.2 / table.utilization(12)).row(12)
+    assert quiet.method == "occupancy"
+
+
+@pytest.mark.parametrize("active", [20.0, 60.0])
+def test_the_chance_of_full_kv_is_that_of_drawn_lengths(active: float) -> None:
+    """Sums of total lengths drawn by their decode iterations, against three moments."""
+    pool = ComputedPool("lmsys", 64, 65536, "qwen3-32b", "h200", 1, 2048, 1, "paged", 1.0)
+    table = pool.table()
+    cells, rng = table.load.cells, np.random.default_rng()
+    outputs = cells.work - cells.prefill_iterations
+    weights = cells.weights * outputs
+    totals = 2.0 * cells.prefill_context_tokens + outputs
+    drawn_at = rng.choice(totals.size, size=(40_000, int(active)), p=weights / weights.sum())
+    tokens = table.capacity.kv_blocks * table.capacity.block_tokens
+    share = float((totals[drawn_at].sum(axis=1) > tokens).mean())
+    states = StateMix(
+        np.array([active]), np.ones(1), Moments(*(np.zeros(1),) * 3), np.zeros(1), np.zeros(1)
+    )
+    assert table._kv_full(states, 1) == pytest.approx(share, rel=0.3, abs=0.001)
 
 
 def _limited(pool: ComputedPool, limit_ms: float) -> PrefillTable:

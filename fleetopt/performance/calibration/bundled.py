@@ -14,6 +14,8 @@ from fleetopt.performance.roofline import UNCALIBRATED, Efficiency
 from fleetopt.problem import EngineConfig, EngineName, LlmSpec
 
 FILE = "data/calibration.json"
+_LONGER = 1.05
+"""Factor of the simulated TTFT above which a note says so; no profile has it."""
 Reached = Callable[[LlmSpec, Gpu, EngineConfig], Efficiency]
 """The constants for a model on a GPU with an engine configuration."""
 
@@ -30,12 +32,12 @@ def reached_with(engine: EngineName) -> Reached:
     """The constants of an engine; those of data sheets for 'none'."""
     if engine == "none":
         return lambda llm, gpu, config: UNCALIBRATED
-    known = dict[tuple[str, str, bool], Calibrated]()
+    known = dict[tuple[str, str, bool, int], Calibrated]()
 
     def reached(llm: LlmSpec, gpu: Gpu, config: EngineConfig) -> Efficiency:
-        key = (llm.name, gpu.spec.name, bool(llm.experts))
+        key = (llm.name, gpu.spec.name, bool(llm.experts), config.dp)
         if key not in known:
-            known[key] = _calibrated(engine, llm, gpu)
+            known[key] = _calibrated(engine, llm, gpu, config.dp)
         return known[key]
 
     return reached
@@ -75,7 +77,7 @@ def kind_of(llm: LlmSpec) -> str:
     return "moe" if llm.experts else "dense"
 
 
-def _calibrated(engine: EngineName, llm: LlmSpec, gpu: Gpu) -> Calibrated:
+def _calibrated(engine: EngineName, llm: LlmSpec, gpu: Gpu, groups: int) -> Calibrated:
     """The constants of an engine; GPUs and models that nobody measured fall back to the rest."""
     constants, _ = bundled()
     kind, name = kind_of(llm), gpu.spec.name
@@ -86,18 +88,24 @@ def _calibrated(engine: EngineName, llm: LlmSpec, gpu: Gpu) -> Calibrated:
         fitted = f", none on {name}"
     said = bundled()[1].expected(kind)
     source = f"calibrated by measured runs of {_engine(engine)}{fitted} ({FILE}): {said}"
-    return Calibrated.by(constants.seconds(levels), source)
+    first = constants.first_token_of(first_token_name(engine, kind, groups))
+    return Calibrated.by(constants.seconds(levels), source, first)
 
 
 def _outside(engine: EngineName, llm: LlmSpec, constants: Constants) -> str:
-    """What clients wait for a first token beyond what a profile has, if the engine is known."""
+    """What clients wait for a first token outside of the replica, if the engine is known."""
     name = first_token_name(engine, kind_of(llm), groups=1)
     if name not in constants.first_token:
         return ""
-    outside_s, _, iterations = constants.first_token[name]
+    outside_s, factor, iterations = constants.first_token[name]
+    slower = (
+        f", and measured prefill is {factor - 1.0:.0%} longer still".replace("%", " %")
+        if factor > _LONGER
+        else ""
+    )
     return (
-        f"clients wait {1e3 * outside_s:.0f} ms and {iterations:.0f} iterations longer for a "
-        f"first token than profiles say; "
+        f"TTFT has the {1e3 * outside_s:.0f} ms and {iterations:.0f} iterations that clients wait "
+        f"outside of a replica{slower}; "
     ).replace(" 1 iterations", " one iteration")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from fleetopt.performance.calibration.constants import FirstToken
 from fleetopt.performance.calibration.seconds import CAUSES, FREE, Floats, units_of
 from fleetopt.performance.deployment import Deployment
 from fleetopt.performance.roofline import Efficiency, Load, Step
@@ -20,11 +21,15 @@ class Calibrated(Efficiency):
     """
 
     seconds: tuple[float, ...] = ()
+    first_token: FirstToken = (0.0, 1.0, 0.0)
 
     @classmethod
-    def by(cls, seconds: Floats, source: str) -> Calibrated:
-        """Constants with these seconds of each of CAUSES."""
-        return cls(**{**_NOMINAL, "source": source}, seconds=tuple(seconds.tolist()))
+    def by(
+        cls, seconds: Floats, source: str, first_token: FirstToken = (0.0, 1.0, 0.0)
+    ) -> Calibrated:
+        """Constants with these seconds of each of CAUSES, and of a first token."""
+        known = {**_NOMINAL, "source": source}
+        return cls(**known, seconds=tuple(seconds.tolist()), first_token=first_token)
 
     def refined(self, found: list[Step], deployment: Deployment, load: Load) -> list[Step]:
         """The steps with calibrated seconds, and what sequences and prompts take beside them.
@@ -46,3 +51,8 @@ class Calibrated(Efficiency):
             prompts = load.prefill_tokens / (2.0 * load.attended_tokens)
             told.append(waiting("prompts", prompts, each["prompts"], "host"))
         return told
+
+    def first_token_s(self, iteration_s: float) -> float:
+        """Seconds outside of the engine, and iterations that pass before it takes a prompt."""
+        outside_s, _, iterations = self.first_token
+        return outside_s + iterations * iteration_s

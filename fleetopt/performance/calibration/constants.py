@@ -60,10 +60,14 @@ class Constants:
         zero = np.zeros(len(CAUSES))
         return np.asarray(NOMINAL * np.exp(sum((self.logs.get(n, zero) for n in levels), zero)))
 
+    def first_token_of(self, name: str) -> FirstToken:
+        """The constants of a first token, as FIRST_TOKEN where nothing is known."""
+        alone = self.first_token.get(" ".join(name.split(" ")[:2]), FIRST_TOKEN)
+        return self.first_token.get(name, alone)
+
     def first_token_s(self, name: str, simulated_s: float, iteration_s: float) -> float:
         """TTFT as clients see it, from the simulated one and the time of an iteration."""
-        alone = self.first_token.get(" ".join(name.split(" ")[:2]), FIRST_TOKEN)
-        outside_s, factor, iterations = self.first_token.get(name, alone)
+        outside_s, factor, iterations = self.first_token_of(name)
         return outside_s + factor * simulated_s + iterations * iteration_s
 
     def to_dict(self) -> dict[str, Any]:

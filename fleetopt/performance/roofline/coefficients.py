@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleetopt.performance.deployment import Deployment
 from fleetopt.performance.profile import IterationTime
@@ -57,7 +57,14 @@ def coefficients(deployment: Deployment, batch: int, reached: Efficiency) -> Coe
         )
         for share in BUDGET_SHARES
     ]
-    return fitted(engine, decodes, prefills)
+    found = fitted(engine, decodes, prefills)
+    first_s = reached.first_token_s(_midway_s(decodes))
+    return replace(found, iteration=replace(found.iteration, first_token_s=first_s))
+
+
+def _midway_s(decodes: Sequence[Point]) -> float:
+    """Seconds of an iteration of half the largest batch."""
+    return decodes[max(0, len(decodes) - 2)][1]
 
 
 def fitted(

@@ -110,6 +110,7 @@ def accounts(outcome: FleetOutcome) -> Accounts:
     Alone on its replica a request of total length L runs iterations of tau = W + h L. Its wait
     is what exceeds one of its iterations, since a free slot is taken at the end of the running
     one; what is left beyond the wait and its own iterations is due to the rest of the batch.
+    What its client waits for a first token outside of the replica counts as prefill.
     """
     at = _measured(outcome)
     index, pool, latency_s = _columns(outcome, at)
@@ -141,17 +142,18 @@ def _phases(
 ) -> dict[str, dict[Cause, Floats]]:
     """By metric, the parts of each request's latency, in seconds; 0 where it has none."""
     arrival, admitted, first, end = times_s
-    alone_s, chunks = np.zeros(pool.size), np.ones(pool.size)
+    alone_s, outside_s, chunks = np.zeros(pool.size), np.zeros(pool.size), np.ones(pool.size)
     for p, spec in enumerate(outcome.fleet.pools):
         mine, time = pool == p, spec.iteration
         alone_s[mine] = time.base_s + time.per_context_token_s * (prompts + outputs)[mine]
         alone_s[mine] = np.maximum(alone_s[mine], time.prefill_base_s)
         chunks[mine] = -(-prompts[mine] // time.chunk_tokens)
+        outside_s[mine] = time.first_token_s
     own_step_s = np.nan_to_num((first - admitted) / chunks)
     wait = np.maximum(0.0, np.nan_to_num(admitted - arrival) - own_step_s)
-    prefill, decode = chunks * alone_s, outputs * alone_s
-    to_first, token = np.nan_to_num(first - arrival), np.nan_to_num((end - first) / outputs)
-    whole = np.nan_to_num(end - arrival)
+    prefill, decode = chunks * alone_s + outside_s, outputs * alone_s
+    token = np.nan_to_num((end - first) / outputs)
+    to_first, whole = (np.nan_to_num(at - arrival + outside_s) for at in (first, end))
     parts = {
         "ttft": {Cause.WAIT: wait, Cause.PREFILL: prefill},
         "tpot": {Cause.DECODE: alone_s},

@@ -23,9 +23,9 @@ from fleetopt.performance.memory import GIB, memory
 from fleetopt.performance.profile import Capacity, IterationTime
 from fleetopt.questions.validation.loop import RESERVING, Habit, Played, habit, play
 
-MEMORY_MARGIN = 0.1
-"""Share of a GPU's memory that an engine may leave unused: 0.9 of it is assumed, and configurations
-of InferenceMAX give 0.75 to 0.95 of it, or of what weights leave."""
+LEAST_MEMORY = 0.75
+"""Share of a GPU's memory that an engine has at least: 0.9 is assumed, and configurations of
+InferenceMAX give 0.75 to 0.95 of it, or of what weights leave."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Case:
 
     batch: sequences that run at once, all clients or those that the KV holds. decode, fewer,
     prompt: units by cause of an iteration with this batch, with half of it, and of one prompt.
-    kv_tokens: tokens that the replica holds. spared_kv_tokens: with MEMORY_MARGIN less memory.
+    kv_tokens: tokens that the replica holds. least_kv_tokens: with LEAST_MEMORY.
     """
 
     measured: Measurement
@@ -43,7 +43,7 @@ class Case:
     fewer: Floats
     prompt: Floats
     kv_tokens: int
-    spared_kv_tokens: int
+    least_kv_tokens: int
 
     @classmethod
     def of(cls, row: Measurement) -> Case:
@@ -51,7 +51,7 @@ class Case:
         deployment = Deployment.of(row.llm, row.gpu, row.engine)
         context = row.prompt_tokens + row.output_tokens / 2
         held = memory(deployment)
-        margin = MEMORY_MARGIN * row.gpu.spec.memory_gib * GIB
+        least = LEAST_MEMORY * row.gpu.spec.memory_gib * GIB
         batch = min(row.concurrency, max(1.0, held.kv_tokens / _held_tokens(row)))
         return cls(
             row,
@@ -60,7 +60,7 @@ class Case:
             decode_units(deployment, batch / 2, context),
             prompt_units(deployment, row.prompt_tokens),
             held.kv_tokens,
-            replace(held, available=held.available - margin).kv_tokens,
+            replace(held, available=least).kv_tokens,
         )
 
     @property
@@ -90,7 +90,7 @@ class Case:
     def fullness(self) -> float:
         """KV that all clients would hold at once, over what the replica surely has."""
         row = self.measured
-        return row.concurrency * _held_tokens(row) / max(1, self.spared_kv_tokens)
+        return row.concurrency * _held_tokens(row) / max(1, self.least_kv_tokens)
 
     def played(self, seconds: Floats) -> Played:
         """The simulated run, with these seconds of each unit."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from fleetopt.questions.validation.cases import Case
+from fleetopt.questions.validation.ladders import LONG_S as SURELY_LONG_S
 from fleetopt.questions.validation.loop import Played
 
 WAITING = 0.05
 """Share of a request's time that it waits for a slot or for KV."""
-FULL = 0.8
-"""Share of the KV that a replica surely has, if all clients are served at once."""
-SLOW_S = 4.0
-"""Seconds of predicted TTFT. A measured one above 10 s is saturated, and a quarter of the
-unsaturated ones above 1 s is predicted at less than 0.4 of its length."""
+LONG_S = SURELY_LONG_S / 2
+"""Seconds of predicted TTFT that may be a saturated one: of the unsaturated rows that are predicted
+above 1 s, nine in ten take less than twice their prediction."""
+NEAR = 0.85
+"""Share of the least KV, or of LONG_S, above which a row is flagged: 8 % of the unsaturated rows
+are above it, and 7 % to 9 % where it is chosen without the engine, GPU or model of a row."""
 
 
 def is_flagged(case: Case, run: Played, ttft_s: float) -> bool:
@@ -20,4 +22,4 @@ def is_flagged(case: Case, run: Played, ttft_s: float) -> bool:
     ttft_s: predicted, as clients see it.
     """
     e2e_s = run.ttft_s + case.measured.output_tokens * run.tpot_s
-    return run.wait_s > WAITING * e2e_s or case.fullness > FULL or ttft_s > SLOW_S
+    return run.wait_s > WAITING * e2e_s or max(case.fullness, ttft_s / LONG_S) > NEAR
