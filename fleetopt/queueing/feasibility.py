@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fleetopt.performance.profile import Capacity, ReplicaProfile
+from fleetopt.performance.profile import Capacity
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.idle import idle_s, percentile_of, share_beyond
@@ -22,7 +22,6 @@ from fleetopt.queueing.load import Load
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
 from fleetopt.queueing.search import GREY_MARGIN as GREY_MARGIN
 from fleetopt.queueing.search import SearchedTable
-from fleetopt.queueing.table import Limits
 from fleetopt.workload.lengths import Floats
 
 _CHAIN_SHARE = 0.03
@@ -120,32 +119,19 @@ class OccupancyRow:
 
 
 class OccupancyTable(SearchedTable[OccupancyRow]):
-    """The table of one range of lengths on one profile.
+    """The table of one range of lengths on one profile."""
 
-    load: the pool's requests at their arrival rate.
-    capacity: batch of one replica; its slots must be at least 1.
-    gammas: compression at the lower and at the upper end of the lengths.
-    """
+    @cached_property
+    def _base_s(self) -> float:
+        return self.profile.iteration.base_s
 
-    def __init__(
-        self,
-        load: Load,
-        profile: ReplicaProfile,
-        capacity: Capacity,
-        lo_tokens: int,
-        limits: Limits,
-        gammas: tuple[float, float] = (1.0, 1.0),
-    ) -> None:
-        self.load = load
-        self.gammas = gammas
-        self.profile = profile
-        self.capacity = capacity
-        self.lo_tokens = lo_tokens
-        self.limits = limits
-        self._rows = {}
-        time = profile.iteration
-        self._base_s, self._per_token_s = time.base_s, time.per_context_token_s
-        self._slope_s = time.per_context_token_s * load.context.mean
+    @cached_property
+    def _per_token_s(self) -> float:
+        return self.profile.iteration.per_context_token_s
+
+    @cached_property
+    def _slope_s(self) -> float:
+        return float(self._per_token_s * self.load.context.mean)
 
     @cached_property
     def slots(self) -> int:

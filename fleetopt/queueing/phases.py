@@ -98,15 +98,9 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         gammas: tuple[float, float] = (1.0, 1.0),
         budget: E2eBudget | None = None,
     ) -> None:
-        self.load = load
-        self.profile = profile
-        self.capacity = capacity
-        self.lo_tokens = lo_tokens
-        self.limits = limits
+        super().__init__(load, profile, capacity, lo_tokens, limits, gammas)
         self.link = link
-        self.gammas = gammas
         self.budget = budget
-        self._rows = {}
 
     @cached_property
     def bounds(self) -> tuple[LatencyBound, ...]:

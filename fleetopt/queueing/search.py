@@ -7,7 +7,7 @@ from abc import abstractmethod
 from functools import cached_property, partial
 from typing import Generic, Protocol, TypeVar
 
-from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.problem import LatencyBound
 from fleetopt.queueing.crossing import last_below
 from fleetopt.queueing.least import LeastReplicas
@@ -32,15 +32,29 @@ AnyRow = TypeVar("AnyRow", bound=SearchedRow)
 class SearchedTable(PoolRange, Generic[AnyRow]):
     """What tables share that are searched by utilization first and by latency then.
 
-    load: the pool's requests at their arrival rate. rows_computed: so far.
+    load: the pool's requests at their arrival rate.
+    capacity: batch of one replica; its slots must be at least 1.
+    gammas: compression at the lower and at the upper end of the lengths.
+    rows_computed: so far.
     """
 
-    load: Load
-    profile: ReplicaProfile
-    lo_tokens: int
-    limits: Limits
-    rows_computed: int = 0
-    _rows: dict[int, AnyRow]
+    def __init__(
+        self,
+        load: Load,
+        profile: ReplicaProfile,
+        capacity: Capacity,
+        lo_tokens: int,
+        limits: Limits,
+        gammas: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
+        self.load = load
+        self.profile = profile
+        self.capacity = capacity
+        self.lo_tokens = lo_tokens
+        self.limits = limits
+        self.gammas = gammas
+        self.rows_computed = 0
+        self._rows: dict[int, AnyRow] = {}
 
     @abstractmethod
     def _compute(self, replicas: int) -> AnyRow:
