@@ -100,7 +100,11 @@ class Case:
 
         One that the cap does not touch is the pool of the profile without a cap.
         """
-        slots = self.capacity(profile, max_context).slots
+        return self.has_use_for(profile, self.capacity(profile, max_context))
+
+    def has_use_for(self, profile: ReplicaProfile, capacity: Capacity) -> bool:
+        """The same, of a batch that is known."""
+        slots = capacity.slots
         return slots >= 1 and (self.without_cap(profile) is None or is_felt(profile, slots))
 
     def without_cap(self, profile: ReplicaProfile) -> ReplicaProfile | None:

@@ -81,10 +81,10 @@ class Floors:
     def _values(self, profile: ReplicaProfile) -> Floats:
         case, use = self._case, self._use
         replicas = np.maximum(self._rows.least(profile), case.problem.min_replicas)
-        ends = case.breakpoints[1:]
-        offered = {t: case.offers(profile, t) for t in ends}
-        each = {t: use.of_replica(profile, case.capacity(profile, t)) for t in ends if offered[t]}
-        possible = np.isfinite(replicas) & [offered[what.hi_tokens] for what in self._pools]
+        batches = {t: case.capacity(profile, t) for t in case.breakpoints[1:]}
+        offered = {t: b for t, b in batches.items() if case.has_use_for(profile, b)}
+        each = {t: use.of_replica(profile, batch) for t, batch in offered.items()}
+        possible = np.isfinite(replicas) & [what.hi_tokens in offered for what in self._pools]
         replicas[~possible] = 1.0
         drawn = self._rows.kilowatts(profile, replicas) if use.per_kw else 0.0
         used = replicas * [each.get(what.hi_tokens, 0.0) for what in self._pools]
