@@ -52,7 +52,7 @@ def random_case(seed: int, folder: Path, **keys: object) -> Case | None:
             },
             "cdf": {"cdf": [list(pair) for pair in zip(tokens, [*cuts, 1.0], strict=True)]},
             "arrival_rate": rng.uniform(0.5, 60.0),
-            "slo": [{"limit_ms": rng.choice([80.0, 200.0, 500.0])}],
+            "slo": [{"limit_ms": rng.choice([150.0, 300.0, 600.0])}],
             "max_pools": rng.randint(1, 3),
             **keys,
         }
