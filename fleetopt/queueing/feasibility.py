@@ -147,22 +147,8 @@ class OccupancyTable(SearchedTable[OccupancyRow]):
         work = self.load.offered_work
         return occupancy(work, self._base_s, self._slope_s, replicas, self.slots)
 
-    def binding(self, replicas: int) -> str:
-        """Why one replica fewer would not do, in words and numbers."""
-        fewer = replicas - 1
-        if fewer < 1:
-            return "a pool has at least one replica"
-        rho = self.utilization(fewer)
-        if rho > self.limits.max_utilization:
-            cause = "KV slots" if self._roomier().is_admissible(fewer) else "utilization cap"
-            return f"{cause}: utilization {rho:.3g} > {self.limits.max_utilization:g} at {fewer}"
-        row = self.row(fewer)
-        broken = [b for b in self.limits.slo if not row.is_within(b)]
-        if not broken:
-            return f"simulation: the table alone would accept {fewer}"
-        bound = broken[0]
-        value = 1000.0 * row.percentile_s(bound.metric, bound.percentile)
-        return f"{self._cause(row, bound)}: {bound.label} {value:,.0f} ms at {fewer}"
+    def _full_cause(self, replicas: int) -> str:
+        return "KV slots" if self._roomier().is_admissible(replicas) else "utilization cap"
 
     def _cause(self, row: OccupancyRow, bound: LatencyBound) -> str:
         states = row.binding_states()

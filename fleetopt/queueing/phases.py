@@ -188,21 +188,11 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
             self.gammas, self.budget,
         )  # fmt: skip
 
-    def binding(self, replicas: int) -> str:
-        """Why one replica fewer would not do, in words and numbers."""
-        fewer = replicas - 1
-        if fewer < 1:
-            return "a pool has at least one replica"
-        rho = self.utilization(fewer)
-        if rho > self.limits.max_utilization:
-            cap = self.limits.max_utilization
-            return f"utilization cap: utilization {rho:.3g} > {cap:g} at {fewer}"
-        row = self.row(fewer)
-        broken = [b for b in self.bounds if not row.is_within(b)]
-        if not broken:
-            return f"simulation: the table alone would accept {fewer}"
-        value = 1000.0 * (row.percentile_s("ttft", broken[0].percentile) or 0.0)
-        return f"wait, prefill and transfer: {broken[0].label} {value:,.0f} ms at {fewer}"
+    def _full_cause(self, replicas: int) -> str:
+        return "utilization cap"
+
+    def _cause(self, row: PrefillPhaseRow, bound: LatencyBound) -> str:
+        return "wait, prefill and transfer"
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,6 +76,14 @@ class SearchedTable(PoolRange, Generic[AnyRow]):
     def least_miss(self, bound: LatencyBound, stretch: float = 1.0) -> float:
         """P(latency > stretch * limit) on replicas that serve one request at a time."""
 
+    @abstractmethod
+    def _full_cause(self, replicas: int) -> str:
+        """What keeps so many replicas above the utilization cap."""
+
+    @abstractmethod
+    def _cause(self, row: AnyRow, bound: LatencyBound) -> str:
+        """What makes a row miss a bound."""
+
     @property
     def arrival_rate(self) -> float:
         """Requests per second."""
@@ -144,6 +152,21 @@ class SearchedTable(PoolRange, Generic[AnyRow]):
         row = self.row(replicas)
         worst = max(row.miss(bound) / bound.allowed_miss for bound in self.bounds)
         return math.log(worst) if worst > 0.0 else -math.inf
+
+    def binding(self, replicas: int) -> str:
+        """Why one replica fewer would not do, in words and numbers."""
+        fewer = replicas - 1
+        if fewer < 1:
+            return "a pool has at least one replica"
+        rho, cap = self.utilization(fewer), self.limits.max_utilization
+        if rho > cap:
+            return f"{self._full_cause(fewer)}: utilization {rho:.3g} > {cap:g} at {fewer}"
+        row = self.row(fewer)
+        bound = next((b for b in self.bounds if not row.is_within(b)), None)
+        if bound is None:
+            return f"simulation: the table alone would accept {fewer}"
+        value = 1000.0 * (row.percentile_s(bound.metric, bound.percentile) or 0.0)
+        return f"{self._cause(row, bound)}: {bound.label} {value:,.0f} ms at {fewer}"
 
     def least_by_utilization(self) -> int:
         """The fewest replicas within the utilization cap."""
