@@ -37,9 +37,8 @@ def published(case: str) -> Iterator[tuple[str, Design]]:
 def shapes(case: str) -> Iterator[tuple[str, Design]]:
     """Counts that suffice, of every kind of fleet that is searched."""
     yield "together", Design((Group("h100", 60),))
-    for gpu, machines in (("h100", 60), ("a100", 110)):
-        kind = "apart" if gpu == "h100" else "apart, A100 decode"
-        yield kind, _pair("h100", 45, gpu, machines)  # type: ignore[arg-type]
+    yield "apart", _pair("h100", 45, "h100", 60)
+    yield "apart, A100 decode", _pair("h100", 45, "a100", 110)
     for longest in _BOUNDS[case]:
         first = (Group("h100", 20, longest), Group("h100", 40))
         yield "prefill by length", Design(first, (Group("h100", 60),))

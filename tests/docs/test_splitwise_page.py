@@ -89,11 +89,11 @@ def test_machines_prefill_as_long_as_measured() -> None:
     """On average over the prompts, by both counts; only the time of a token differs."""
     prompts = np.random.default_rng().integers(10, 7000, 5000)
     for gpu in ("a100", "h100"):
-        times = [Machines(c, prompts).iteration(gpu) for c in ("simulator", "measured")]  # type: ignore[arg-type]
+        times = [Machines(c, prompts).iteration(gpu) for c in ("simulator", "measured")]
         for time in times:
             chunks = np.ceil(prompts / time.chunk_tokens)
             taken = chunks * time.prefill_base_s + time.prefill_per_token_s * prompts
-            assert taken.mean() == pytest.approx(prefill_s(gpu, prompts).mean())  # type: ignore[arg-type]
+            assert taken.mean() == pytest.approx(prefill_s(gpu, prompts).mean())
         assert times[0].per_context_token_s == 0.0 < times[1].per_context_token_s
 
 

@@ -53,7 +53,7 @@ class Apart:
     def load(self, phase: str, rate: float) -> Load:
         """The load of one phase."""
         case, profile = self._profile(self.prefill if phase == "prefill" else self.decode)
-        table = load_table(case.lengths, profile.iteration, phase)  # type: ignore[arg-type]
+        table = load_table(case.lengths, profile.iteration, phase)
         return table.serving(Served(self.lo, self.hi), rate)
 
     def prefill_table(self) -> PrefillPhaseTable:

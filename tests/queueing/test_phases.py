@@ -132,7 +132,7 @@ def error(pools: Apart, phase: str, requests: int, runs: int) -> float:
     """Relative error of the table's P99 against the mean of simulations."""
     table = pools.prefill_table() if phase == "prefill" else pools.decode_table()
     metric, n = ("ttft", pools.replicas[0]) if phase == "prefill" else ("tpot", pools.replicas[1])
-    value = table.row(n).percentile_s(metric, 99.0)  # type: ignore[arg-type]
+    value = table.row(n).percentile_s(metric, 99.0)
     assert value is not None
     streams = np.random.default_rng().spawn(runs)
     return value / mean(pools.simulated_s(phase, requests, rng) for rng in streams) - 1.0

@@ -101,8 +101,8 @@ def test_without_cost_of_prefill_it_is_the_plain_table() -> None:
     batch = Capacity(64, 0, 16, 3072)
     loads = LoadTable(lengths_of(pool.workload), time)
     requests = loads.between(pool.lo_tokens, pool.hi_tokens, pool.arrival_rate)
-    ours = PrefillTable(requests, Free(), batch, 0, LIMITS).row(3)  # type: ignore[arg-type]
-    plain = OccupancyTable(requests, Free(), batch, 0, LIMITS).row(3)  # type: ignore[arg-type]
+    ours = PrefillTable(requests, Free(), batch, 0, LIMITS).row(3)
+    plain = OccupancyTable(requests, Free(), batch, 0, LIMITS).row(3)
     assert ours.utilization == pytest.approx(plain.utilization, rel=0.02)
     for metric in ("tpot", "e2e"):
         expected = plain.percentile_s(metric, 99.0)

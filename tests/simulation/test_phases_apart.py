@@ -197,7 +197,7 @@ def fleet(**link: object) -> Fleet:
         FleetPool("d", time, Capacity(16, 0, 16, 4096), 2, role=Role.DECODE),
     )
     stated = {"bytes_per_s": 1e9, "kv_bytes_per_token": 1e5, **link}
-    return Fleet(pools, ByLength(), links=(KvLink("p", "d", **stated),))  # type: ignore[arg-type]
+    return Fleet(pools, ByLength(), links=(KvLink("p", "d", **stated),))
 
 
 def test_latencies_of_a_fleet_count_the_transfer() -> None:
