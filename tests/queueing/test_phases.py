@@ -141,8 +141,8 @@ def error(pools: Apart, phase: str, requests: int, runs: int) -> float:
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
 @pytest.mark.parametrize("pools", [TEN[1], TEN[4], TEN[6]], ids=["one", "chunks", "whole"])
 def test_p99_agrees_with_the_simulation(pools: Apart, phase: str) -> None:
-    """Within 5 %, and what so short a simulation leaves open."""
-    assert abs(error(pools, phase, 60_000, 2)) <= 0.05 + 0.05
+    """Within 5 %, and 5 % for twelve short runs: a decode pool at times runs almost full."""
+    assert abs(error(pools, phase, 60_000, 12)) <= 0.05 + 0.05
 
 
 @pytest.mark.slow
