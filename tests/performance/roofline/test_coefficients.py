@@ -83,7 +83,7 @@ def test_replicas_at_work_are_told_better_than_light_loads() -> None:
         assert made.iteration.seconds(n * context) > exact
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(["llama-3.1-8b", "qwen3-30b-a3b", "mistral-7b"]),
     st.sampled_from(sorted(set(GPUS) - {"l4", "a10g"})),
@@ -97,7 +97,7 @@ def test_coefficients_are_never_negative(llm: str, gpu: str, budget: int) -> Non
     assert made.token_budget == made.chunk_tokens == budget
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(sorted(LLMS)),
     st.sampled_from(sorted(GPUS)),
