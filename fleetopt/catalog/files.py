@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -23,6 +22,8 @@ class SourceFile:
     @classmethod
     def of(cls, path: Path, content: bytes) -> SourceFile:
         """The record of a file already read."""
+        import hashlib
+
         return cls(path, hashlib.sha256(content).hexdigest())
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fleetopt.performance.profile import Capacity
-from fleetopt.problem import LatencyBound
 from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
 from fleetopt.queueing.idle import idle_s, percentile_of, share_beyond
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
@@ -23,6 +23,9 @@ from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
 from fleetopt.queueing.search import GREY_MARGIN as GREY_MARGIN
 from fleetopt.queueing.search import SearchedTable
 from fleetopt.workload.lengths import Floats
+
+if TYPE_CHECKING:
+    from fleetopt.problem import LatencyBound
 
 _CHAIN_SHARE = 0.03
 """The two-class chain is used where overload is likelier than this share of the allowed misses."""

@@ -18,18 +18,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fleetopt.errors import InputError
 from fleetopt.performance.profile import CalibratedProfile, Capacity, IterationTime
-from fleetopt.problem import LatencyBound
 from fleetopt.queueing.erlang import erlang_c
 from fleetopt.queueing.latency import Metric
 from fleetopt.queueing.load import prefix_sums
 from fleetopt.queueing.table import Limits, PoolRange
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import LengthDistribution
+
+if TYPE_CHECKING:
+    from fleetopt.problem import LatencyBound
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetopt.problem import LengthCdf
 from fleetopt.workload.compression import Node, Served, reach
+
+if TYPE_CHECKING:
+    from fleetopt.problem import LengthCdf
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError, InputError
 from fleetopt.optimization.tables import maker
-from fleetopt.problem import FleetProblem, ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
+    from fleetopt.problem import FleetProblem, ProfileSpec
     from fleetopt.verification import Judged
 
 

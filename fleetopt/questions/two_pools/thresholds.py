@@ -88,7 +88,7 @@ def thresholds(asked: TwoPools, gamma: float = 1.0, own: int | None = None) -> T
     own: a split of the user's, in tokens; it need not be a point of the distribution.
     Raises InputError.
     """
-    sizes = Sizes(asked, asked.anywhere(gamma))
+    sizes = Sizes(asked, asked.case_anywhere(gamma))
     whole = Threshold(one_pool(sizes, asked.long), 1.0, 0.0)
     rows = [
         _row(sizes, point, gamma, whole)
