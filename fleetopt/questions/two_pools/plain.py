@@ -10,7 +10,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from fleetopt.case import Case
-from fleetopt.catalog import data_folder, read_json
+from fleetopt.catalog.files import json_in
+from fleetopt.catalog.folders import data_folder
 from fleetopt.catalog.lengths import find_lengths, named_after
 from fleetopt.errors import InputError
 from fleetopt.performance.profile import CalibratedProfile
@@ -96,7 +97,7 @@ def _lengths(name: str) -> PlainLengths | None:
     """The distribution of a file that holds its points and little else."""
     try:
         path = find_lengths(name)
-        data, _ = read_json(path)
+        data = json_in(path)
     except InputError:
         return None
     stated = {"cdf": data} if isinstance(data, list) else data
@@ -110,7 +111,7 @@ def _lengths(name: str) -> PlainLengths | None:
 
 def _profiles() -> dict[str, PlainProfile]:
     """The bundled calibrated profiles whose draw has no cap."""
-    data, _ = read_json(data_folder() / "profiles.json")
+    data = json_in(data_folder() / "profiles.json")
     names = {field.name for field in fields(PlainProfile)}
     uncapped = [p for p in data["profiles"] if "cap_w" not in p.get("power", {})]
     return {
