@@ -88,12 +88,18 @@ class OccupancyRow:
         """A percentile in seconds; infinite if the pool is overloaded."""
         if not self.occupancy.is_stable:
             return math.inf
-        inside_s = self.mix.percentile_s(metric, percentile)
-        if self.environment is not None and self._slow_mix is None:
+        return self._inside_s(metric, percentile) + self._outside_s(metric)
+
+    def _inside_s(self, metric: Metric, percentile: float) -> float:
+        """The worse of the chain's percentile and the mean context's, which is rarely above it."""
+        if self.environment is None:
+            return self.mix.percentile_s(metric, percentile)
+        if self._slow_mix is None:
             return math.inf
-        if self._slow_mix is not None:
-            inside_s = max(inside_s, self._slow_mix.percentile_s(metric, percentile))
-        return inside_s + self._outside_s(metric)
+        slow_s = self._slow_mix.percentile_s(metric, percentile)
+        if self.mix.exceedance(metric, slow_s) <= 1.0 - percentile / 100.0:
+            return slow_s
+        return max(slow_s, self.mix.percentile_s(metric, percentile))
 
     @property
     def has_solved_chain(self) -> bool:

@@ -11,6 +11,9 @@ import numpy as np
 
 from fleetopt.workload.lengths import Floats
 
+_UNSCALED = 8
+"""Levels over which rows stay far within the range of floating point."""
+
 
 def level_rows(
     arrive: Floats, rests: Floats, longs: Floats, leave: Floats, back_down: Floats
@@ -23,7 +26,7 @@ def level_rows(
     leave: rates at which a state is left. back_down: rates at which the highest level is left
         upwards and reached again.
     Matrices stand transposed: a step is what a level passes down, over the level above it.
-    Rows are scaled as they come, for they span more than the range of floating point.
+    Rows are scaled now and then, for they span more than the range of floating point.
     """
     phases = len(arrive)
     up = arrive.T
@@ -35,20 +38,23 @@ def level_rows(
     for level in range(1, len(rests)):
         stay[:] = rests[level]
         fall[:] = longs[level, 1:]
-        step = np.asarray(np.linalg.solve(inside, down), dtype=np.float64)
+        step = np.linalg.solve(inside, down)
         back.append(step)
         np.matmul(up, step, out=inside)
         np.negative(inside, out=inside)
         diagonal += leave[level]
-    rows = [np.maximum(null_vector(back_down - inside.T), 0.0)]
-    logs = [0.0]
-    for step in reversed(back):
-        row = np.maximum(step @ rows[-1], 0.0)
-        total = float(row.sum())
-        rows.append(row / total)
-        logs.append(logs[-1] + math.log(total))
+    row = np.maximum(null_vector(back_down - inside.T), 0.0)
+    rows, logs = [row], [0.0]
+    for number, step in enumerate(reversed(back), start=1):
+        row = step @ row
+        logs.append(logs[-1])
+        if number % _UNSCALED == 0:
+            total = float(row.sum())
+            row /= total
+            logs[-1] += math.log(total)
+        rows.append(row)
     scales: Floats = np.exp(np.array(logs) - max(logs))
-    table: Floats = (scales[:, None] * np.array(rows))[::-1]
+    table: Floats = np.maximum(scales[:, None] * np.array(rows), 0.0)[::-1]
     return table
 
 
