@@ -9,11 +9,8 @@ on each other. So the division is on the safe side. The program chooses among se
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fleetopt.problem import LatencyBound
-
+from fleetopt.problem import LatencyBound
 
 TTFT_MISSES = 0.05
 """TTFT's part of the allowed misses: the longest outputs, not the longest waits, make the tail."""

@@ -9,6 +9,7 @@ each phase k, and k alone is a birth-death chain.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from fleetopt.queueing.latency import StateMix, binned
 from fleetopt.queueing.load import Moments
 from fleetopt.queueing.occupancy import Occupancy, occupancy
-from fleetopt.queueing.two_class_chain import REACHES, TwoClassChain
+from fleetopt.queueing.two_class_chain import REACHES, TwoClassChain, stationary_of
 from fleetopt.workload.lengths import Floats, Ints
 
 MAX_SLOTS = 1024
@@ -48,14 +49,15 @@ class Environment(TwoClassChain):
 
         plain: the occupancy at the mean context.
         """
-        return self._blocked(plain) if self.blocks else self._unblocked()
+        (found,) = states_found([(self, plain)])
+        return found
 
     @property
     def blocks(self) -> bool:
         """Whether the long requests ever take so many slots that others have to wait."""
         return self.overload_probability() > _BLOCKING
 
-    def _unblocked(self) -> StateMix:
+    def unblocked(self) -> StateMix:
         """Occupancy by phase where nobody waits: the rest settles while k stays as it is.
 
         Phases are born with long arrivals and die at k / (tau_k v_long), with tau_k at the
@@ -86,17 +88,10 @@ class Environment(TwoClassChain):
         kept = joined[1] > _NEGLIGIBLE
         return _state_mix(_grouped([values[kept] for values in joined]))
 
-    def _blocked(self, plain: Occupancy) -> StateMix:
-        """States of the chain, those in which an arrival waits with their waits."""
+    def first_level(self, plain: Occupancy) -> int:
+        """The lowest level that is visited, by the occupancy at the mean context."""
         likely = plain.states[plain.probabilities > _UNVISITED]
-        first = int(likely[0]) if likely.size else 0
-        for reach in REACHES:
-            near = replace(self, reach=reach)
-            if near.phases < self.phases and near.is_stable:
-                table, rate = near.stationary(first)
-                if table[:, -1].sum() < _UNSEEN:
-                    return near.mixed(table, rate)
-        return self.mixed(*self.stationary(first))
+        return int(likely[0]) if likely.size else 0
 
     def mixed(self, table: Floats, rate: Floats) -> StateMix:
         """What an arrival finds under a stationary distribution; waits where it has to wait."""
@@ -141,6 +136,41 @@ class Environment(TwoClassChain):
         pairs = zip(rest.context.raw(), long.context.raw(), strict=True)
         raw = [(1 - share) * of_rest + share * of_long for of_rest, of_long in pairs]
         return [active.astype(np.float64), weights, *Moments.of_raw(*raw), waits]
+
+
+Pool = tuple[Environment, Occupancy]
+"""A pool whose environment changes slowly, and its occupancy at the mean context."""
+
+
+def states_found(pools: Sequence[Pool]) -> list[StateMix]:
+    """What arrivals find in several pools, whose chains are solved side by side."""
+    blocked = [i for i, (environment, _) in enumerate(pools) if environment.blocks]
+    found = dict(zip(blocked, blocked_states([pools[i] for i in blocked]), strict=True))
+    return [
+        found[i] if i in found else environment.unblocked()
+        for i, (environment, _) in enumerate(pools)
+    ]
+
+
+def blocked_states(pools: Sequence[Pool]) -> list[StateMix]:
+    """States of the chains, those in which an arrival waits with their waits.
+
+    Raises ValueError if a chain has no stationary distribution.
+    """
+    found: dict[int, StateMix] = {}
+    for reach in REACHES:
+        is_last = reach == REACHES[-1]
+        tried = [
+            (i, replace(pools[i][0], reach=reach)) for i in range(len(pools)) if i not in found
+        ]
+        if not is_last:
+            tried = [(i, near) for i, near in tried
+                     if near.phases < pools[i][0].phases and near.is_stable]  # fmt: skip
+        chains = [(near, near.first_level(pools[i][1])) for i, near in tried]
+        for (i, near), (table, rate) in zip(tried, stationary_of(chains), strict=True):
+            if is_last or table[:, -1].sum() < _UNSEEN:
+                found[i] = near.mixed(table, rate)
+    return [found[i] for i in range(len(pools))]
 
 
 def _state_mix(columns: list[Floats]) -> StateMix:

@@ -8,6 +8,7 @@ most the cap and every bound of the SLO is kept; it is grey if its percentiles l
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fleetopt.performance.profile import Capacity
-from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment
+from fleetopt.queueing.environment import MAX_CELLS, MAX_SLOTS, Environment, states_found
 from fleetopt.queueing.idle import idle_s, percentile_of, share_beyond
 from fleetopt.queueing.latency import LatencyMix, Metric, StateMix, states_of
+from fleetopt.queueing.least import MOST_REPLICAS
 from fleetopt.queueing.load import Load
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
 from fleetopt.queueing.search import GREY_MARGIN as GREY_MARGIN
@@ -79,10 +81,14 @@ class OccupancyRow:
         """Whether at most the allowed share misses the bound, the cheap test first."""
         limit_s = stretch * bound.limit_s - self._outside_s(bound.metric)
         return (
-            self.occupancy.is_stable
-            and self.mix.exceedance(bound.metric, limit_s) <= bound.allowed_miss
+            self._is_plainly_within(bound, limit_s)
             and self._slow_miss(bound.metric, limit_s) <= bound.allowed_miss
         )
+
+    def waits_for_chain(self, bounds: Iterable[LatencyBound], stretch: float = 1.0) -> bool:
+        """Whether the chain alone can refuse the row, and was not solved yet."""
+        limits = ((b, stretch * b.limit_s - self._outside_s(b.metric)) for b in bounds)
+        return self.has_open_chain and all(self._is_plainly_within(*limit) for limit in limits)
 
     def percentile_s(self, metric: Metric, percentile: float) -> float:
         """A percentile in seconds; infinite if the pool is overloaded."""
@@ -106,12 +112,31 @@ class OccupancyRow:
         """Whether some question about the row needed the two-class chain."""
         return self.__dict__.get("_slow_mix") is not None
 
+    @property
+    def has_open_chain(self) -> bool:
+        """Whether the row has a two-class chain that can be solved and was not."""
+        chain = self.environment
+        return chain is not None and "_slow_mix" not in self.__dict__ and chain.is_stable
+
     def binding_states(self) -> StateMix:
         """What arrivals find, with the environment where it counts."""
         return (self.mix if self._slow_mix is None else self._slow_mix).states
 
     def _outside_s(self, metric: Metric) -> float:
         return 0.0 if metric == "tpot" else self.first_token_s
+
+    def _is_plainly_within(self, bound: LatencyBound, limit_s: float) -> bool:
+        """Whether the mean context keeps the bound; asked twice of a row that has a chain."""
+        if not self.occupancy.is_stable:
+            return False
+        key = (bound.metric, limit_s)
+        if key not in self._plain_misses:
+            self._plain_misses[key] = self.mix.exceedance(bound.metric, limit_s)
+        return self._plain_misses[key] <= bound.allowed_miss
+
+    @cached_property
+    def _plain_misses(self) -> dict[tuple[Metric, float], float]:
+        return {}
 
     def _slow_miss(self, metric: Metric, limit_s: float) -> float:
         """The chain's P(latency > limit); 0 where the plain table is enough."""
@@ -125,6 +150,18 @@ class OccupancyRow:
         if self.environment is None or not self.environment.is_stable:
             return None
         return replace(self.mix, states=self.environment.states(self.occupancy))
+
+    def take_states(self, states: StateMix) -> None:
+        """Keep what arrivals find, where the chain was solved together with others."""
+        self.__dict__["_slow_mix"] = replace(self.mix, states=states)
+
+
+def solve_chains(rows: Iterable[OccupancyRow]) -> None:
+    """Solve the chains of several rows that have one side by side, in half of the time."""
+    open_ = list({id(row): row for row in rows if row.has_open_chain}.values())
+    pools = [(row.environment, row.occupancy) for row in open_ if row.environment is not None]
+    for row, states in zip(open_, states_found(pools), strict=True):
+        row.take_states(states)
 
 
 class OccupancyTable(SearchedTable[OccupancyRow]):
@@ -150,6 +187,15 @@ class OccupancyTable(SearchedTable[OccupancyRow]):
     def full_rate(self, replicas: int) -> float:
         """Iterations per second with every slot busy."""
         return full_rate(self._base_s, self._slope_s, replicas, self.slots)
+
+    def waiting_rows(self) -> Iterator[OccupancyRow]:
+        """The row that is looked at next, if only its chain can refuse it."""
+        replicas = self.least().candidate
+        is_tried = replicas <= MOST_REPLICAS
+        if is_tried and self.utilization(replicas) <= self.limits.max_utilization:
+            row = self.row(replicas)
+            if row.waits_for_chain(self.bounds):
+                yield row
 
     def occupancy(self, replicas: int) -> Occupancy:
         """The distribution of the sequences in the pool, at the mean context."""

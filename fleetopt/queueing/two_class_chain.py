@@ -13,6 +13,7 @@ matrix-geometric.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.load import Load
-from fleetopt.queueing.quasi_birth_death import level_rows, null_vector, rate_matrix
+from fleetopt.queueing.quasi_birth_death import Process, null_vectors, stationary
 from fleetopt.workload.lengths import Floats
 
 REACHES = ((4.0, 6.0), (5.0, 8.0), (7.0, 10.0))
@@ -123,27 +124,31 @@ class TwoClassChain:
         Levels below `first_level` are taken as empty. Raises ValueError if the chain has no
         stationary distribution.
         """
+        ((table, above),) = stationary_of([(self, first_level)])
+        return table, above
+
+    def process(self, first_level: int) -> Process:
+        """The chain as a quasi-birth-death process; raises ValueError if it is overloaded."""
         if not self.is_stable:
             raise ValueError("the pool is overloaded: the chain has no stationary distribution")
-        with one_blas_thread():
-            return self._stationary(first_level)
-
-    def _stationary(self, first_level: int) -> tuple[Floats, Floats]:
         rate = self.load.arrival_rate
         rests, longs = self.departures(np.arange(first_level, self.full + 1.0))
         leave = rate + rests + longs
         leave[0] = rate
         down = self._down_above(rests[-1], longs[-1])
-        above = rate_matrix(rate * np.eye(self.phases), -np.diag(leave[-1]), down)
-        levels = level_rows(rate * self._join, rests, longs, leave, above @ down)
-        waiting = np.linalg.solve((np.eye(self.phases) - above).T, levels[-1])
-        table: Floats = levels / (levels[:-1].sum() + waiting.sum())
-        return table, above
+        return Process(rate, rate * self._join, rests, longs, leave, down)
 
     @cached_property
     def is_stable(self) -> bool:
         """Whether the levels above c drift down (Neuts 1981, theorem 1.7.1)."""
         rests, longs = (row[0] for row in self.departures(np.array([float(self.full)])))
         with one_blas_thread():
-            phase = null_vector(self._down_above(rests, longs) - np.diag(rests + longs))
+            generator = self._down_above(rests, longs) - np.diag(rests + longs)
+            (phase,) = null_vectors(generator[None])
         return bool(self.load.arrival_rate < phase @ (rests + longs))
+
+
+def stationary_of(chains: Sequence[tuple[TwoClassChain, int]]) -> list[tuple[Floats, Floats]]:
+    """The same as `stationary` of several chains with their lowest levels, solved together."""
+    with one_blas_thread():
+        return stationary([chain.process(first_level) for chain, first_level in chains])

@@ -26,6 +26,7 @@ def sweep(asked: TwoPools, b_short: int, gammas: Sequence[float]) -> list[Split]
 
 def sweep_sizes(sizes: Sizes, b_short: int, gammas: Sequence[float]) -> list[Split]:
     """The same of sizes that are there already."""
+    sizes.find(pool for gamma in gammas for pool in sizes.pools(b_short, gamma))
     return [sized(sizes, b_short, gamma) for gamma in gammas]
 
 
