@@ -68,7 +68,7 @@ class Sizes:
         self.case = problem if isinstance(problem, Case) else Case.of(problem)
         self._asked = asked
         self._known: dict[tuple[Served, str], PoolTable] = {}
-        self._at_rate: dict[tuple[Served, str], PoolTable] = {}
+        self._latest: dict[tuple[Served, str], PoolTable] = {}
 
     def published(self) -> Sizes:
         """The sizes of the same pools by the published method."""
@@ -89,7 +89,6 @@ class Sizes:
         """The same pools at another arrival rate; what was summed is not summed again."""
         other = copy(self)
         other.case = replace(self.case, arrival_rate=lam)
-        vars(other)["_at_rate"] = {}
         return other
 
     def split(self, b_short: int, gamma: float = 1.0) -> tuple[PoolSize | None, PoolSize | None]:
@@ -124,7 +123,12 @@ class Sizes:
         return below, above if self.case.has_requests(above) else None
 
     def find(self, pools: Iterable[tuple[Served, ProfileSpec]]) -> None:
-        """Look for the sizes of several pools side by side, which solves their chains together."""
+        """Look for the sizes of several pools side by side, which solves their chains together.
+
+        By the published method there are none.
+        """
+        if self._asked.method == "published":
+            return
         found = {self.table(*pool): None for pool in pools if self._fits(*pool)}
         tables = [table for table in found if isinstance(table, OccupancyTable)]
         open_ = tables
@@ -183,11 +187,11 @@ class Sizes:
         if not self._fits(what, gpu):
             text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
             raise InputError.single("gpu", text)
-        key = (what, gpu.name)
-        if key not in self._at_rate:
-            table = self._table(what, gpu.name)
-            self._at_rate[key] = table.at_rate(self.case.pool_rate(what))
-        return self._at_rate[key]
+        key, rate = (what, gpu.name), self.case.pool_rate(what)
+        known = self._latest.get(key)
+        if known is None or known.arrival_rate != rate:
+            known = self._latest[key] = self._table(what, gpu.name).at_rate(rate)
+        return known
 
     def _fits(self, what: Served, gpu: ProfileSpec) -> bool:
         """Whether a replica holds the largest context of a pool."""
