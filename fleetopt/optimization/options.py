@@ -37,7 +37,6 @@ class ArcOptions:
     def __init__(self, case: Case, served: Sequence[Served]) -> None:
         self.served = served
         self._case = case
-        self._makers = {profile.name: maker(case, profile) for profile in case.profiles}
         self._phases = PhaseTables(case)
         self._ways = [Way(profile) for profile in case.profiles] if case.has_together else []
         self._ways += [
@@ -58,7 +57,7 @@ class ArcOptions:
         """The tables of an arc in one of the ways."""
         chosen, what = self._ways[way], self.served[arc]
         if chosen.pairs is None or chosen.decode is None:
-            make = self._makers[chosen.profile.name]
+            make = maker(self._case, chosen.profile)
             return (Offer(make(what, self._case.pool_rate(what))),)
         first = self._phases.prefill(chosen.profile, chosen.pairs, what)
         second = self._phases.decode(chosen.decode, chosen.pairs, what)

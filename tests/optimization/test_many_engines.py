@@ -37,7 +37,7 @@ def test_no_row_is_below_its_bound(slo: str, admission: str) -> None:
     pools = case.arcs()
     floors, impossible = RowFloors(case, pools), 0
     for profile in case.profiles:
-        known = dict(zip(pools, floors.least(profile).tolist(), strict=True))
+        known = dict(zip(pools, floors.least([profile])[0].tolist(), strict=True))
         has_room = set(arcs_on(case, profile))
         assert all(math.isinf(known[what]) for what in pools if what not in has_room)
         for what in has_room:
