@@ -77,7 +77,7 @@ class OccupancyRow:
         limit_s = stretch * bound.limit_s - self._outside_s(bound.metric)
         return (
             self.occupancy.is_stable
-            and self.mix.exceedance(bound.metric, limit_s) <= bound.allowed_miss
+            and self.mix.keeps(bound.metric, limit_s, bound.allowed_miss)
             and self._slow_miss(bound.metric, limit_s) <= bound.allowed_miss
         )
 
