@@ -45,7 +45,8 @@ class FirstToken:
     @cached_property
     def late(self) -> Floats:
         """P(rest + prefill > t) at t = 0, 1, ..., 512 steps."""
-        rests, prefill = np.diff(self._ended, axis=1), self._prefill_mass()
+        kept = self._kept()
+        rests, prefill = np.diff(self._ended(kept), axis=1), self._prefill_mass(kept)
         with one_blas_thread():
             wave = np.fft.rfft(rests, 2 * BINS) * np.fft.rfft(prefill, 2 * BINS)
         density = np.fft.irfft(wave.sum(axis=0), 2 * BINS)[:BINS]
@@ -67,46 +68,44 @@ class FirstToken:
 
     def _late_beyond(self, point: int) -> tuple[float, float]:
         """P(rest + prefill > t) at a point of the grid and the next, from what is over by then."""
-        low, part = self._placed
-        last = self._ended.shape[1] - 1
-        rows = np.arange(low.shape[1]) * (last + 1)
-        left, ended, weights = point - low, self._ended.ravel(), self.chain.prefilling.weights
+        kept = self._kept()
+        low, part = self._placed(kept)
+        ended, weights = self._ended(kept), self.chain.prefilling.weights
+        last = ended.shape[1] - 1
+        rows, left, flat = (last + 1) * np.arange(kept.size), point - low, ended.ravel()
         sooner, now, later = (
-            ended.take(np.clip(left + more, 0, last) + rows) for more in (-1, 0, 1)
+            flat.take(np.clip(left + more, 0, last) + rows) for more in (-1, 0, 1)
         )
         before = 1.0 - float((weights @ (now + part * (sooner - now))).sum())
         after = 1.0 - float((weights @ (later + part * (now - later))).sum())
         return min(max(before, 0.0), 1.0), min(max(after, 0.0), 1.0)
 
-    @cached_property
     def _kept(self) -> Ints:
         """Backlogs that are left behind, but for the unlikely ones."""
         spread, soon = self.chain.found()
         return np.flatnonzero((spread + soon) @ self.chain.moves > _NOTHING)
 
-    @cached_property
-    def _ended(self) -> Floats:
+    def _ended(self, kept: Ints) -> Floats:
         """P(a backlog is left behind, and the rest is over) before each point, by backlog."""
         chain, spread_soon = self.chain, self.chain.found()
         points = min(np.ceil(chain.seconds.max() / self.step_s) + 1.0, BINS + 1.0)
         times: Floats = self.step_s * np.arange(points)
         with one_blas_thread():
             late = _rest_late(chain, times, self.rate, self.replicas, *spread_soon)
-            rests = (late @ chain.moves[:, self._kept]).T
+            rests = (late @ chain.moves[:, kept]).T
         ended: Floats = rests[:, :1] - rests
         return ended
 
-    @cached_property
-    def _placed(self) -> _Placed:
+    def _placed(self, kept: Ints) -> _Placed:
         """Where on the grid prefills lie, by cell and backlog."""
-        place = np.minimum(self.chain.prefill_s[:, self._kept] / self.step_s, BINS - 1.001)
+        place = np.minimum(self.chain.prefill_s[:, kept] / self.step_s, BINS - 1.001)
         low = place.astype(np.int64)
         return _Placed(low, place - low)
 
-    def _prefill_mass(self) -> Floats:
+    def _prefill_mass(self, kept: Ints) -> Floats:
         """Mass of the prefill times by backlog and grid point, each between two points."""
-        low, part = self._placed
-        size = low.shape[1]
+        low, part = self._placed(kept)
+        size = kept.size
         keys = (low + BINS * np.arange(size)[None, :]).ravel()
         mass = np.broadcast_to(self.chain.prefilling.weights[:, None], low.shape)
         flat = np.bincount(keys, (mass * (1.0 - part)).ravel(), BINS * size)

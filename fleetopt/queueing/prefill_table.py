@@ -66,10 +66,14 @@ class PrefillRow(OccupancyRow):
 
 
 class _Solved(NamedTuple):
-    """Chains at ascending numbers of sequences, and how long requests stay there."""
+    """What the chains at ascending numbers of sequences tell, and the last of them.
 
-    chains: list[Backlog]
+    mean_s: of their iterations. residences_s: how long requests stay there.
+    """
+
+    mean_s: list[float]
     residences_s: list[float]
+    last: list[Backlog]
 
 
 class PrefillTable(OccupancyTable):
@@ -159,8 +163,8 @@ class PrefillTable(OccupancyTable):
     def _residences(self, replicas: int, until: float) -> tuple[Floats, Floats]:
         """Sequences on a replica, up to a number of them at least, and how long they stay there."""
         solved = self._solved_up_to(replicas, until)
-        idle = self._idle_prefill_s + self.prefilling.mean_output * solved.chains[0].mean_s
-        active = np.array([0.0, *(chain.active for chain in solved.chains)])
+        idle = self._idle_prefill_s + self.prefilling.mean_output * solved.mean_s[0]
+        active = np.concatenate(([0.0], self._nodes[: len(solved.mean_s)]))
         return active, np.array([idle, *solved.residences_s])
 
     @cached_property
@@ -178,14 +182,15 @@ class PrefillTable(OccupancyTable):
         """The chains of the nodes up to a number of sequences; those of one row are kept."""
         if replicas not in self._solved:
             self._solved.clear()
-            self._solved[replicas] = _Solved([], [])
+            self._solved[replicas] = _Solved([], [], [])
         solved, rate = self._solved[replicas], self._rate(replicas)
         count = min(int(np.searchsorted(self._nodes, until)) + 1, self._nodes.size)
-        for active in self._nodes[len(solved.chains) : count].tolist():
-            chain = self._chain(active, replicas, solved.chains)
+        for active in self._nodes[len(solved.mean_s) : count].tolist():
+            chain = self._chain(active, replicas, solved.last)
             decode_s = self.prefilling.mean_output * chain.mean_s
-            solved.chains.append(chain)
+            solved.mean_s.append(chain.mean_s)
             solved.residences_s.append(chain.residence_s(rate, replicas) + decode_s)
+            solved.last[:] = [chain] if active < self._nodes[-1] else []
         return solved
 
     @cached_property
@@ -226,10 +231,10 @@ class PrefillTable(OccupancyTable):
 
     def _line(self, occ: Occupancy) -> tuple[float, float]:
         """W and h of the straight line through the mean iteration time, busy and full."""
-        chains = self._solved_up_to(occ.replicas).chains
+        means_s = self._solved_up_to(occ.replicas).mean_s
         low = min(max(1.0, occ.mean() / occ.replicas), 0.9 * self.slots)
-        mean_s = float(np.interp(low, [c.active for c in chains], [c.mean_s for c in chains]))
-        context, full_s = self.load.context.mean, chains[-1].mean_s
+        mean_s = float(np.interp(low, self._nodes, means_s))
+        context, full_s = self.load.context.mean, means_s[-1]
         per_token_s = self._per_token_s
         if self.slots > low:
             per_token_s = min((full_s - mean_s) / (self.slots - low), full_s / self.slots) / context
