@@ -38,6 +38,7 @@ class ArcOptions:
         self.served = served
         self._case = case
         self._phases = PhaseTables(case)
+        self._made: dict[tuple[int, int], tuple[Offer, ...]] = {}
         self._ways = [Way(profile) for profile in case.profiles] if case.has_together else []
         self._ways += [
             Way(case.profile(first), pairs, case.profile(second))
@@ -54,7 +55,12 @@ class ArcOptions:
         return [way.is_of(gpu) for way in self._ways]
 
     def offers(self, way: int, arc: int) -> tuple[Offer, ...]:
-        """The tables of an arc in one of the ways."""
+        """The tables of an arc in one of the ways, made once."""
+        if (way, arc) not in self._made:
+            self._made[way, arc] = self._offered(way, arc)
+        return self._made[way, arc]
+
+    def _offered(self, way: int, arc: int) -> tuple[Offer, ...]:
         chosen, what = self._ways[way], self.served[arc]
         if chosen.pairs is None or chosen.decode is None:
             make = maker(self._case, chosen.profile)
