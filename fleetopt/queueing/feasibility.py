@@ -129,13 +129,13 @@ class OccupancyRow:
         """Whether the mean context keeps the bound; asked twice of a row that has a chain."""
         if not self.occupancy.is_stable:
             return False
-        key = (bound.metric, limit_s)
-        if key not in self._plain_misses:
-            self._plain_misses[key] = self.mix.exceedance(bound.metric, limit_s)
-        return self._plain_misses[key] <= bound.allowed_miss
+        key = (bound.metric, limit_s, bound.allowed_miss)
+        if key not in self._plainly_kept:
+            self._plainly_kept[key] = self.mix.keeps(*key)
+        return self._plainly_kept[key]
 
     @cached_property
-    def _plain_misses(self) -> dict[tuple[Metric, float], float]:
+    def _plainly_kept(self) -> dict[tuple[Metric, float, float], bool]:
         return {}
 
     def _slow_miss(self, metric: Metric, limit_s: float) -> float:

@@ -190,6 +190,10 @@ class LatencyMix:
             share = _wait_exceeds(left, self.states.wait_rate)
         return float(self.load.cells.weights @ share @ self.states.probabilities)
 
+    def keeps(self, metric: Metric, limit_s: float, allowed: float) -> bool:
+        """Whether at most an allowed share exceeds a limit."""
+        return self.exceedance(metric, limit_s) <= allowed
+
     def percentile_s(self, metric: Metric, percentile: float) -> float:
         """The percentile of a latency, in seconds."""
         allowed = 1.0 - percentile / 100.0
