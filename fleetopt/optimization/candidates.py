@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from fleetopt.optimization.tables import Offer
 from fleetopt.performance.phase_links import without_share
 from fleetopt.performance.power import provisioned_w
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import Phase
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
@@ -232,7 +233,7 @@ def _candidate(
         gpus_per_replica=profile.gpus_per_replica,
         arrival_rate=table.arrival_rate,
         rows=rows,
-        watts=_watts(table, offer.phase),
+        watts=busy_watts(table.profile, offer.phase, table.slots),
         gamma_lo=gamma_lo,
         gamma_hi=gamma_hi,
         phase=offer.phase,
@@ -240,10 +241,9 @@ def _candidate(
     )
 
 
-def _watts(table: PoolTable, phase: Phase | None) -> float | None:
+def busy_watts(profile: ReplicaProfile, phase: Phase | None, slots: int) -> float | None:
     """Draw of one replica with every slot busy; a chunk of a prompt counts as a full batch."""
-    profile = table.profile
     if profile.power is None:
         return None
-    batch = profile.iteration.chunk_tokens if phase == "prefill" else table.slots
+    batch = profile.iteration.chunk_tokens if phase == "prefill" else slots
     return provisioned_w(profile.power, batch) * profile.gpus_per_replica

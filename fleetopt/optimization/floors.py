@@ -56,7 +56,7 @@ class Floors:
         self, profile: ReplicaProfile, pool: int, replicas: float, phase: Phase | None
     ) -> float:
         """A bound below what a pool with at least so many replicas uses."""
-        used = self._of_replica(profile, pool) * replicas
+        used = self._of_replica(profile, pool, phase) * replicas
         if not self._use.per_kw:
             return used
         many = np.full(len(self._pools), float(replicas))
@@ -68,22 +68,22 @@ class Floors:
         return used + self._use.per_kw * float(drawn[pool])
 
     def _least_row(self, candidate: Candidate, profile: ReplicaProfile, pool: int) -> float:
-        each, rows = self._of_replica(profile, pool), candidate.rows
+        each, rows = self._of_replica(profile, pool, candidate.phase), candidate.rows
         if not self._use.per_kw:
             return each * min(row.bought for row in rows)
         least = min(each * row.bought + self._use.per_kw * (row.drawn_kw or 0.0) for row in rows)
         return min(least, self.bound(profile, pool, rows[-1].bought + 1, candidate.phase))
 
-    def _of_replica(self, profile: ReplicaProfile, pool: int) -> float:
+    def _of_replica(self, profile: ReplicaProfile, pool: int, phase: Phase | None) -> float:
         capacity = self._case.capacity(profile, self._pools[pool].hi_tokens)
-        return self._use.of_replica(profile, capacity)
+        return self._use.of_replica(profile, capacity, phase)
 
     def _values(self, profile: ReplicaProfile) -> Floats:
         case, use = self._case, self._use
         replicas = np.maximum(self._rows.least(profile), case.problem.min_replicas)
         batches = {t: case.capacity(profile, t) for t in case.breakpoints[1:]}
         offered = {t: b for t, b in batches.items() if case.has_use_for(profile, b)}
-        each = {t: use.of_replica(profile, batch) for t, batch in offered.items()}
+        each = {t: use.of_replica(profile, batch, None) for t, batch in offered.items()}
         possible = np.isfinite(replicas) & [what.hi_tokens in offered for what in self._pools]
         replicas[~possible] = 1.0
         drawn = self._rows.kilowatts(profile, replicas) if use.per_kw else 0.0

@@ -73,7 +73,7 @@ class LazyDesign(Design):
         rows = RowFloors(case, self._served)
         self._limits = [
             (Floors(case, self._served, use, rows), most)
-            for use, most in ([] if case.phase_pairs else limited_uses(case.problem))
+            for use, most in limited_uses(case.problem)
         ]
         self._floors = Floors(case, self._served, Use.of_goal(self._pools.goal), rows)
         self._bounds = self._floors.paths(self._ways, self._within_limits())
