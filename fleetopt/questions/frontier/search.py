@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError
 from fleetopt.optimization.design import USERS_ROWS, Design, solve_options
+from fleetopt.optimization.drafts import Drafts
 from fleetopt.optimization.epsilon import LimitedProgram
 from fleetopt.optimization.objectives import DRAWN, WORST, Objective
 from fleetopt.optimization.pareto import Point, non_dominated
@@ -35,19 +36,25 @@ class Search:
 
     def __init__(self, case: Case, first: Objective, second: Objective, *, grey: bool) -> None:
         drawn = first in DRAWN or second in DRAWN
-        self._design = Design(case, grey=grey, extra_rows=USERS_ROWS, drawn=drawn)
-        problem = case.problem
+        problem, self._grey = case.problem, grey
+        lazily = problem.method == "fleetopt" and problem.slo_scope == "pool"
+        self._design = Design(
+            case, grey=grey, extra_rows=USERS_ROWS, drawn=drawn, tables=() if lazily else None
+        )
+        drafts = Drafts(self._design) if lazily else None
         self._stated = (first, second)
         self._ordered = (second, first) if first in WORST and second not in WORST else self._stated
-        self._percentiles = Percentiles(self._design)
+        table = drafts.table if drafts else self._design.table
+        self._percentiles = Percentiles(problem, table)
         self._program = LimitedProgram(
-            self._design.candidates,
+            drafts.candidates if drafts else self._design.candidates,
             len(case.nodes),
             problem.max_pools,
             self._percentiles,
             self._design.side,
             solve_options(problem),
             self._design.row,
+            drafts.evaluated if drafts else None,
         )
 
     def points(self) -> list[Point]:
