@@ -209,6 +209,11 @@ def with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:
     return replace(candidate, rows=tuple(every)) if new else candidate
 
 
+def with_just(candidate: Candidate, rows: tuple[Row, ...]) -> Candidate:
+    """The candidate with these rows alone."""
+    return candidate if rows == candidate.rows else replace(candidate, rows=rows)
+
+
 def _spread(numbers: range, most: int) -> range:
     """At most `most` of the numbers, evenly spaced from the first."""
     return numbers[:: max(1, -(-len(numbers) // most))]

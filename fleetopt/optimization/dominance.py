@@ -7,9 +7,8 @@ of a pool, or a row that prefills with one that decodes behind the same link.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
-from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.candidates import Candidate, Row, with_just
 
 Weights = Callable[[Candidate, Row], tuple[float, ...]]
 """What a row has of everything that counts."""
@@ -19,13 +18,13 @@ _Way = tuple[tuple[float, ...], tuple[_Pool, ...]]
 
 def undominated(candidates: Sequence[Candidate], weights: Weights) -> list[Candidate]:
     """The candidates with the rows of ways that no other dominates; of equal ways the cheapest."""
-    kept: dict[int, set[int]] = {}
+    kept: dict[int, set[Row]] = {}
     for same in _by(candidates, lambda c: (c.start, c.end)).values():
         for _, pools in _least(list(_ways(same, weights))):
             for candidate, row in pools:
-                kept.setdefault(candidate.index, set()).add(row.replicas)
+                kept.setdefault(candidate.index, set()).add(row)
     return [
-        replace(c, rows=tuple(row for row in c.rows if row.replicas in kept[c.index]))
+        with_just(c, tuple(row for row in c.rows if row in kept[c.index]))
         for c in candidates
         if c.index in kept
     ]

@@ -73,7 +73,7 @@ class Drafts:
         for kind in self._kinds():
             possible = np.isfinite(kind.least)
             watts = {t: self._watts(kind, t) for t in self._case.breakpoints[1:]}
-            for i in np.flatnonzero(possible):
+            for i in np.flatnonzero(possible).tolist():
                 what = self._pools[i]
                 if self._case.offers(kind.profile, what.hi_tokens):
                     row = self._row(kind, int(kind.least[i]), float(kind.drawn[i]))
@@ -144,7 +144,5 @@ class Drafts:
         return _Kind(profile, phase, link, least, kilowatts, table)
 
 
-def _at_its_rate(
-    case: Case, make: Callable[[Served, float], PoolTable], what: Served
-) -> PoolTable:
+def _at_its_rate(case: Case, make: Callable[[Served, float], PoolTable], what: Served) -> PoolTable:
     return make(what, case.pool_rate(what))

@@ -67,9 +67,7 @@ class LazyDesign(Design):
         self, case: Case, *, grey: bool, extra_rows: int | None = None,
         log: TextIO | None = None, drawn: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(
-            case, grey=grey, extra_rows=extra_rows, log=log, tables=(), drawn=drawn
-        )
+        super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=(), drawn=drawn)
         self._grey = grey
         self._served = case.arcs()
         self._ways = ArcOptions(case, self._served)

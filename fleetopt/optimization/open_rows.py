@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from fleetopt.optimization.candidates import EXTRA_ROWS, Candidate, Row, rows_above
+from fleetopt.optimization.candidates import EXTRA_ROWS, Candidate, Row, rows_above, with_just
 from fleetopt.optimization.lightest import Arc, Weighed, lightest_path, lightest_pools
 from fleetopt.optimization.objectives import Chosen, Latencies, Worst
 
@@ -52,6 +52,7 @@ class OpenRows:
         self._drafts = set(self._candidates) if evaluate else set[int]()
         self._values: dict[Key, float] = {}
         self._between: dict[Key, tuple[float, float]] = {}
+        self._seen = set[int]()
 
     def worst(self, name: Worst, chosen: Chosen) -> float:
         """The latency of a fleet's worst pool."""
@@ -65,14 +66,13 @@ class OpenRows:
     def with_one_row(self, bounds: Bounds) -> list[Candidate]:
         """The candidates, each with that row alone."""
         return [
-            replace(self._candidates[index], rows=(row,))
-            for index, row in self.under(bounds).items()
+            with_just(self._candidates[index], (row,)) for index, row in self.under(bounds).items()
         ]
 
     def with_all_rows(self, bounds: Bounds) -> list[Candidate]:
         """The candidates with every row that is not known to break a bound."""
         return [
-            replace(candidate, rows=rows)
+            with_just(candidate, rows)
             for candidate in self._candidates.values()
             if (rows := tuple(r for r in candidate.rows if self._is_open(candidate, r, bounds)))
         ]
@@ -141,6 +141,8 @@ class OpenRows:
 
     def _first(self, candidate: Candidate, bounds: Bounds) -> Row | None:
         """The first row that is not known to break a bound."""
+        if candidate.index not in self._seen:
+            return next(iter(candidate.rows), None)
         if not self._is_open(candidate, _IDLE, bounds):
             return None
         return next((row for row in candidate.rows if self._is_open(candidate, row, bounds)), None)
@@ -175,6 +177,7 @@ class OpenRows:
         else:
             late = self._latencies.exceeds(name, candidate, row, most)
         self._between[key] = (most, beyond) if late else (within, most)
+        self._seen.add(candidate.index)
         return late
 
     def _is_never_within(self, name: Worst, candidate: Candidate, most: float) -> bool:

@@ -88,9 +88,7 @@ def _gpus(profile: ReplicaProfile, capacity: Capacity, phase: Phase | None) -> f
     return float(profile.gpus_per_replica)
 
 
-def _gpus_of(
-    gpu: str, profile: ReplicaProfile, capacity: Capacity, phase: Phase | None
-) -> float:
+def _gpus_of(gpu: str, profile: ReplicaProfile, capacity: Capacity, phase: Phase | None) -> float:
     return float(profile.gpus_per_replica) if profile.gpu == gpu else 0.0
 
 

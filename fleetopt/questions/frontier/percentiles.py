@@ -12,7 +12,6 @@ from fleetopt.problem import FleetProblem, LatencyBound
 from fleetopt.queueing.table import PoolTable
 from fleetopt.verification import METRICS_OF
 
-
 _ROUNDING = 1.001
 """How far above a limit idle replicas have to be; their times are on another grid than rows'."""
 
