@@ -8,7 +8,7 @@ import pytest
 
 from fleetopt import FleetProblem, Plan, solve
 from fleetopt.case import Case
-from fleetopt.errors import InfeasibleError
+from fleetopt.errors import InfeasibleError, InputError
 from fleetopt.questions.fleets.plans import plan_statement
 from fleetopt.questions.fleets.simulating import simulate
 from fleetopt.report import wording
