@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from fleetopt.optimization.tables import Offer
 from fleetopt.performance.phase_links import without_share
-from fleetopt.performance.power import provisioned_w
+from fleetopt.performance.power import prefilling_w, provisioned_w
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import Phase
 from fleetopt.queueing.availability import SpareRule
@@ -250,5 +250,8 @@ def busy_watts(profile: ReplicaProfile, phase: Phase | None, slots: int) -> floa
     """Draw of one replica with every slot busy; a chunk of a prompt counts as a full batch."""
     if profile.power is None:
         return None
-    batch = profile.iteration.chunk_tokens if phase == "prefill" else slots
-    return provisioned_w(profile.power, batch) * profile.gpus_per_replica
+    if phase == "prefill":
+        return (
+            prefilling_w(profile.power, profile.iteration.chunk_tokens) * profile.gpus_per_replica
+        )
+    return provisioned_w(profile.power, slots) * profile.gpus_per_replica

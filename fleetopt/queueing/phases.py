@@ -139,9 +139,12 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         return self.load.mean_work * most
 
     def busy_share(self, replicas: int) -> float:
-        """Share of the time in which a replica computes; of batches a bound above it."""
-        prefill_s = float(self.load.cells.weights @ self.replica.prompts.alone_s)
-        return min(1.0, self.load.arrival_rate * prefill_s / replicas)
+        """Share of the time in which a replica computes."""
+        rate = self.load.arrival_rate / replicas
+        if self.utilization(replicas) >= 1.0:
+            return 1.0
+        with one_blas_thread():
+            return min(1.0, rate * self.replica.computing_s(replicas, rate))
 
     def _compute(self, replicas: int) -> PrefillPhaseRow:
         rho = self.utilization(replicas)

@@ -51,7 +51,7 @@ def with_hardware(seed: int, problem: Problem) -> Problem:
             watts=watts[c.gpu],
             usd_per_hour=price[c.gpu],
             rows=_spared(rng, c.rows),
-        )  # fmt: skip
+        )
         for c in problem.candidates
     )
     return replace(problem, candidates=tuple(_drawing(seed, c) for c in candidates))
