@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fleetopt.queueing.batch_server import Batches, balanced, batches
+from fleetopt.queueing.batch_server import Batches, balanced
 from fleetopt.queueing.grid import LateCurve, convolved, on_grid, sums_of
 from fleetopt.queueing.kv_line import IN_LINE, at_stages, left_over, line_wait
 from fleetopt.queueing.prompts import STEPS, Prompts, grid_size, told_apart
@@ -162,7 +162,7 @@ class _Grid:
         mean = float(found.sizes @ np.arange(found.sizes.size))
         rates = np.full(IN_LINE, rate / mean)
         batch = np.tile(self._sent(found), (IN_LINE, 1))
-        waits: Floats = batches(batch, rates, 1, self.step_s).waits.sum(axis=0)
+        waits: Floats = Batches(batch, rates, 1, self.step_s).waits.sum(axis=0)
         return waits
 
     def _sent(self, found: Batches) -> Floats:

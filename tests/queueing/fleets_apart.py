@@ -160,7 +160,7 @@ def _played(
             role=role,
             power=table.profile.power,
             gpus_per_replica=table.profile.gpus_per_replica,
-        )  # fmt: skip
+        )
         for role, table, n in zip(roles, tables, replicas, strict=True)
     )
     link = pools.link
