@@ -94,13 +94,13 @@ class Batches:
         """Arrivals for each batch by the wait until theirs begins, rows by others in it."""
         size, (powers, half) = self.service.shape[1], self._births
         taken, ages = min(self.slots, self._last), _longest(self.service)
-        waits = np.zeros((taken, size))
-        full_wave = np.fft.rfft(self.service[taken], 2 * size)
+        waits, later = np.zeros((taken, size)), np.zeros((self._last // self.slots + 1, ages + 1))
         for n in (int(i) + 1 for i in np.flatnonzero(self._begins > _SEEN)):
             one = self.service[n, : ages + 1]
             met = _found(one, powers[:, n, :], half, self.rates, self.step_s)
             begun = met * self._begins[n - 1]
-            _joined(waits, begun, powers, int(self._served[n - 1]), self.slots, full_wave)
+            _joined(waits, later, begun, powers, int(self._served[n - 1]), self.slots)
+        waits[-1] += _after_full_batches(later, self.service[taken])
         waits[0, 0] += self.ends_idle
         return waits
 
@@ -163,27 +163,29 @@ def _found(service: Floats, grown: Floats, half: Floats, rates: Floats, step_s: 
 
 
 def _joined(
-    waits: Floats,
-    found: Floats,
-    powers: Floats,
-    served: int,
-    slots: int,
-    full_wave: np.ndarray,
+    waits: Floats, later: Floats, found: Floats, powers: Floats, served: int, slots: int
 ) -> None:
-    """Add the arrivals during batches of `served` prompts by the batch that takes them."""
-    last, size = found.shape[0] - 1, waits.shape[1]
+    """Add the arrivals during batches of `served` prompts by the batch that takes them.
+
+    later: those that wait for full batches after the present one, rows by how many.
+    """
+    last = found.shape[0] - 1
     ahead = np.arange(last + 1) - served
     soon = (ahead >= 0) & (ahead < slots)
     first = np.minimum(np.flatnonzero(soon) + 1, last)
     there = np.einsum("mr,rmk->kr", found[soon], powers[:, first, :])
     others = np.clip(np.minimum(np.arange(last + 1) - served, slots) - 1, 0, waits.shape[0] - 1)
     np.add.at(waits[:, : found.shape[1]], others, there)
-    later = np.zeros(size)
-    wave = np.ones_like(full_wave)
-    for rounds in range(1, (last - served) // slots + 1):
-        wave = wave * full_wave
-        among = ahead // slots == rounds
-        if found[among].sum() > 0.0:
-            mass = np.fft.rfft(found[among].sum(axis=0), 2 * size) * wave
-            later += np.maximum(np.fft.irfft(mass, 2 * size)[:size], 0.0)
-    waits[-1] += later
+    behind = ahead >= slots
+    np.add.at(later, ahead[behind] // slots, found[behind])
+
+
+def _after_full_batches(later: Floats, full: Floats) -> Floats:
+    """The waits of arrivals behind one or more full batches: each row takes one more of them."""
+    size = full.size
+    full_wave = np.fft.rfft(full, 2 * size)
+    wave = np.zeros_like(full_wave)
+    for row in later[:0:-1]:
+        wave = (wave + np.fft.rfft(row, 2 * size)) * full_wave
+    waits: Floats = np.maximum(np.fft.irfft(wave, 2 * size)[:size], 0.0)
+    return waits
