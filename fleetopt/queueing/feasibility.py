@@ -81,7 +81,7 @@ class OccupancyRow:
             and self._slow_miss(bound.metric, limit_s) <= bound.allowed_miss
         )
 
-    def percentile_s(self, metric: Metric, percentile: float) -> float:
+    def percentile_s(self, metric: Metric, percentile: float) -> float | None:
         """A percentile in seconds; infinite if the pool is overloaded."""
         if not self.occupancy.is_stable:
             return math.inf
