@@ -3,73 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from fleetopt.catalog.architectures import (
+    EXPERTS,
+    FAMILIES,
+    LATENT,
+    OPTIONAL,
+    SIZES,
+    Family,
+    Window,
+    required,
+)
 from fleetopt.catalog.files import SourceFile, find_file, read_json
 from fleetopt.catalog.machines import Machines, read_catalogue
 from fleetopt.errors import Fault, InputError
 from fleetopt.problem import CATALOGUE_SCHEMA, LlmSpec, validate
-
-Window = Literal["none", "all", "late", "alternating", "pattern"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """What a model type means beyond the keys of its file.
-
-    moe: prefix-free names of the keys of its experts, or none; window: which layers have the
-    window, unless `layer_types` says it.
-    """
-
-    moe: Literal["", "mixtral", "qwen", "deepseek", "oss"] = ""
-    mla: bool = False
-    qkv_bias: bool = False
-    qk_norm: bool = False
-    tied: bool = False
-    window: Window = "none"
-
-
-_FAMILIES = {
-    "llama": _Family(),
-    "mistral": _Family(window="all"),
-    "phi3": _Family(window="all"),
-    "qwen2": _Family(qkv_bias=True, window="late"),
-    "qwen3": _Family(qk_norm=True, window="late"),
-    "gemma2": _Family(tied=True, window="alternating"),
-    "gemma3_text": _Family(tied=True, qk_norm=True, window="pattern"),
-    "mixtral": _Family(moe="mixtral", window="all"),
-    "qwen3_moe": _Family(moe="qwen", qk_norm=True, window="late"),
-    "gpt_oss": _Family(moe="oss", qkv_bias=True, window="alternating"),
-    "deepseek_v2": _Family(moe="deepseek", mla=True),
-    "deepseek_v3": _Family(moe="deepseek", mla=True),
-    "kimi_k2": _Family(moe="deepseek", mla=True),
-}
-_SIZES = {
-    "num_hidden_layers": "layers",
-    "hidden_size": "hidden",
-    "num_attention_heads": "heads",
-    "vocab_size": "vocab",
-    "max_position_embeddings": "max_position",
-}
-_LATENT = {
-    "kv_lora_rank": "kv_lora_rank",
-    "qk_rope_head_dim": "rope_head_dim",
-    "qk_nope_head_dim": "nope_head_dim",
-    "v_head_dim": "v_head_dim",
-}
-_OPTIONAL = (
-    "num_key_value_heads", "head_dim", "q_lora_rank", "n_shared_experts", "first_k_dense_replace",
-    "sliding_window", "max_window_layers", "sliding_window_pattern",
-)  # fmt: skip
-"""Keys with a number that a file may leave out."""
-_EXPERTS = {
-    "mixtral": ("num_local_experts", "intermediate_size"),
-    "oss": ("num_local_experts", "intermediate_size"),
-    "qwen": ("num_experts", "moe_intermediate_size"),
-    "deepseek": ("n_routed_experts", "moe_intermediate_size"),
-}
 
 
 def read_llm(name: str, machines: Machines) -> LlmSpec:
@@ -102,46 +52,41 @@ def read_config(path: Path, name: str | None = None) -> tuple[LlmSpec, SourceFil
     config = {**data, **stated} if isinstance(stated, dict) else data
     keys = _keys(config, str(path))
     named = name or str(config.get("_name_or_path") or path.absolute().parent.name)
+    named = named.rstrip("/")
     keys["name"] = named.rsplit("/", 1)[-1].lower()
     keys["source"] = f"{path.name} of {named} (Hugging Face, sha256 {source.sha256[:12]})"
+    counted = FAMILIES[str(config["model_type"])].counted
+    keys["source"] += f"; {counted}" if counted else ""
     return validate(LlmSpec, keys, str(path)), source
 
 
 def _keys(config: Mapping[str, Any], place: str) -> dict[str, Any]:
     kind = str(config.get("model_type", ""))
-    family = _FAMILIES.get(kind)
-    required = _required(family)
-    missing = [key for key in required if config.get(key) is None]
+    family = FAMILIES.get(kind)
+    keys_of_family = required(family)
+    missing = [key for key in keys_of_family if config.get(key) is None]
     if family is None:
         text = f"the architecture {kind or 'of no name'!r} is not known"
         text += f", and its file has no {', '.join(missing)}" if missing else ""
-        known = "known: " + ", ".join(sorted(_FAMILIES))
+        known = "known: " + ", ".join(sorted(FAMILIES))
         raise InputError.single(f"{place}, model_type", text, known)
     faults = [Fault(f"{place}, {key}", "this key is required") for key in missing]
-    unfit = [*_no_numbers(config, required), *_irregular(config)]
+    unfit = [*_no_numbers(config, keys_of_family), *_irregular(config)]
     faults += [Fault(f"{place}, {key}", text) for key, text in unfit]
     if faults:
         raise InputError(faults)
-    keys = {ours: config[theirs] for theirs, ours in _SIZES.items()}
+    keys = {ours: config[theirs] for theirs, ours in SIZES.items()}
     keys |= _attention(config, family) | _window(config, family, keys["layers"])
     keys |= _mlp(config, family)
     keys["tied_embeddings"] = bool(config.get("tie_word_embeddings", family.tied))
     return keys
 
 
-def _required(family: _Family | None) -> list[str]:
-    keys = list(_SIZES)
-    if family is None or not family.moe:
-        return [*keys, "intermediate_size"]
-    keys += [*_EXPERTS[family.moe], "num_experts_per_tok"]
-    return [*keys, *_LATENT] if family.mla else keys
-
-
-def _no_numbers(config: Mapping[str, Any], required: Sequence[str]) -> list[tuple[str, str]]:
+def _no_numbers(config: Mapping[str, Any], keys: Sequence[str]) -> list[tuple[str, str]]:
     """Keys that need a whole number and hold something else; null is as good as absent."""
     return [
         (key, f"expected a whole number, got {config[key]!r}")
-        for key in (*required, *_OPTIONAL)
+        for key in (*keys, *OPTIONAL)
         if config.get(key) is not None
         and (isinstance(config[key], bool) or not isinstance(config[key], int) or config[key] < 0)
     ]
@@ -158,28 +103,38 @@ def _irregular(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _attention(config: Mapping[str, Any], family: _Family) -> dict[str, Any]:
+def _attention(config: Mapping[str, Any], family: Family) -> dict[str, Any]:
     if family.mla:
-        latent = {ours: config[theirs] for theirs, ours in _LATENT.items()}
+        latent = {ours: config[theirs] for theirs, ours in LATENT.items()}
         return {"attention": "mla", "q_lora_rank": config.get("q_lora_rank") or 0, **latent}
     heads = config["num_attention_heads"]
     return {
         "kv_heads": config.get("num_key_value_heads") or heads,
         "head_dim": config.get("head_dim") or config["hidden_size"] // max(1, heads),
         "qkv_bias": bool(config.get("attention_bias", family.qkv_bias)),
-        "qk_norm": family.qk_norm,
+        "qk_norm": bool(config.get("use_qk_norm", family.qk_norm)),
     }
 
 
-def _window(config: Mapping[str, Any], family: _Family, layers: int) -> dict[str, Any]:
-    window, kinds = config.get("sliding_window"), config.get("layer_types")
+def _window(config: Mapping[str, Any], family: Family, layers: int) -> dict[str, Any]:
+    window, kind = config.get("sliding_window"), "sliding_attention"
+    if family.window == "linear":
+        window, kind = _state_tokens(config), "linear_attention"
     if not window:
         return {}
+    kinds = config.get("layer_types")
     if isinstance(kinds, Sequence) and not isinstance(kinds, str):
-        count = sum(kind == "sliding_attention" for kind in kinds)
+        count = kinds.count(kind)
     else:
         count = _windowed_layers(config, family.window, layers)
     return {"sliding_window": window, "sliding_layers": count} if count else {}
+
+
+def _state_tokens(config: Mapping[str, Any]) -> int:
+    """Tokens whose keys and values in BF16 take the memory of one layer's state in FP32."""
+    state = config["linear_key_head_dim"] * config["linear_value_head_dim"] * 4
+    token = 2 * config["num_key_value_heads"] * config["head_dim"] * 2
+    return int(config["linear_num_value_heads"] * state // max(1, token))
 
 
 def _windowed_layers(config: Mapping[str, Any], rule: Window, layers: int) -> int:
@@ -191,18 +146,22 @@ def _windowed_layers(config: Mapping[str, Any], rule: Window, layers: int) -> in
     return {"all": layers, "alternating": -(-layers // 2)}.get(rule, 0)
 
 
-def _mlp(config: Mapping[str, Any], family: _Family) -> dict[str, Any]:
+def _mlp(config: Mapping[str, Any], family: Family) -> dict[str, Any]:
     if not family.moe:
         return {"intermediate": config["intermediate_size"]}
-    count, width = _EXPERTS[family.moe]
+    count, width = EXPERTS[family.moe]
     keys = {
         "experts": config[count],
         "experts_per_token": config["num_experts_per_tok"],
         "moe_intermediate": config[width],
     }
+    biased = config.get("topk_method") == "noaux_tc" or config.get("use_routing_bias")
+    keys["router_bias"] = family.router_bias or bool(biased)
     if family.moe == "deepseek":
         keys["intermediate"] = config.get("intermediate_size", 0)
         keys["shared_experts"] = config.get("n_shared_experts") or 0
         keys["first_dense_layers"] = config.get("first_k_dense_replace", 0)
-        keys["router_bias"] = config.get("topk_method") == "noaux_tc"
+    if family.moe == "qwen":
+        shared = config.get("shared_expert_intermediate_size") or 0
+        keys["shared_experts"] = -(-shared // max(1, config[width]))
     return keys

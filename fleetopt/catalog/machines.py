@@ -37,11 +37,15 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Machines:
-    """Every GPU, every link and every language model that is known, by name."""
+    """Every GPU, every link and every language model that is known, by name.
+
+    aliases: other names of language models.
+    """
 
     gpus: Mapping[str, Gpu]
     links: Mapping[str, LinkSpec]
     llms: Mapping[str, LlmSpec]
+    aliases: Mapping[str, str]
     sources: tuple[SourceFile, ...]
 
     def gpu(self, name: str, place: str) -> Gpu:
@@ -49,8 +53,8 @@ class Machines:
         return _known(self.gpus, name, place, "GPU")
 
     def llm(self, name: str, place: str) -> LlmSpec:
-        """A language model by its name. Raises InputError at `place`."""
-        return _known(self.llms, name, place, "model")
+        """A language model by its name or another one of it. Raises InputError at `place`."""
+        return _known(self.llms, self.aliases.get(name, name), place, "model")
 
 
 def read_machines(*files: str) -> Machines:
@@ -101,13 +105,19 @@ def _joined(catalogues: Iterable[Catalogue], sources: tuple[SourceFile, ...]) ->
         for name in prices
         if name not in specs
     ]
+    aliases = {alias: name for catalogue in catalogues for alias, name in catalogue.aliases.items()}
+    faults += [
+        Fault(f"aliases, {alias}", f"unknown model {name!r}", near(name, llms))
+        for alias, name in aliases.items()
+        if name not in llms
+    ]
     if faults:
         raise InputError(faults)
     gpus = {
         name: Gpu(spec, links[spec.link], links[spec.network], prices.get(name))
         for name, spec in specs.items()
     }
-    return Machines(gpus, links, llms, sources)
+    return Machines(gpus, links, llms, aliases, sources)
 
 
 def _last(entries: Iterable[Entry], name: Callable[[Entry], str]) -> dict[str, Entry]:

@@ -17,11 +17,12 @@ from fleetopt.problem import EngineConfig, LlmSpec, validate
 REQUIRED = (
     "backend", "model_path", "system", "isl", "osl", "concurrency", "tp_size", "ttft_ms", "tpot_ms",
 )  # fmt: skip
-_MODELS = {
-    "llama-3.1-8b": "llama-3.1-8b", "llama-3.1-70b": "llama-3.1-70b",
-    "llama-3.1-405b": "llama-3.1-405b", "deepseek-r1": "deepseek-v3", "deepseek-v3": "deepseek-v3",
+_BACKENDS = {
+    "tensorrt-llm": "trtllm", "tensorrt_llm": "trtllm", "trt-llm": "trtllm", "sgl": "sglang",
 }  # fmt: skip
-"""Beginnings of names that are not the catalogue's, such as of fine-tunes and quantizations."""
+"""Engines by other names that are in use."""
+_QUALIFIED = "-_:@"
+"""What may follow a model's name, before the names of fine-tunes and quantizations."""
 _NODE_GPUS = 8
 _LARGEST_BATCH, _BUDGET_TOKENS = 1024, 8192
 """Sequences and tokens of an iteration, of each attention group."""
@@ -105,8 +106,9 @@ def read_measurements(path: Path, machines: Machines) -> Measurements:
 
 def _measurement(record: Mapping[str, str | None], line: int, machines: Machines) -> Measurement:
     llm = machines.llm(_model(record["model_path"] or "", machines), "model_path")
-    gpu = machines.gpu((record["system"] or "").removesuffix("_sxm"), "system")
+    gpu = machines.gpu((record["system"] or "").lower().removesuffix("_sxm"), "system")
     backend = (record["backend"] or "").lower()
+    backend = _BACKENDS.get(backend, backend)
     concurrency = _positive(record, "concurrency")
     prompt, output = int(_positive(record, "isl")), int(_positive(record, "osl"))
     ttft_s, tpot_s = _positive(record, "ttft_ms") / 1e3, _positive(record, "tpot_ms") / 1e3
@@ -125,11 +127,14 @@ def _measurement(record: Mapping[str, str | None], line: int, machines: Machines
 
 
 def _model(path: str, machines: Machines) -> str:
-    """The catalogue's name of a model: the longest one that the path's last part begins with."""
+    """The longest known name that the path's last part begins with; that part if there is none."""
     name = path.rsplit("/", 1)[-1].lower()
-    known = {**{each: each for each in machines.llms}, **_MODELS}
-    fitting = [start for start in known if name.startswith(start)]
-    return known[max(fitting, key=len)] if fitting else name
+    fitting = [
+        known
+        for known in (*machines.llms, *machines.aliases)
+        if name == known or name.startswith(tuple(known + mark for mark in _QUALIFIED))
+    ]
+    return max(fitting, key=len, default=name)
 
 
 def _deployed(

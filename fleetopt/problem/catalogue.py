@@ -24,5 +24,7 @@ class Catalogue(Stated):
     """Links between GPUs."""
     llms: tuple[LlmSpec, ...] = ()
     """Language models."""
+    aliases: dict[str, str] = Field(default_factory=dict)
+    """Other names of language models, such as of later releases of the same sizes."""
     prices: tuple[PriceSpec, ...] = ()
     """Prices of GPUs."""

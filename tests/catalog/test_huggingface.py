@@ -137,6 +137,7 @@ def test_the_name_is_that_of_the_repository_or_of_the_folder(tmp_path: Path) -> 
     told = {**LLAMA, "_name_or_path": "someone/Other-7B"}
     assert read_config(written(folder, told))[0].name == "other-7b"
     assert read_config(written(folder, told), "mine")[0].name == "mine"
+    assert read_config(written(folder, {**LLAMA, "_name_or_path": "/ckpt/A-7B/"}))[0].name == "a-7b"
 
 
 def test_tied_embeddings_are_counted_once(tmp_path: Path) -> None:

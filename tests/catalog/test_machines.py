@@ -37,9 +37,9 @@ def fault_of(function: object, *arguments: object) -> str:
 
 def test_the_catalogues_hold_what_the_manual_promises() -> None:
     assert list(MACHINES.gpus) == [
-        "a100", "h100", "h200", "b200", "b300", "gb200", "l40s", "a10g", "l4",
+        "a100", "h100", "h200", "b200", "b300", "gb200", "gb300", "l40s", "a10g", "l4",
     ]  # fmt: skip
-    assert len(MACHINES.llms) == 15
+    assert len(MACHINES.llms) == 40
     assert [source.path.name for source in MACHINES.sources] == [
         "gpus.json", "llms.json", "prices.json",
     ]  # fmt: skip
@@ -48,7 +48,7 @@ def test_the_catalogues_hold_what_the_manual_promises() -> None:
 @pytest.mark.parametrize("name", ["gpus.json", "llms.json", "prices.json"])
 def test_every_entry_names_its_source_and_every_price_its_day(name: str) -> None:
     data = json.loads((data_folder() / name).read_text())
-    for kind in set(data) - {"schema"}:
+    for kind in set(data) - {"schema", "aliases"}:
         for entry in data[kind]:
             assert len(entry["source"]) > 10
             assert kind != "prices" or entry["date"] >= "2026"
@@ -141,3 +141,15 @@ def test_names_that_are_not_known() -> None:
     assert "unknown model 'llama-70b' (did you mean" in fault_of(read_llm, "llama-70b", MACHINES)
     assert "no such file" in fault_of(read_llm, "nowhere.json", MACHINES)
     assert "gpu: unknown GPU 'h101' (did you mean" in fault_of(MACHINES.gpu, "h101", "gpu")
+
+
+def test_other_names_lead_to_the_model(tmp_path: Path) -> None:
+    """Bundled ones and the user's own; a name that leads nowhere is refused."""
+    assert MACHINES.llm("llama-3.3-70b", "model") is MACHINES.llms["llama-3.1-70b"]
+    assert not set(MACHINES.aliases) & set(MACHINES.llms)
+    mine = read_machines(written(tmp_path, aliases={"house-70b": "llama-3.1-70b"}))
+    assert mine.llm("house-70b", "model").name == "llama-3.1-70b"
+    lost = written(tmp_path, aliases={"house-70b": "llama-3.1-7b"})
+    text = fault_of(read_machines, lost)
+    assert "aliases, house-70b: unknown model 'llama-3.1-7b'" in text
+    assert "did you mean" in text

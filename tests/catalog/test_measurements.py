@@ -13,6 +13,7 @@ HEAD = (
     "backend,backend_version,model_path,system,precision,isl,osl,concurrency,tp_size,"
     "attention_dp_size,moe_tp_size,moe_ep_size,ttft_ms,tpot_ms\n"
 )
+LLAMA = "meta-llama/Llama-3.1-70B"
 DENSE = "vllm,1,meta-llama/Llama-3.1-70B,h100_sxm,fp8,1024,512,{c},4,1,1,1,{ttft},12.0\n"
 
 
@@ -35,6 +36,37 @@ def test_a_row_names_its_parts(tmp_path: Path) -> None:
     assert (row.engine.tp, row.engine.weights, row.engine.kv) == (4, "fp8", "bf16")
     assert (row.ttft_s, row.tpot_s, row.concurrency) == (0.08, 0.012, 8.0)
     assert row.e2e_s == pytest.approx(0.08 + 512 * 0.012)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("meta-llama/Meta-Llama-3.1-8B-Instruct", "llama-3.1-8b"),
+        ("nvidia/Llama-3.3-70B-Instruct-FP8", "llama-3.1-70b"),
+        ("deepseek-ai/DeepSeek-R1-0528", "deepseek-v3"),
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "llama-3.1-70b"),
+        ("Qwen/Qwen2.5-72B-Instruct", "qwen2.5-72b"),
+        ("moonshotai/Kimi-K2.5", "kimi-k2.5"),
+        ("openai/gpt-oss-20b", "gpt-oss-20b"),
+    ],
+)
+def test_a_model_is_the_longest_name_that_fits(tmp_path: Path, path: str, name: str) -> None:
+    """Names of fine-tunes and quantizations; a distilled model is not the one that taught it."""
+    (row,) = read(tmp_path, HEAD + DENSE.format(c=8, ttft=80).replace(LLAMA, path)).rows
+    assert row.llm.name == name
+
+
+def test_a_name_that_only_begins_alike_is_another_model(tmp_path: Path) -> None:
+    other = DENSE.format(c=8, ttft=80).replace(LLAMA, "mistralai/Mistral-7B2")
+    found = read(tmp_path, HEAD + DENSE.format(c=8, ttft=80) + other)
+    assert len(found.rows) == 1
+    assert "unknown model 'mistral-7b2'" in str(found.left_out[0])
+
+
+@pytest.mark.parametrize("name", ["tensorrt-llm", "TRT-LLM", "TensorRT_LLM"])
+def test_engines_have_one_name(tmp_path: Path, name: str) -> None:
+    (row,) = read(tmp_path, HEAD + DENSE.format(c=8, ttft=80).replace("vllm", name)).rows
+    assert row.backend == "trtllm"
 
 
 def test_useless_latencies_are_counted_with_their_lines(tmp_path: Path) -> None:

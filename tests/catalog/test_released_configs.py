@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fleetopt.catalog import read_machines
+from fleetopt.catalog import read_config, read_machines
 from fleetopt.performance.aiconfigurator import MODELS
 from fleetopt.problem import LlmSpec
 
@@ -40,13 +40,37 @@ KEYS = {
 }
 
 
-def released(name: str) -> dict[str, Any]:
-    """The config.json of a release, that of its text model if it has several."""
+RELEASES = {
+    **MODELS,
+    "deepseek-v3.2": "deepseek-ai/DeepSeek-V3.2",
+    "glm-5.2": "zai-org/GLM-5.2",
+    "gpt-oss-20b": "openai/gpt-oss-20b",
+    "kimi-k2": "moonshotai/Kimi-K2-Instruct",
+    "minimax-m2.7": "MiniMaxAI/MiniMax-M2.7",
+    "mixtral-8x7b": "mistralai/Mixtral-8x7B-v0.1",
+    "mixtral-8x22b": "mistralai/Mixtral-8x22B-v0.1",
+    "qwen3-0.6b": "Qwen/Qwen3-0.6B",
+    "qwen3-1.7b": "Qwen/Qwen3-1.7B",
+    "qwen3-coder-480b-a35b": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
+    "qwen3.5-35b-a3b": "Qwen/Qwen3.5-35B-A3B",
+    "qwen3.5-122b-a10b": "Qwen/Qwen3.5-122B-A10B",
+}
+"""Models of the catalogue whose files are there."""
+LINEAR = ["qwen3.5-35b-a3b", "qwen3.5-122b-a10b", "qwen3.5-397b-a17b"]
+
+
+def config_file(name: str) -> Path:
+    """The config.json of a release."""
     package = find_spec("aiconfigurator_core")
     if package is None or package.origin is None:
         pytest.skip("AIConfigurator, which has these files, is not installed")
-    file = f"{MODELS[name].replace('/', '--')}_config.json"
-    config = json.loads((Path(package.origin).parent / "model_configs" / file).read_text())
+    file = f"{RELEASES[name].replace('/', '--')}_config.json"
+    return Path(package.origin).parent / "model_configs" / file
+
+
+def released(name: str) -> dict[str, Any]:
+    """What it says, of its text model if it has several."""
+    config = json.loads(config_file(name).read_text())
     text: dict[str, Any] = config.get("text_config", config)
     return text
 
@@ -68,7 +92,15 @@ def known(llm: LlmSpec, config: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in said.items() if key not in unused}
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", sorted(RELEASES))
+def test_the_import_gives_the_catalogue(name: str) -> None:
+    """The file of the release, read as a user's own."""
+    llm, _ = read_config(config_file(name), name)
+    ignored = {"source"} | (set() if LLMS[name].intermediate else {"intermediate"})
+    assert llm.model_dump(exclude=ignored) == LLMS[name].model_dump(exclude=ignored)
+
+
+@pytest.mark.parametrize("name", sorted(RELEASES))
 def test_every_figure_is_that_of_the_release(name: str) -> None:
     llm = LLMS[name]
     said = known(llm, released(name))
@@ -76,18 +108,19 @@ def test_every_figure_is_that_of_the_release(name: str) -> None:
     assert {key: getattr(llm, key) for key in said} == said
 
 
-@pytest.mark.parametrize("name", ["gpt-oss-120b", "qwen3.5-397b-a17b"])
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "gpt-oss-120b", *LINEAR])
 def test_layers_without_the_whole_context_are_counted(name: str) -> None:
     """Sliding windows of gpt-oss; Qwen3.5 has linear attention there, which counts as one."""
     config = released(name)
     whole = sum(kind == "full_attention" for kind in config["layer_types"])
     assert LLMS[name].sliding_layers == LLMS[name].layers - whole
-    assert LLMS[name].sliding_window == config.get("sliding_window", 2048)
+    assert config.get("sliding_window", LLMS[name].sliding_window) == LLMS[name].sliding_window
 
 
-def test_linear_attention_takes_the_memory_that_its_source_says() -> None:
+@pytest.mark.parametrize("name", LINEAR)
+def test_linear_attention_takes_the_memory_that_its_source_says(name: str) -> None:
     """Qwen3.5: a state of heads x key width x value width in FP32, against keys and values."""
-    config, llm = released("qwen3.5-397b-a17b"), LLMS["qwen3.5-397b-a17b"]
+    config, llm = released(name), LLMS[name]
     assert config["mamba_ssm_dtype"] == "float32"
     state = config["linear_num_value_heads"] * config["linear_key_head_dim"]
     state *= config["linear_value_head_dim"] * 4
