@@ -6,6 +6,18 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow machine is no counterexample. Where CI is set, hypothesis takes the same examples in every
+# run, so that a red check is due to the change; elsewhere it looks for new ones. An example that
+# fails is printed so that it can be run again.
+settings.register_profile(
+    "unhurried",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture
