@@ -78,6 +78,9 @@ ADVICE = {
 }
 FRONTIER = ("frontier", "--cdf", "data/lmsys_cdf.json", "--verify")
 AZURE = ("--cdf", "azure", "--long-max-ctx", "8192", "--overlong", "clip")
+FRONTIER_PHASES = (
+    "frontier", *AZURE, "--lam", "100", "--gpus", "a100,h100", "--phases", "either", "--verify",
+)  # fmt: skip
 COST_CARBON = (
     "frontier", *AZURE, "--objectives", "cost,carbon", "--carbon", "380", "--pue", "1.2",
 )  # fmt: skip
@@ -101,10 +104,13 @@ def answer() -> None:
 
 
 def frontier() -> None:
-    """What the frontier of the bundled workload is, and its figure."""
+    """Frontiers of two workloads, one with prefill and decode apart, and their figures."""
     figure = str(ROOT / "docs" / "frontier.svg")
     said = _said(*FRONTIER, "--show", "refused,dominated", "--plot", figure)
     (MEASURED / "frontier_lmsys.txt").write_text(said.split("\n\nDominated")[0] + "\n")
+    figure = str(ROOT / "docs" / "frontier_phases.svg")
+    said = _said(*FRONTIER_PHASES, "--plot", figure)
+    (MEASURED / "frontier_phases.txt").write_text(said)
 
 
 def two_pools() -> None:

@@ -62,6 +62,7 @@ PARTS = {
     "explain agent": lambda: _fenced("text", "docs/measured/explain_agent.txt"),
     "explain smaller": lambda: _fenced("text", "docs/measured/explain_smaller.txt"),
     "frontier": lambda: _fenced("text", "docs/measured/frontier_lmsys.txt"),
+    "frontier phases": lambda: _fenced("text", "docs/measured/frontier_phases.txt"),
     "reliability": measured.reliability,
     "placement": lambda: _fenced("text", "docs/measured/placement.txt"),
     "splitwise fleets": splitwise.fleets,

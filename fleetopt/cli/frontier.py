@@ -25,6 +25,7 @@ _SHOWN = ("dominated", "refused")
 @options.slo
 @options.scope
 @options.fleet
+@options.phases
 @options.engines
 @options.side
 @options.tables

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from fleetopt.optimization.tables import Offer
 from fleetopt.performance.phase_links import without_share
-from fleetopt.performance.power import provisioned_w
+from fleetopt.performance.power import prefilling_w, provisioned_w
+from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import Phase
 from fleetopt.queueing.availability import SpareRule
 from fleetopt.queueing.table import PoolTable
@@ -208,6 +209,11 @@ def with_rows(candidate: Candidate, rows: Sequence[Row]) -> Candidate:
     return replace(candidate, rows=tuple(every)) if new else candidate
 
 
+def with_just(candidate: Candidate, rows: tuple[Row, ...]) -> Candidate:
+    """The candidate with these rows alone."""
+    return candidate if rows == candidate.rows else replace(candidate, rows=rows)
+
+
 def _spread(numbers: range, most: int) -> range:
     """At most `most` of the numbers, evenly spaced from the first."""
     return numbers[:: max(1, -(-len(numbers) // most))]
@@ -232,7 +238,7 @@ def _candidate(
         gpus_per_replica=profile.gpus_per_replica,
         arrival_rate=table.arrival_rate,
         rows=rows,
-        watts=_watts(table, offer.phase),
+        watts=busy_watts(table.profile, offer.phase, table.slots),
         gamma_lo=gamma_lo,
         gamma_hi=gamma_hi,
         phase=offer.phase,
@@ -240,10 +246,12 @@ def _candidate(
     )
 
 
-def _watts(table: PoolTable, phase: Phase | None) -> float | None:
+def busy_watts(profile: ReplicaProfile, phase: Phase | None, slots: int) -> float | None:
     """Draw of one replica with every slot busy; a chunk of a prompt counts as a full batch."""
-    profile = table.profile
     if profile.power is None:
         return None
-    batch = profile.iteration.chunk_tokens if phase == "prefill" else table.slots
-    return provisioned_w(profile.power, batch) * profile.gpus_per_replica
+    if phase == "prefill":
+        return (
+            prefilling_w(profile.power, profile.iteration.chunk_tokens) * profile.gpus_per_replica
+        )
+    return provisioned_w(profile.power, slots) * profile.gpus_per_replica

@@ -199,6 +199,16 @@ class Design(ComparedFleets):
         return solver
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether rows have their mean draw."""
+        return self._pools.is_drawn
+
+    def candidates_of(self, offer: Offer) -> tuple[Candidate, ...]:
+        """The candidates of one more table, which is kept; the program stays as it is."""
+        self._pools.keep([offer])
+        return self._pools.enumerated([offer], self._rows, self.case.problem.min_replicas)
+
+    @property
     def side(self) -> SideConstraints:
         """The limits on the whole fleet."""
         return self._pools.side

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import pyomo.core as pyo
 
 from fleetopt.optimization.candidates import Candidate, Row
+from fleetopt.optimization.dominance import undominated
 from fleetopt.optimization.limits import NONE, SideConstraints, Site, spare_gpus
 from fleetopt.optimization.objectives import (
     DRAWN,
@@ -28,7 +30,7 @@ from fleetopt.optimization.objectives import (
     just_below,
     no_more,
 )
-from fleetopt.optimization.open_rows import OpenRows, RowOf, Weight
+from fleetopt.optimization.open_rows import Evaluate, OpenRows, RowOf, Weight
 from fleetopt.optimization.program import build
 from fleetopt.optimization.solution import GAP_TOLERANCE, raise_unless_told
 from fleetopt.optimization.solver import ProgramSolver, Solution, SolveOptions
@@ -49,6 +51,8 @@ class LimitedProgram:
     latencies: of the candidates' rows.
     side: limits that every fleet keeps.
     row_of: a candidate's row of a number of replicas, where those that it has are refused.
+    evaluate: where candidates are drafts, each with one row that uses no more than any of its
+        own: those that an answer has are evaluated by it, and the program is solved again.
     """
 
     def __init__(
@@ -60,11 +64,13 @@ class LimitedProgram:
         side: SideConstraints = NONE,
         options: SolveOptions | None = None,
         row_of: RowOf | None = None,
+        evaluate: Evaluate | None = None,
     ) -> None:
-        permitted = [_permitted(c, side) for c in candidates]
         self._rows = OpenRows(
-            permitted, num_breakpoints, max_pools, latencies, row_of or _with_spares(side)
-        )
+            [_permitted(c, side) for c in candidates], num_breakpoints, max_pools, latencies,
+            row_of or _with_spares(side),
+            None if evaluate is None else partial(_evaluated, evaluate, side),
+        )  # fmt: skip
         self._num_breakpoints = num_breakpoints
         self._max_pools = max_pools
         self._side = side
@@ -150,7 +156,7 @@ class LimitedProgram:
         while True:
             counted = (objective, *limits)
             opened = self._open_candidates(bounds, drawn=any(name in DRAWN for name in counted))
-            solution = self._solved(objective, opened, side)
+            solution = self._solved(objective, _that_count(opened, objective, side), side)
             raise_unless_told(solution)
             if not solution.chosen or self._rows.keeps(bounds, solution.chosen):
                 return solution
@@ -204,6 +210,13 @@ def _permitted(candidate: Candidate, side: SideConstraints) -> Candidate:
     return replace(candidate, rows=tuple(sorted(rows, key=lambda row: row.bought)))
 
 
+def _evaluated(evaluate: Evaluate, side: SideConstraints, draft: Candidate) -> Candidate | None:
+    """A candidate with its own rows, those that a pool may have by itself."""
+    found = evaluate(draft)
+    found = None if found is None else _permitted(found, side)
+    return found if found is not None and found.rows else None
+
+
 def _least_of(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
@@ -235,6 +248,31 @@ def _descend(
             return held
         else:
             unreachable = tried
+
+
+def _that_count(
+    candidates: Sequence[Candidate], objective: Sum, side: SideConstraints
+) -> Sequence[Candidate]:
+    """The candidates without what others on their arc dominate, where sums are all that counts."""
+    if side.node_size > 1 or side.slo is not None:
+        return candidates
+    counted = [weight for name, weight in _WEIGHTS.items() if name in (objective, *_limited(side))]
+    counted += [partial(_gpus_of, gpu) for gpu in side.inventory]
+    return undominated(candidates, lambda c, row: tuple(weight(c, row) for weight in counted))
+
+
+def _limited(side: SideConstraints) -> list[Sum]:
+    """The sums that have a limit."""
+    limits: dict[Sum, float | None] = {
+        "cost": side.budget_usd_per_year, "gpus": side.max_gpus, "power": side.power_kw,
+        "mean-power": side.mean_power_kw, "energy": side.energy_mwh_per_year,
+        "carbon": side.carbon_tonnes_per_year,
+    }  # fmt: skip
+    return [name for name, limit in limits.items() if limit is not None]
+
+
+def _gpus_of(gpu: str, candidate: Candidate, row: Row) -> float:
+    return float(candidate.gpus(row)) if candidate.gpu == gpu else 0.0
 
 
 _WEIGHTS: dict[Sum, Weight] = {

@@ -59,7 +59,7 @@ class Floors:
         self, profile: ReplicaProfile, pool: int, replicas: float, phase: Phase | None
     ) -> float:
         """A bound below what a pool with at least so many replicas uses."""
-        used = self._of_replica(profile, pool) * replicas
+        used = self._of_replica(profile, pool, phase) * replicas
         if not self._use.per_kw:
             return used
         many = np.full(len(self._pools), float(replicas))
@@ -71,16 +71,16 @@ class Floors:
         return used + self._use.per_kw * float(drawn[pool])
 
     def _least_row(self, candidate: Candidate, profile: ReplicaProfile, pool: int) -> float:
-        each, rows = self._of_replica(profile, pool), candidate.rows
+        each, rows = self._of_replica(profile, pool, candidate.phase), candidate.rows
         if not self._use.per_kw:
             return each * min(row.bought for row in rows)
         least = min(each * row.bought + self._use.per_kw * (row.drawn_kw or 0.0) for row in rows)
         return min(least, self.bound(profile, pool, rows[-1].bought + 1, candidate.phase))
 
-    def _of_replica(self, profile: ReplicaProfile, pool: int) -> float:
+    def _of_replica(self, profile: ReplicaProfile, pool: int, phase: Phase | None) -> float:
         batches = self._rows.batches
         batch = batches.of(profile)[batches.end_of[pool]]
-        return self._use.of_replica(profile, batch)
+        return self._use.of_replica(profile, batch, phase)
 
     def _of_profiles(self, profiles: Sequence[ReplicaProfile]) -> tuple[Floats, Floats]:
         """What every pool uses at least, by profile, and how busy its least replicas are.

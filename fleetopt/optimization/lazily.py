@@ -40,14 +40,16 @@ def design_of(
     extra_rows: int | None = None,
     log: TextIO | None = None,
     whole: bool = False,
+    drawn: bool = False,
 ) -> Design:
     """The fleets of a case, evaluated as they are asked for where the method has a bound.
 
     whole: evaluate all of them at once, for a program that is to be looked at.
+    drawn: give rows their mean draw even where the problem does not ask for it.
     """
     at_once = whole or case.extension is not None or case.problem.method == "published"
     kind = Design if at_once else LazyDesign
-    return kind(case, grey=grey, extra_rows=extra_rows, log=log)
+    return kind(case, grey=grey, extra_rows=extra_rows, log=log, drawn=drawn)
 
 
 _Key = tuple[int, str, str | None, str]
@@ -62,9 +64,10 @@ class LazyDesign(Design):
     """The answers of `Design`; `candidates` are those that were evaluated for them."""
 
     def __init__(
-        self, case: Case, *, grey: bool, extra_rows: int | None = None, log: TextIO | None = None
-    ) -> None:
-        super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=())
+        self, case: Case, *, grey: bool, extra_rows: int | None = None,
+        log: TextIO | None = None, drawn: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(case, grey=grey, extra_rows=extra_rows, log=log, tables=(), drawn=drawn)
         self._grey = grey
         self._served = case.arcs()
         self._ways = ArcOptions(case, self._served)
@@ -73,7 +76,7 @@ class LazyDesign(Design):
         rows = RowFloors(case, self._served)
         self._limits = [
             (Floors(case, self._served, use, rows), most)
-            for use, most in ([] if case.phase_pairs else limited_uses(case.problem))
+            for use, most in limited_uses(case.problem)
         ]
         self._floors = Floors(case, self._served, Use.of_goal(self._pools.goal), rows)
         self._bounds = self._floors.paths(self._ways, self._within_limits())
@@ -247,9 +250,7 @@ class LazyDesign(Design):
 
     def _keep(self, key: _Key, offer: Offer) -> None:
         """Make a pool's candidate, if it has one."""
-        self._pools.keep([offer])
-        found = self._pools.enumerated([offer], self._rows, self.case.problem.min_replicas)
-        count = len(self.candidates)
+        found, count = self.candidates_of(offer), len(self.candidates)
         self._made[key] = tuple(replace(c, index=count + i) for i, c in enumerate(found))
         self.candidates += self._made[key]
 

@@ -26,6 +26,10 @@ class Latencies(Protocol):
         """Whether it is above a limit, which is quicker to tell than its value."""
         ...
 
+    def is_never_within(self, name: Worst, candidate: Candidate, limit_ms: float) -> bool:
+        """Whether it is above a limit for every row, as it is on idle replicas."""
+        ...
+
 
 DRAWN: tuple[Sum, ...] = ("mean-power", "energy", "carbon")
 """What follows from the mean draw of rows: kW, MWh a year and tonnes of CO2 a year."""

@@ -88,8 +88,7 @@ class ArcOptions:
     ) -> Floats:
         """What pools of one phase with at least so many replicas use."""
         replicas = np.maximum(least, self._case.problem.min_replicas)
-        capacity = self._case.capacity(profile, self._case.breakpoints[-1])
-        each = use.of_replica(profile, capacity)
+        each = use.of_each(self._case, profile, self.served, phase)
         if not use.per_kw:
             return each * replicas
         some = np.where(np.isfinite(replicas), replicas, 1.0)

@@ -6,41 +6,59 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
+from fleetopt.case import Case
+from fleetopt.optimization.candidates import busy_watts
 from fleetopt.optimization.goals import Goal
 from fleetopt.optimization.limits import SideConstraints
-from fleetopt.performance.power import provisioned_w
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.plan import HOURS_PER_YEAR
-from fleetopt.problem import FleetProblem
+from fleetopt.problem import FleetProblem, Phase
+from fleetopt.workload.compression import Served
+from fleetopt.workload.lengths import Floats
+
+OfReplica = Callable[[ReplicaProfile, Capacity, Phase | None], float]
+"""What a bought replica uses at least: its profile, its batch and its phase, None for both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
     """Something of which a fleet uses the sum over its pools.
 
-    of_replica: a bound below what a bought replica uses, from its profile and its batch.
+    of_replica: a bound below what a bought replica uses.
     per_kw: what a kilowatt of mean draw counts.
     by_batch: whether it depends on the batch.
     """
 
-    of_replica: Callable[[ReplicaProfile, Capacity], float]
+    of_replica: OfReplica
     per_kw: float = 0.0
     by_batch: bool = False
 
     def of_batches(self, profile: ReplicaProfile, batches: Sequence[Capacity]) -> list[float]:
-        """A bound below what a bought replica of each batch uses."""
+        """A bound below what a bought replica of each batch uses, with both phases together."""
         if not self.by_batch:
-            return [self.of_replica(profile, batches[0])] * len(batches)
-        return [self.of_replica(profile, batch) for batch in batches]
+            return [self.of_replica(profile, batches[0], None)] * len(batches)
+        return [self.of_replica(profile, batch, None) for batch in batches]
 
     @classmethod
     def of_goal(cls, goal: Goal) -> Use:
         """What an hour of a pool counts in the objective."""
 
-        def of_replica(profile: ReplicaProfile, capacity: Capacity) -> float:
+        def of_replica(profile: ReplicaProfile, capacity: Capacity, phase: Phase | None) -> float:
             return goal.hourly(profile.usd_per_hour, 0.0, profile.gpus_per_replica)
 
         return cls(of_replica, goal.per_kwh)
+
+    def of_each(
+        self, case: Case, profile: ReplicaProfile, pools: Sequence[Served], phase: Phase | None
+    ) -> Floats:
+        """What a replica of each pool uses."""
+        each = {
+            tokens: self.of_replica(profile, case.capacity(profile, tokens), phase)
+            for tokens in case.breakpoints[1:]
+        }
+        return np.array([each[what.hi_tokens] for what in pools])
 
 
 def limited_uses(problem: FleetProblem) -> list[tuple[Use, float]]:
@@ -66,25 +84,23 @@ def _limited(side: SideConstraints) -> Iterator[tuple[Use, float]]:
             yield Use(_nothing, per_kw), limit
 
 
-def _nothing(profile: ReplicaProfile, capacity: Capacity) -> float:
+def _nothing(profile: ReplicaProfile, capacity: Capacity, phase: Phase | None) -> float:
     return 0.0
 
 
-def _usd_per_hour(profile: ReplicaProfile, capacity: Capacity) -> float:
+def _usd_per_hour(profile: ReplicaProfile, capacity: Capacity, phase: Phase | None) -> float:
     return profile.usd_per_hour
 
 
-def _gpus(profile: ReplicaProfile, capacity: Capacity) -> float:
+def _gpus(profile: ReplicaProfile, capacity: Capacity, phase: Phase | None) -> float:
     return float(profile.gpus_per_replica)
 
 
-def _gpus_of(gpu: str, profile: ReplicaProfile, capacity: Capacity) -> float:
+def _gpus_of(gpu: str, profile: ReplicaProfile, capacity: Capacity, phase: Phase | None) -> float:
     return float(profile.gpus_per_replica) if profile.gpu == gpu else 0.0
 
 
-def _provisioned_kw(profile: ReplicaProfile, capacity: Capacity) -> float:
+def _provisioned_kw(profile: ReplicaProfile, capacity: Capacity, phase: Phase | None) -> float:
     """Draw with every slot busy; where sequences take KV blocks, were all of them the longest."""
-    if profile.power is None:
-        return 0.0
     slots = int(capacity.batch(capacity.max_context))
-    return provisioned_w(profile.power, slots) * profile.gpus_per_replica / 1000.0
+    return (busy_watts(profile, phase, slots) or 0.0) / 1000.0

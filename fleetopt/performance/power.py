@@ -149,6 +149,15 @@ def batch_under_cap(power: PowerModel) -> int:
     return _UNLIMITED if power.cap_w is None else largest_batch(power, power.cap_w, _UNLIMITED)
 
 
+def prefilling_w(power: PowerModel, chunk_tokens: int) -> float:
+    """Draw of one GPU while its replica does nothing but prefill.
+
+    A chunk of a prompt keeps it as busy as a batch of as many sequences that decode, and draws
+    P(chunk tokens): every token of an iteration is computed, whichever sequence it is of.
+    """
+    return power.watts(chunk_tokens)
+
+
 def provisioned_w(power: PowerModel, slots: int) -> float:
     """Draw of one GPU that a power budget has to hold: every slot busy, or its cap.
 

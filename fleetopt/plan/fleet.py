@@ -69,6 +69,12 @@ class Fleet:
         return sum(pool.gpus for pool in self.pools)
 
     @property
+    def pairs(self) -> tuple[tuple[Pool, Pool], ...]:
+        """Pools that prefill, each with the one that decodes; none where all do both phases."""
+        named = {pool.name: pool for pool in self.pools}
+        return tuple((p, named[p.partner]) for p in self.pools if p.phase == "prefill")
+
+    @property
     def gammas(self) -> tuple[tuple[float, float], ...]:
         """For each pool what is compressed into the one below it, and into itself."""
         below = {pool.hi_tokens: pool.compression for pool in self.pools}

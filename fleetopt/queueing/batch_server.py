@@ -10,11 +10,12 @@ With one slot it is the M_n/G/1 queue.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from fleetopt.queueing.births import birth_powers
-from fleetopt.workload.lengths import Floats
+from fleetopt.workload.lengths import Floats, Ints
 
 _FAINT = 1e-8
 _ROUNDS = 3
@@ -26,62 +27,104 @@ _SEEN = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """What arrivals meet.
-
-    sizes: probability of batches of n prompts, n = 0, 1, ...; idle: chance to find nobody.
-    waits: P(wait until the batch begins = grid point, others in it), rows by others.
-    ends_idle: share of the batches that leave nobody. rate: arrivals per second.
-    """
-
-    sizes: Floats
-    idle: float
-    waits: Floats
-    ends_idle: float
-    rate: float
-
-
-def balanced(service: Floats, rates: Floats, slots: int, step_s: float, rate: float) -> Batches:
-    """The same with all lambda_n multiplied so that `rate` prompts per second arrive."""
-    found = batches(service, rates, slots, step_s)
-    for _ in range(_ROUNDS):
-        if abs(found.rate - rate) < _EVEN * rate:
-            break
-        rates = rates * (rate / found.rate) ** 1.5
-        found = batches(service, rates, slots, step_s)
-    return found
-
-
-def batches(service: Floats, rates: Floats, slots: int, step_s: float) -> Batches:
-    """The stationary batches.
+    """The stationary batches of a replica, and what arrivals meet.
 
     service: mass of S_n at multiples of step_s, row n = 0 .. last, the first unused.
     rates: lambda_n for n = 0 .. last. slots: most prompts of a batch.
     """
-    last, size = service.shape[0] - 1, service.shape[1]
-    ages = _longest(service)
-    powers, half = birth_powers(rates, step_s, ages + 1)
-    grown = np.einsum("nj,jnm->nm", service[1:, : ages + 1], powers[:, 1:, :])[:, 1:]
-    served = np.minimum(np.arange(1, last + 1), slots)
-    moves = np.zeros((last, last + 1))
-    for n in range(last):
-        after = np.arange(1, last + 1) - served[n]
-        inside = after >= 0
-        np.add.at(moves[n], after[inside], grown[n][inside])
-    begins = _stationary(moves)
-    ends_idle = float(begins @ moves[:, 0])
-    waits = np.zeros((min(slots, last), size))
-    full_wave = np.fft.rfft(service[min(slots, last)], 2 * size)
-    for n in (int(i) + 1 for i in np.flatnonzero(begins > _SEEN)):
-        one = service[n, : ages + 1]
-        found = _found(one, powers[:, n, :], half, rates, step_s) * begins[n - 1]
-        _joined(waits, found, powers, int(served[n - 1]), slots, full_wave)
-    waits[0, 0] += ends_idle
-    whole = float(waits.sum())
-    sizes = np.zeros(min(slots, last) + 1)
-    np.add.at(sizes, served, begins)
-    served_s = step_s * float(begins @ (service[1:] @ np.arange(size)))
-    rate = whole / (served_s + ends_idle / rates[0])
-    return Batches(sizes, ends_idle / whole, waits / whole, ends_idle, rate)
+
+    service: Floats
+    rates: Floats
+    slots: int
+    step_s: float
+
+    @property
+    def _last(self) -> int:
+        return int(self.service.shape[0]) - 1
+
+    @cached_property
+    def _births(self) -> tuple[Floats, Floats]:
+        return birth_powers(self.rates, self.step_s, _longest(self.service) + 1)
+
+    @cached_property
+    def _served(self) -> Ints:
+        """Prompts of the batches that begin with n, n = 1 .. last."""
+        return np.minimum(np.arange(1, self._last + 1), self.slots)
+
+    @cached_property
+    def _moves(self) -> Floats:
+        """What is there after a batch that began with n = 1 .. last (rows)."""
+        last, ages = self._last, _longest(self.service)
+        born = self._births[0][:, 1:, :]
+        grown = np.einsum("nj,jnm->nm", self.service[1:, : ages + 1], born)[:, 1:]
+        moves = np.zeros((last, last + 1))
+        for n in range(last):
+            after = np.arange(1, last + 1) - self._served[n]
+            inside = after >= 0
+            np.add.at(moves[n], after[inside], grown[n][inside])
+        return moves
+
+    @cached_property
+    def _begins(self) -> Floats:
+        """Share of the batches that begin with n, n = 1 .. last."""
+        return _stationary(self._moves)
+
+    @cached_property
+    def ends_idle(self) -> float:
+        """Share of the batches that leave nobody."""
+        return float(self._begins @ self._moves[:, 0])
+
+    @cached_property
+    def sizes(self) -> Floats:
+        """Probability of batches of n prompts, n = 0, 1, ..."""
+        sizes = np.zeros(min(self.slots, self._last) + 1)
+        np.add.at(sizes, self._served, self._begins)
+        return sizes
+
+    @cached_property
+    def rate(self) -> float:
+        """Prompts per second: those of a batch over the time from its beginning to the next."""
+        times = np.arange(self.service.shape[1])
+        served_s = self.step_s * float(self._begins @ (self.service[1:] @ times))
+        idle_s = self.ends_idle / float(self.rates[0])
+        return float(self._begins @ self._served) / (served_s + idle_s)
+
+    @cached_property
+    def _arrived(self) -> Floats:
+        """Arrivals for each batch by the wait until theirs begins, rows by others in it."""
+        size, (powers, half) = self.service.shape[1], self._births
+        taken, ages = min(self.slots, self._last), _longest(self.service)
+        waits, later = np.zeros((taken, size)), np.zeros((self._last // self.slots + 1, ages + 1))
+        for n in (int(i) + 1 for i in np.flatnonzero(self._begins > _SEEN)):
+            one = self.service[n, : ages + 1]
+            met = _found(one, powers[:, n, :], half, self.rates, self.step_s)
+            begun = met * self._begins[n - 1]
+            _joined(waits, later, begun, powers, int(self._served[n - 1]), self.slots)
+        waits[-1] += _after_full_batches(later, self.service[taken])
+        waits[0, 0] += self.ends_idle
+        return waits
+
+    @cached_property
+    def waits(self) -> Floats:
+        """P(wait until the batch begins = grid point, others in it), rows by others."""
+        waits: Floats = self._arrived / float(self._arrived.sum())
+        return waits
+
+    @property
+    def idle(self) -> float:
+        """Chance of an arrival to find nobody."""
+        return self.ends_idle / float(self._arrived.sum())
+
+
+def balanced(service: Floats, rates: Floats, slots: int, step_s: float, rate: float) -> Batches:
+    """The same with all lambda_n multiplied so that `rate` prompts per second arrive."""
+    found = Batches(service, rates, slots, step_s)
+    for _ in range(_ROUNDS):
+        if abs(found.rate - rate) < _EVEN * rate:
+            break
+        rates = rates * (rate / found.rate) ** 1.5
+        found = Batches(service, rates, slots, step_s)
+    return found
 
 
 def _longest(service: Floats) -> int:
@@ -120,27 +163,29 @@ def _found(service: Floats, grown: Floats, half: Floats, rates: Floats, step_s: 
 
 
 def _joined(
-    waits: Floats,
-    found: Floats,
-    powers: Floats,
-    served: int,
-    slots: int,
-    full_wave: np.ndarray,
+    waits: Floats, later: Floats, found: Floats, powers: Floats, served: int, slots: int
 ) -> None:
-    """Add the arrivals during batches of `served` prompts by the batch that takes them."""
-    last, size = found.shape[0] - 1, waits.shape[1]
+    """Add the arrivals during batches of `served` prompts by the batch that takes them.
+
+    later: those that wait for full batches after the present one, rows by how many.
+    """
+    last = found.shape[0] - 1
     ahead = np.arange(last + 1) - served
     soon = (ahead >= 0) & (ahead < slots)
     first = np.minimum(np.flatnonzero(soon) + 1, last)
     there = np.einsum("mr,rmk->kr", found[soon], powers[:, first, :])
     others = np.clip(np.minimum(np.arange(last + 1) - served, slots) - 1, 0, waits.shape[0] - 1)
     np.add.at(waits[:, : found.shape[1]], others, there)
-    later = np.zeros(size)
-    wave = np.ones_like(full_wave)
-    for rounds in range(1, (last - served) // slots + 1):
-        wave = wave * full_wave
-        among = ahead // slots == rounds
-        if found[among].sum() > 0.0:
-            mass = np.fft.rfft(found[among].sum(axis=0), 2 * size) * wave
-            later += np.maximum(np.fft.irfft(mass, 2 * size)[:size], 0.0)
-    waits[-1] += later
+    behind = ahead >= slots
+    np.add.at(later, ahead[behind] // slots, found[behind])
+
+
+def _after_full_batches(later: Floats, full: Floats) -> Floats:
+    """The waits of arrivals behind one or more full batches: each row takes one more of them."""
+    size = full.size
+    full_wave = np.fft.rfft(full, 2 * size)
+    wave = np.zeros_like(full_wave)
+    for row in later[:0:-1]:
+        wave = (wave + np.fft.rfft(row, 2 * size)) * full_wave
+    waits: Floats = np.maximum(np.fft.irfft(wave, 2 * size)[:size], 0.0)
+    return waits

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fleetopt.queueing.batch_server import Batches, balanced, batches
+from fleetopt.queueing.batch_server import Batches, balanced
 from fleetopt.queueing.grid import LateCurve, convolved, on_grid, sums_of
 from fleetopt.queueing.kv_line import IN_LINE, at_stages, left_over, line_wait
 from fleetopt.queueing.prompts import STEPS, Prompts, grid_size, told_apart
@@ -56,15 +56,10 @@ class Batched:
 
     def ttft(self, replicas: int, rate: float) -> LateCurve:
         """Rest of an iteration, prefill among others and transfer."""
-        most = told_apart(replicas, rate / self.full_rate)
-        grid = _Grid.of(self, rate)
-        numbers = [min(n, self.taken) for n in range(most + 1)]
-        ends = np.array([0.0, *(n / grid.mean_s(n) for n in numbers[1:])])
+        grid, found, (to_prefill, to_line) = self._met(replicas, rate)
         shared = self.prompts.link.shared
         sent_s = self.prompts.mean_transfer_s
-        to_prefill, to_line = at_stages(replicas, rate, ends, self.prompts)
-        found = balanced(grid.service[numbers], to_prefill, self.taken, grid.step_s, rate)
-        in_one_line = not shared and sent_s > 1.0 / float(ends[1])
+        in_one_line = not shared and sent_s > grid.mean_s(1)
         if in_one_line:
             before = line_wait(self.prompts, to_line, 0.0, grid.step_s, grid.size)
         elif shared:
@@ -72,6 +67,22 @@ class Batched:
         else:
             before = grid.left_in_line(found, float(to_prefill[0]))
         return LateCurve.of(convolved(grid.served(found, in_one_line), before), grid.step_s)
+
+    def computing_s(self, replicas: int, rate: float) -> float:
+        """Seconds of the iterations over the prompts that they take."""
+        grid, found, _ = self._met(replicas, rate)
+        seconds = np.array([grid.mean_s(n) for n in range(found.sizes.size)])
+        return float(found.sizes @ seconds) / float(found.sizes @ np.arange(seconds.size))
+
+    def _met(self, replicas: int, rate: float) -> tuple[_Grid, Batches, tuple[Floats, Floats]]:
+        """The stationary batches, and arrivals at the prefill and at the line of one replica."""
+        most = told_apart(replicas, rate / self.full_rate)
+        grid = _Grid.of(self, rate)
+        numbers = [min(n, self.taken) for n in range(most + 1)]
+        ends = np.array([0.0, *(n / grid.mean_s(n) for n in numbers[1:])])
+        rates = at_stages(replicas, rate, ends, self.prompts)
+        found = balanced(grid.service[numbers], rates[0], self.taken, grid.step_s, rate)
+        return grid, found, rates
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +162,7 @@ class _Grid:
         mean = float(found.sizes @ np.arange(found.sizes.size))
         rates = np.full(IN_LINE, rate / mean)
         batch = np.tile(self._sent(found), (IN_LINE, 1))
-        waits: Floats = batches(batch, rates, 1, self.step_s).waits.sum(axis=0)
+        waits: Floats = Batches(batch, rates, 1, self.step_s).waits.sum(axis=0)
         return waits
 
     def _sent(self, found: Batches) -> Floats:

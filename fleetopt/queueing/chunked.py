@@ -90,18 +90,8 @@ class Chunked:
     def ttft(self, replicas: int, rate: float) -> LateCurve:
         """Rest of an iteration, prefill among others, the wait for the line and transfer."""
         prompts = self.prompts
-        most = max(told_apart(replicas, rate / self.full_rate), self._present(rate))
-        numbers = np.arange(most + 1.0)
-        tau = self._tau(np.maximum(numbers, 1.0))
-        sent_s = prompts.mean_transfer_s
-        stay_s = (self._mean_iterations + 0.5) * tau
-        ends = np.minimum(numbers, prompts.slots) / stay_s
-        to_prefill, to_line = at_stages(replicas, rate, ends, prompts)
-        present = max(1.0, float(np.interp(rate, ends, numbers)))
-        together = tau[1] * float(np.interp(present, numbers, to_prefill))
-        tau_s = float(np.interp(rate, ends, tau))
-        slots = max(1, round(prompts.slots - rate * self._held_s(tau_s)))
-        server = ChunkServer(to_prefill, tau, slots, 1.0 / self._mean_iterations)
+        server, to_line, together = self._met(replicas, rate)
+        sent_s, tau = prompts.mean_transfer_s, server.tau
         step_s = float(prompts.weights @ prompts.alone_s) / STEPS
         longest_s = prompts.alone_s * tau[-1] / tau[1] + prompts.transfer_s
         size = grid_size(longest_s, step_s, rate * max(1.0 / self.full_rate, sent_s))
@@ -111,6 +101,29 @@ class Chunked:
         else:
             line = line_wait(prompts, to_line, together, step_s, size)
         return LateCurve.of(convolved(total, line), step_s)
+
+    def computing_s(self, replicas: int, rate: float) -> float:
+        """Seconds of the iterations over the prompts that end in them."""
+        server, _, _ = self._met(replicas, rate)
+        shares, _ = server.begins
+        taken = np.minimum(np.arange(shares.size), server.slots)
+        return float(shares @ server.tau) / (server.end * float(shares @ taken))
+
+    def _met(self, replicas: int, rate: float) -> tuple[ChunkServer, Floats, float]:
+        """The iterations of one replica, arrivals at its line, and prefills that end at once."""
+        prompts = self.prompts
+        most = max(told_apart(replicas, rate / self.full_rate), self._present(rate))
+        numbers = np.arange(most + 1.0)
+        tau = self._tau(np.maximum(numbers, 1.0))
+        stay_s = (self._mean_iterations + 0.5) * tau
+        ends = np.minimum(numbers, prompts.slots) / stay_s
+        to_prefill, to_line = at_stages(replicas, rate, ends, prompts)
+        present = max(1.0, float(np.interp(rate, ends, numbers)))
+        together = tau[1] * float(np.interp(present, numbers, to_prefill))
+        tau_s = float(np.interp(rate, ends, tau))
+        slots = max(1, round(prompts.slots - rate * self._held_s(tau_s)))
+        server = ChunkServer(to_prefill, tau, slots, 1.0 / self._mean_iterations)
+        return server, to_line, together
 
     def _prefilled(self, server: ChunkServer, step_s: float, size: int) -> Floats:
         """Rest of an iteration, the wait for a slot, prefill and transfer, on the grid."""

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fleetopt.performance.power import PowerModel
+from fleetopt.performance.power import PowerModel, prefilling_w
 from fleetopt.performance.profile import IterationTime
 from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.workload.lengths import Floats
@@ -37,10 +37,9 @@ def mean_watts(occupancy: Occupancy, power: PowerModel) -> float:
 def prefill_watts(busy: float, power: PowerModel, chunk_tokens: int) -> float:
     """Mean draw of one GPU of a pool that only prefills, in watts.
 
-    busy: share of the time in which its replica computes. A chunk of a prompt keeps a GPU as
-    busy as a batch of as many sequences that decode, so it draws P(chunk tokens) then.
+    busy: share of the time in which its replica computes, and draws `prefilling_w`.
     """
-    return power.idle_w + min(1.0, busy) * (power.watts(chunk_tokens) - power.idle_w)
+    return power.idle_w + min(1.0, busy) * (prefilling_w(power, chunk_tokens) - power.idle_w)
 
 
 def least_watts(

@@ -90,7 +90,7 @@ class OccupancyRow:
         limits = ((b, stretch * b.limit_s - self._outside_s(b.metric)) for b in bounds)
         return self.has_open_chain and all(self._is_plainly_within(*limit) for limit in limits)
 
-    def percentile_s(self, metric: Metric, percentile: float) -> float:
+    def percentile_s(self, metric: Metric, percentile: float) -> float | None:
         """A percentile in seconds; infinite if the pool is overloaded."""
         if not self.occupancy.is_stable:
             return math.inf

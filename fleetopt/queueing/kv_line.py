@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from fleetopt.queueing.batch_server import batches
+from fleetopt.queueing.batch_server import Batches
 from fleetopt.queueing.grid import convolved, on_grid
 from fleetopt.queueing.prompts import Prompts
 from fleetopt.queueing.shortest_queue import shortest_queue_rates
@@ -67,7 +67,7 @@ def line_wait(prompts: Prompts, rates: Floats, together: float, step_s: float, s
     them are sent before; half of those would be there too if they ended one by one.
     """
     sent = on_grid(prompts.transfer_s, prompts.weights, step_s, size)
-    found = batches(np.tile(sent, (rates.size, 1)), rates, 1, step_s)
+    found = Batches(np.tile(sent, (rates.size, 1)), rates, 1, step_s)
     wave = np.fft.rfft(sent, 2 * size)
     before = np.fft.irfft(np.exp(0.25 * together * (wave - 1.0)), 2 * size)[:size]
     return convolved(found.waits.sum(axis=0), np.maximum(before, 0.0))

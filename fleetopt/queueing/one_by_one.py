@@ -38,6 +38,10 @@ class OneByOne:
         shared = self.prompts.link.shared
         return shared and rate * self.prompts.mean_transfer_s > _LINE_SHARE
 
+    def computing_s(self, replicas: int, rate: float) -> float:
+        """Seconds that it computes for each prompt."""
+        return float(self.prompts.weights @ self.prompts.alone_s)
+
     def ttft(self, replicas: int, rate: float) -> LateCurve:
         """Wait, prefill and transfer; rate: arrivals per second of one replica."""
         step_s = 1.0 / (self.full_rate * STEPS)

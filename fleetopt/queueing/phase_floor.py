@@ -8,6 +8,7 @@ import numpy as np
 
 from fleetopt.case import Case
 from fleetopt.performance.kv_link import KvLink
+from fleetopt.performance.power import prefilling_w
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.queueing.batches import Batches
 from fleetopt.queueing.energy import least_watts
@@ -60,15 +61,28 @@ class PhaseFloors:
         work, context_work = self._sums(profile, phase)
         rate = self._case.arrival_rate
         if phase == "prefill":
-            busy_s = work * time.base_s + time.per_context_token_s * context_work
-            busy = np.minimum(replicas, rate * busy_s)
-            above_w = power.watts(time.chunk_tokens) - power.idle_w
+            busy = np.minimum(replicas, rate * self._computing_s(profile))
+            above_w = prefilling_w(power, time.chunk_tokens) - power.idle_w
             drawn = (power.idle_w * replicas + above_w * busy) * (1.0 - _ROUNDING)
         else:
             context = context_work / work
             slots = np.floor(self._slots(profile, context, phase))
             drawn = least_watts(power, time, context, slots, rate * work, replicas)
         return profile.gpus_per_replica * drawn / 1000.0
+
+    def _computing_s(self, profile: ReplicaProfile) -> Floats:
+        """A bound below what a replica computes for prompts, for each request of all.
+
+        Prompts of a batch share W, and where contexts grow all of an iteration.
+        """
+        time = profile.iteration
+        work, context_work = self._sums(profile, "prefill")
+        slots = np.maximum(1.0, self._slots(profile, context_work / work, "prefill"))
+        context_s = time.per_context_token_s * context_work
+        if time.context == "total":
+            return work * time.base_s / slots + context_s
+        in_turn = work * time.base_s + context_s
+        return np.where(slots > 1.0, self._shares * time.base_s / slots, in_turn)
 
     def _least(self, seconds: Floats, slots: Floats) -> Floats:
         """Replicas for so many seconds of one, for each request of all; infinite without a slot."""

@@ -84,7 +84,6 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
     load: of the phase "prefill" at the pool's arrival rate.
     capacity: slots are the prompts that a replica takes at a time, 1 for one after the other.
     link: takes the KV to the decode pool; its time is part of TTFT.
-    budget: TTFT's part of bounds on E2E; None where the pool answers for none.
     """
 
     def __init__(
@@ -98,9 +97,8 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         gammas: tuple[float, float] = (1.0, 1.0),
         budget: E2eBudget | None = None,
     ) -> None:
-        super().__init__(load, profile, capacity, lo_tokens, limits, gammas)
+        super().__init__(load, profile, capacity, lo_tokens, limits, gammas, budget)
         self.link = link
-        self.budget = budget
 
     @cached_property
     def bounds(self) -> tuple[LatencyBound, ...]:
@@ -139,9 +137,12 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         return self.load.mean_work * most
 
     def busy_share(self, replicas: int) -> float:
-        """Share of the time in which a replica computes; of batches a bound above it."""
-        prefill_s = float(self.load.cells.weights @ self.replica.prompts.alone_s)
-        return min(1.0, self.load.arrival_rate * prefill_s / replicas)
+        """Share of the time in which a replica computes."""
+        rate = self.load.arrival_rate / replicas
+        if self.utilization(replicas) >= 1.0:
+            return 1.0
+        with one_blas_thread():
+            return min(1.0, rate * self.replica.computing_s(replicas, rate))
 
     def _compute(self, replicas: int) -> PrefillPhaseRow:
         rho = self.utilization(replicas)
@@ -217,7 +218,7 @@ class DecodePhaseRow(OccupancyRow):
         part = _part(self.budget, bound)
         return part is None or super().is_within(part, stretch)
 
-    def percentile_s(self, metric: Metric, percentile: float) -> float | None:  # type: ignore[override]
+    def percentile_s(self, metric: Metric, percentile: float) -> float | None:
         """A percentile of TPOT in seconds; of E2E a bound above it, where the SLO has one.
 
         Infinite if overloaded; None for anything else.
@@ -229,7 +230,8 @@ class DecodePhaseRow(OccupancyRow):
         if metric != "e2e" or bound is None or self.budget is None:
             return None
         part = self.budget.rest(bound)
-        return bound.limit_s - part.limit_s + super().percentile_s("e2e", part.percentile)
+        rest_s = super().percentile_s("e2e", part.percentile)
+        return None if rest_s is None else bound.limit_s - part.limit_s + rest_s
 
 
 def _part(budget: E2eBudget | None, bound: LatencyBound) -> LatencyBound | None:
@@ -243,21 +245,7 @@ class DecodePhaseTable(OccupancyTable):
     """The table of one range of lengths on replicas that only decode.
 
     load: of the phase "decode" at the pool's arrival rate.
-    budget: the part of bounds on E2E that TTFT has; None where the pool answers for none.
     """
-
-    def __init__(
-        self,
-        load: Load,
-        profile: ReplicaProfile,
-        capacity: Capacity,
-        lo_tokens: int,
-        limits: Limits,
-        gammas: tuple[float, float] = (1.0, 1.0),
-        budget: E2eBudget | None = None,
-    ) -> None:
-        super().__init__(load, profile, capacity, lo_tokens, limits, gammas)
-        self.budget = budget
 
     @property
     def bounds(self) -> tuple[LatencyBound, ...]:

@@ -37,6 +37,10 @@ class PrefillReplica(Protocol):
         """The distribution of TTFT; rate: arrivals per second of one of so many replicas."""
         ...
 
+    def computing_s(self, replicas: int, rate: float) -> float:
+        """Seconds that it computes for each prompt; prompts share those of an iteration."""
+        ...
+
 
 def replica_of(prompts: Prompts) -> PrefillReplica:
     """The kind of replica that suits the profile."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.queueing.crossing import last_below
+from fleetopt.queueing.e2e_budget import E2eBudget
 from fleetopt.queueing.least import LeastReplicas
 from fleetopt.queueing.load import Load
 from fleetopt.queueing.table import Limits, PoolRange, Row
@@ -37,6 +38,8 @@ class SearchedTable(PoolRange, Generic[AnyRow]):
     load: the pool's requests at their arrival rate.
     capacity: batch of one replica; its slots must be at least 1.
     gammas: compression at the lower and at the upper end of the lengths.
+    budget: how bounds on E2E are divided with the pool of the other phase; None where the pool
+        does both phases, or answers for no such bound.
     rows_computed: so far.
     """
 
@@ -48,6 +51,7 @@ class SearchedTable(PoolRange, Generic[AnyRow]):
         lo_tokens: int,
         limits: Limits,
         gammas: tuple[float, float] = (1.0, 1.0),
+        budget: E2eBudget | None = None,
     ) -> None:
         self.load = load
         self.profile = profile
@@ -55,6 +59,7 @@ class SearchedTable(PoolRange, Generic[AnyRow]):
         self.lo_tokens = lo_tokens
         self.limits = limits
         self.gammas = gammas
+        self.budget = budget
         self.rows_computed = 0
         self._rows: dict[int, AnyRow] = {}
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUFFIXES = (".png", ".svg")
-_DARK, _MID, _LIGHT = "#0b3c49", "#7a7a7a", "#b5b5b5"
+_DARK, _MID, _LIGHT, _APART = "#0b3c49", "#7a7a7a", "#b5b5b5", "#c8553d"
 _WIDE_RANGE = 8.0
 """Ratio of the ends of an axis from which it is logarithmic."""
 
@@ -60,7 +60,7 @@ def _draw(axes: Axes, frontier: Frontier) -> None:
     _scatter(axes, frontier, frontier.refused, "refused by simulation",
              marker="o", facecolors="none", edgecolors=_MID)  # fmt: skip
     axes.step(x, y, where="post", color=_DARK, linewidth=1.2, zorder=2)
-    axes.scatter(x, y, color=_DARK, s=26, zorder=3, label=_points_label(frontier))
+    _points(axes, frontier)
     _knee(axes, frontier)
     for axis, set_scale, values in ((first, axes.set_xscale, x), (second, axes.set_yscale, y)):
         if min(values) > 0 and max(values) / min(values) > _WIDE_RANGE:
@@ -85,6 +85,20 @@ def _scatter(
     if points:
         axes.scatter(*_coordinates(frontier.axes, points), s=22, linewidths=1.0, zorder=1,
                      label=label, **marks)  # fmt: skip
+
+
+def _points(axes: Axes, frontier: Frontier) -> None:
+    """The points; those with prefill and decode apart are marks of their own."""
+    label = _points_label(frontier)
+    together = [point for point in frontier.points if not point.is_disaggregated]
+    apart = [point for point in frontier.points if point.is_disaggregated]
+    for points, words, marker, color in (
+        (together, label, "o", _DARK),
+        (apart, f"{label},\nprefill and decode apart", "D", _APART),
+    ):
+        if points:
+            x, y = _coordinates(frontier.axes, points)
+            axes.scatter(x, y, color=color, marker=marker, s=28, zorder=3, label=words)
 
 
 def _knee(axes: Axes, frontier: Frontier) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fleetopt.plan import Interval
+from fleetopt.plan import Interval, Pool
 from fleetopt.questions.frontier import Axis, Frontier, FrontierPoint
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
 from fleetopt.report.layout import Group, Layout
+from fleetopt.verification import METRICS_OF
 
 SCHEMA = "fleetopt.frontier/1"
 _WORDS: dict[str, Callable[[float], str]] = {
@@ -62,6 +63,9 @@ def frontier_rows(frontier: Frontier, show: Sequence[str] = ()) -> list[dict[str
                 "usd_per_year": point.usd_per_year,
                 "gpus": point.fleet.gpus,
                 "fleet": wording.fleet(point.fleet).replace(wording.NO_BREAK, " "),
+                "disaggregated": point.is_disaggregated,
+                "prefill_pools": _named(first for first, _ in point.fleet.pairs),
+                "decode_pools": _named(second for _, second in point.fleet.pairs),
                 "epsilon": point.epsilon,
                 "gap": point.gap,
                 "termination": point.termination,
@@ -116,6 +120,9 @@ def _answer(frontier: Frontier) -> Iterator[str]:
         yield f"Least {_inside(second)}: {_described(frontier, frontier.points[-1])}."
     if frontier.knee is not None:
         yield f"Knee: {_described(frontier, frontier.knee)}."
+    if frontier.problem.phases != "together":
+        apart = sum(point.is_disaggregated for point in frontier.points)
+        yield f"{apart} of {counted} prefill on some GPUs and decode on others."
 
 
 def _verdict(frontier: Frontier) -> str:
@@ -132,6 +139,12 @@ def _described(frontier: Frontier, point: FrontierPoint) -> str:
         value_in_words(*pair) for pair in zip(frontier.axes, point.values, strict=True)
     )
     return f"{first} and {second}, {wording.fleet(point.fleet)}"
+
+
+def _named(pools: Iterable[Pool]) -> str:
+    """Pools with their machines, such as 'pool-1-prefill: 3 h100'."""
+    named = (f"{pool.name}: {wording.machines(pool)}" for pool in pools)
+    return "; ".join(named).replace(wording.NO_BREAK, " ")
 
 
 def _inside(axis: Axis) -> str:
@@ -191,11 +204,15 @@ def _shown(
 
 
 def _simulated(point: FrontierPoint, metric: str) -> Interval:
-    """The simulated P99 of the worst pool."""
+    """The simulated P99 of the worst pool that is held to the latency."""
     nothing = Interval(None, None, None)
     if point.verification is None:
         return nothing
-    seen = [getattr(pool, f"p99_{metric}_ms") for pool in point.verification.pools]
+    seen = [
+        getattr(said, f"p99_{metric}_ms")
+        for pool, said in zip(point.fleet.pools, point.verification.pools, strict=True)
+        if metric in METRICS_OF[pool.phase]
+    ]
     if any(interval.estimate is None for interval in seen):
         return nothing
     worst: Interval = max(seen, key=lambda interval: interval.estimate)
@@ -211,6 +228,8 @@ def _point(point: FrontierPoint, frontier: Frontier) -> dict[str, Any]:
     """A point with its values by name; the fleet and the verification as in a plan."""
     plain = asdict(point)
     plain["values"] = _values(point, frontier)
+    plain["disaggregated"] = point.is_disaggregated
+    plain["pairs"] = [{"prefill": p.name, "decode": d.name} for p, d in point.fleet.pairs]
     plain["simulated_p99_ttft_ms"] = asdict(_simulated(point, "ttft"))
     plain["simulated_p99_tpot_ms"] = asdict(_simulated(point, "tpot"))
     return {**plain, "verdict": point.verdict}

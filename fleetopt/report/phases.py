@@ -10,13 +10,10 @@ from fleetopt.report import wording
 
 def phase_lines(plan: Plan) -> Iterator[str]:
     """A line for each pair; none where every pool does both phases."""
-    pools = {pool.name: pool for pool in plan.fleet.pools}
-    for pool in plan.fleet.pools:
-        if pool.phase == "prefill":
-            decode = pools[pool.partner]
-            each = f"{decode.replicas / pool.replicas:.3g}"
-            replicas = "replica" if each == "1" else "replicas"
-            yield (
-                f"{pool.name} to {decode.name}: {each}{wording.NO_BREAK}decode {replicas} for one "
-                f"that prefills; KV goes by {pool.link}."
-            )
+    for pool, decode in plan.fleet.pairs:
+        each = f"{decode.replicas / pool.replicas:.3g}"
+        replicas = "replica" if each == "1" else "replicas"
+        yield (
+            f"{pool.name} to {decode.name}: {each}{wording.NO_BREAK}decode {replicas} for one "
+            f"that prefills; KV goes by {pool.link}."
+        )

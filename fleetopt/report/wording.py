@@ -81,7 +81,7 @@ def fleet(value: Fleet) -> str:
     Phases that are apart stand together: '1 h100 prefill + 5 h100 decode to 4,096'.
     """
     pools = [pool for pool in value.pools if pool.phase != "decode"]
-    partners = {pool.partner: pool for pool in value.pools if pool.phase == "decode"}
+    partners = {first.name: second for first, second in value.pairs}
     if len(pools) == 1:
         return f"{_both(pools[0], partners)} for all lengths"
     words = [

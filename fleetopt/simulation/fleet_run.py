@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fleetopt.performance.power import prefilling_w
 from fleetopt.problem import LatencyBound
 from fleetopt.simulation.fleet import FleetOutcome
 from fleetopt.simulation.fleet_links import Role
@@ -282,11 +283,18 @@ def _pool(outcome: FleetOutcome, p: int) -> PoolRun:
 
 
 def _energy_j(outcome: FleetOutcome, p: int, up_s: float) -> float | None:
-    """Energy of a pool's GPUs while up: by the size of the batch, idle without one."""
+    """Energy of a pool's GPUs while up: idle without a batch, else by its size.
+
+    Of a pool that only prefills every batch draws what a chunk does.
+    """
     pool, occupancy_s = outcome.fleet.pools[p], outcome.trajectory.occupancy_s[p]
     if pool.power is None:
         return None
-    watts = np.array([pool.power.watts(batch) for batch in range(occupancy_s.size)])
+    if pool.role == Role.PREFILL:
+        drawn_w = prefilling_w(pool.power, pool.iteration.chunk_tokens)
+        watts = np.full(occupancy_s.size, drawn_w)
+    else:
+        watts = np.array([pool.power.watts(batch) for batch in range(occupancy_s.size)])
     idle_s = max(0.0, up_s - float(occupancy_s.sum()))
     return pool.gpus_per_replica * (float(watts @ occupancy_s) + pool.power.idle_w * idle_s)
 

@@ -100,7 +100,7 @@ def _told(nearest: NearestFleet | None) -> list[str]:
     if nearest is None:
         return []
     pools = ", ".join(
-        f"{pool.bought:,} {pool.profile}{_must_be_up(pool)} "
+        f"{pool.bought:,} {pool.profile}{_must_be_up(pool)}{_alone(pool)} "
         f"for ({pool.lo_tokens:,}, {pool.hi_tokens:,}]"
         for pool in nearest.fleet.pools
     )
@@ -114,6 +114,11 @@ def _told(nearest: NearestFleet | None) -> list[str]:
 
 def _must_be_up(pool: Pool) -> str:
     return f" ({pool.replicas:,} of them must be up)" if pool.spare_replicas else ""
+
+
+def _alone(pool: Pool) -> str:
+    """The phase that a pool does, if it is one."""
+    return f" {pool.phase}" if pool.phase else ""
 
 
 def _shown(value: Value) -> str:

@@ -42,6 +42,30 @@ def test_json_and_csv_say_the_same() -> None:
     assert 0 < data["knee"] < len(rows) - 1
 
 
+PHASED = [*PROBLEM, "--phases", "either", "--long-max-ctx", "8192", "--overlong", "clip"]
+
+
+def test_points_name_the_pools_of_each_phase(tmp_path: Path) -> None:
+    """In the text, in JSON, in CSV and in the figure."""
+    pytest.importorskip("matplotlib", reason="figures need matplotlib")
+    data = json.loads(invoke(*PHASED, "--format", "json").stdout)
+    rows = list(csv.DictReader(io.StringIO(invoke(*PHASED, "--format", "csv").stdout)))
+    apart = [point for point in data["points"] if point["disaggregated"]]
+    assert 0 < len(apart) < len(rows) == len(data["points"])
+    for row, point in zip(rows, data["points"], strict=True):
+        phases = {pool["name"]: pool["phase"] for pool in point["fleet"]["pools"]}
+        assert row["disaggregated"] == str(point["disaggregated"])
+        assert point["disaggregated"] == bool(point["pairs"]) == any(phases.values())
+        for pair in point["pairs"]:
+            assert (phases[pair["prefill"]], phases[pair["decode"]]) == ("prefill", "decode")
+            assert f"{pair['prefill']}: " in row["prefill_pools"]
+            assert f"{pair['decode']}: " in row["decode_pools"]
+    figure = tmp_path / "front.svg"
+    done = invoke(*PHASED, "--plot", str(figure))
+    assert f"{len(apart)} of {len(rows)} points prefill on some GPUs and decode on" in done.stdout
+    assert "prefill and decode apart" in figure.read_text()
+
+
 def test_text_begins_with_the_answer() -> None:
     done = invoke(*PROBLEM, "--show", "dominated")
     assert done.exit_code == 0, done.output

@@ -42,3 +42,20 @@ def test_the_figure_names_the_ends() -> None:
     fleets = recorded_fleets()
     assert fleets[0] in figure
     assert fleets[-1] in figure
+
+
+def test_recorded_points_with_phases_apart_are_those_of_the_tables() -> None:
+    """Values, verdicts, and the mark of fleets with phases apart in the figure."""
+    recorded = (record.MEASURED / "frontier_phases.txt").read_text()
+    arguments = [word for word in record.FRONTIER_PHASES if word != "--verify"]
+    done = CliRunner().invoke(cli, [*arguments, "--format", "csv"])
+    assert done.exit_code == 0, done.output
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    costs = re.findall(r"([\d.]+) K\$ +[\d.]+ ", recorded.split("───\n", 1)[1])
+    assert [f"{float(row['cost_usd_per_year']) / 1000:.1f}" for row in rows] == costs
+    apart = sum(row["disaggregated"] == "True" for row in rows)
+    assert f"{apart} of {len(rows)} points prefill on some GPUs" in recorded
+    assert "each accepted by simulation" in recorded
+    figure = (ROOT / "docs" / "frontier_phases.svg").read_text()
+    assert "prefill and decode apart" in figure
+    assert "2 h100 prefill + 6 h100 decode for all lengths" in figure

@@ -35,12 +35,23 @@ def random_hardware(seed: int) -> Problem:
 
     Most rows come with several numbers of spare replicas.
     """
+    return with_hardware(seed, random_problem(seed))
+
+
+def with_hardware(seed: int, problem: Problem) -> Problem:
+    """The same of a problem that is given; a GPU type has one price."""
     rng = random.Random(f"hardware {seed}")
     gpus = {gpu: rng.randint(1, 4) for gpu in "ab"}
     watts = {gpu: rng.uniform(200.0, 3000.0) for gpu in "ab"}
-    problem = random_problem(seed)
+    price = {c.gpu: c.usd_per_hour for c in problem.candidates}
     candidates = tuple(
-        replace(c, gpus_per_replica=gpus[c.gpu], watts=watts[c.gpu], rows=_spared(rng, c.rows))
+        replace(
+            c,
+            gpus_per_replica=gpus[c.gpu],
+            watts=watts[c.gpu],
+            usd_per_hour=price[c.gpu],
+            rows=_spared(rng, c.rows),
+        )
         for c in problem.candidates
     )
     return replace(problem, candidates=tuple(_drawing(seed, c) for c in candidates))

@@ -60,6 +60,10 @@ class RandomLatencies:
         """Whether it is above a limit."""
         return self.value_ms(name, candidate, row) > limit_ms
 
+    def is_never_within(self, name: Worst, candidate: Candidate, limit_ms: float) -> bool:
+        """Whether it is above a limit for every number of replicas: 20 ms are the least."""
+        return limit_ms < 20.0
+
 
 @dataclass(frozen=True)
 class Instance:

@@ -149,3 +149,55 @@ def test_compression_is_part_of_the_frontier() -> None:
     unverified = VerificationOptions(enabled=False)
     plan = fleetopt.solve(squeezed.model_copy(update={"verification": unverified}))
     assert found.points[0].usd_per_year == pytest.approx(plan.cost.usd_per_year)
+
+
+PHASED = AZURE.model_copy(update={"phases": "either", "thresholds": (2048,), "max_context": 8192,
+                                  "overlong": "clip"})  # fmt: skip
+
+
+def test_phases_apart_are_part_of_the_frontier() -> None:
+    """With more choices no point gets worse; each says which of its pools do one phase."""
+    together = frontier(PHASED.model_copy(update={"phases": "together"}))
+    found = frontier(PHASED)
+    for x, y in values(together):
+        assert any(a <= x * (1 + 1e-9) and b <= y * (1 + 1e-4) for a, b in values(found))
+    apart = [point for point in found.points if point.is_disaggregated]
+    assert apart
+    assert len(apart) < len(found.points)
+    for point in apart:
+        for first, second in point.fleet.pairs:
+            assert (first.phase, second.phase) == ("prefill", "decode")
+            assert (first.lo_tokens, first.hi_tokens) == (second.lo_tokens, second.hi_tokens)
+    plan = fleetopt.solve(
+        PHASED.model_copy(update={"verification": VerificationOptions(enabled=False)})
+    )
+    assert found.points[0].usd_per_year == pytest.approx(plan.cost.usd_per_year)
+
+
+def test_verified_points_with_phases_apart_count_requests_once() -> None:
+    """Both phases of a pair see the same requests; the worst pool that prefills has the TTFT."""
+    apart = PHASED.model_copy(update={"phases": "apart", "gpus": ("h100",), "thresholds": ()})
+    found = frontier(apart, verify=True)
+    assert found.is_accepted
+    for point in found.points:
+        assert point.verification is not None
+        first, second = point.verification.pools
+        assert point.verification.requests == first.arrivals == second.arrivals
+        assert first.p99_ttft_ms.estimate is not None
+        assert second.p99_ttft_ms.estimate is None
+
+
+def test_a_bound_on_e2e_binds_both_phases() -> None:
+    """A tight bound on E2E takes fleets away, and those that are left keep it by the tables."""
+    slo = (LatencyBound(limit_ms=500.0), LatencyBound(metric="e2e", limit_ms=9_000.0))
+    apart = PHASED.model_copy(update={"phases": "apart", "gpus": ("h100",), "thresholds": ()})
+    loose, tight = frontier(apart), frontier(apart.model_copy(update={"slo": slo}))
+    assert min(values(tight)) > min(values(loose))
+    assert all(point.is_disaggregated for point in tight.points)
+
+
+def test_dominated_fleets_with_phases_apart() -> None:
+    found = frontier(PHASED, ("cost", "energy"), dominated=True)
+    assert found.dominated
+    for other in found.dominated:
+        assert any(x <= other.values[0] and y <= other.values[1] for x, y in values(found))

@@ -14,11 +14,11 @@ from fleetopt.problem import FleetProblem, LatencyBound
 from fleetopt.queueing.load import Load, load_table
 from fleetopt.queueing.phases import DecodePhaseTable, PrefillPhaseTable
 from fleetopt.queueing.table import Limits
-from fleetopt.simulation.fleet import Fleet, simulate_fleet
+from fleetopt.simulation.fleet import Fleet, FleetOutcome, simulate_fleet
 from fleetopt.simulation.fleet_links import Role
 from fleetopt.simulation.fleet_model import FleetPool, Traffic
 from fleetopt.simulation.fleet_model import KvLink as SimulatedLink
-from fleetopt.simulation.fleet_run import latencies_s
+from fleetopt.simulation.fleet_run import latencies_s, measure
 from fleetopt.simulation.records import Window
 from fleetopt.simulation.routing import ByLength
 from fleetopt.workload.compression import Served
@@ -88,6 +88,18 @@ class Apart:
             phase == "decode"
         ]
 
+    def simulated_prefill(self, requests: int, rng: np.random.Generator) -> tuple[float, float]:
+        """Share of the time that prefill replicas compute, and kilowatts of all their GPUs."""
+        prefill, decode = self.prefill_table(), self.decode_table()
+        rate = prefill.arrival_rate
+        counts = (self.replicas[0], _spare(decode.at_rate(rate).utilization(1)))
+        whole_s = requests / rate
+        window = Window(0.2 * whole_s, 0.9 * whole_s, whole_s)
+        outcome = _played(self, (prefill, decode), counts, rate, requests, rng, window)
+        run = measure(outcome, ()).pools["PREFILL"]
+        assert run.energy_j is not None
+        return run.busy, run.energy_j / (0.7 * whole_s) / 1000.0
+
     def _profile(self, name: str) -> tuple[Case, ReplicaProfile]:
         case = resolved(self.cdf, _MODEL if "-tp" in name else None)
         return case, case.profile(name)
@@ -119,9 +131,36 @@ def _percentile(
     rng: np.random.Generator,
 ) -> tuple[float, float]:
     """P99 TTFT and P99 TPOT of one run."""
+    outcome = _played(pools, tables, replicas, rate, requests, rng, Window(0.0, 1e9, 1e9))
+    latencies = latencies_s(outcome)
+    kept = slice(requests // 5, requests * 9 // 10)
+    return (
+        float(np.nanpercentile(latencies["ttft"][kept], 99.0)),
+        float(np.nanpercentile(latencies["tpot"][kept], 99.0)),
+    )
+
+
+def _played(
+    pools: Apart,
+    tables: tuple[PrefillPhaseTable, DecodePhaseTable],
+    replicas: tuple[int, int],
+    rate: float,
+    requests: int,
+    rng: np.random.Generator,
+    window: Window,
+) -> FleetOutcome:
+    """One run."""
     roles = (Role.PREFILL, Role.DECODE)
     played = tuple(
-        FleetPool(role.name, table.profile.iteration, table.capacity, n, role=role)
+        FleetPool(
+            role.name,
+            table.profile.iteration,
+            table.capacity,
+            n,
+            role=role,
+            power=table.profile.power,
+            gpus_per_replica=table.profile.gpus_per_replica,
+        )
         for role, table, n in zip(roles, tables, replicas, strict=True)
     )
     link = pools.link
@@ -141,13 +180,7 @@ def _percentile(
         lengths.prompt_tokens[drawn],
         lengths.output_tokens[drawn],
     )
-    fleet = Fleet(played, ByLength(), links=(lines,))
-    latencies = latencies_s(simulate_fleet(fleet, traffic, Window(0.0, 1e9, 1e9), rng))
-    kept = slice(requests // 5, requests * 9 // 10)
-    return (
-        float(np.nanpercentile(latencies["ttft"][kept], 99.0)),
-        float(np.nanpercentile(latencies["tpot"][kept], 99.0)),
-    )
+    return simulate_fleet(Fleet(played, ByLength(), links=(lines,)), traffic, window, rng)
 
 
 TEN = (

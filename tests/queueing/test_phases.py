@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fleets_apart import LIMITS, OWN, TEN, Apart
 
+from fleetopt.optimization.goals import pool_kilowatts
 from fleetopt.performance.kv_link import KvLink
 from fleetopt.performance.profile import CalibratedProfile, Capacity
 from fleetopt.problem import LatencyBound
@@ -151,6 +152,34 @@ def test_p99_agrees_with_the_simulation(pools: Apart, phase: str) -> None:
 def test_ten_fleets_agree_within_5_percent(pools: Apart, phase: str) -> None:
     """P99 TTFT and P99 TPOT of ten fleets against long simulations."""
     assert abs(error(pools, phase, 400_000, 6)) <= 0.05
+
+
+IN_BATCHES = Apart("lmsys", 0, 512, "h100-tp8", "h100-tp8", 16, OWN, (2, 2), (0.8, 0.4))
+"""Sixteen short prompts at a time, all that wait in one iteration, under a token budget."""
+
+
+@pytest.mark.parametrize(
+    "pools", [TEN[1], TEN[4], TEN[6], IN_BATCHES], ids=["one", "chunks", "whole", "batches"]
+)
+def test_power_of_prefill_agrees_with_the_simulation(pools: Apart) -> None:
+    """Share of the time that replicas compute, and their draw: idle, or that of a chunk."""
+    table, n = pools.prefill_table(), pools.replicas[0]
+    streams = np.random.default_rng().spawn(3)
+    busy, kilowatts = zip(*(pools.simulated_prefill(60_000, rng) for rng in streams), strict=True)
+    assert table.busy_share(n) == pytest.approx(mean(busy), rel=0.025)
+    assert pool_kilowatts(table, n) == pytest.approx(mean(kilowatts), rel=0.025)
+
+
+def test_prompts_in_a_batch_share_iterations() -> None:
+    """A replica computes less for them than for each by itself, the more so the busier it is."""
+    table = IN_BATCHES.prefill_table()
+    replica, alone_s = (
+        table.replica,
+        float(table.load.cells.weights @ table.replica.prompts.alone_s),
+    )
+    each_s = [replica.computing_s(2, part * replica.full_rate) for part in (0.01, 0.4, 0.8)]
+    assert each_s[0] == pytest.approx(alone_s, rel=0.02)
+    assert each_s[0] > each_s[1] > each_s[2]
 
 
 def test_rows_do_not_depend_on_the_table_they_come_from() -> None:

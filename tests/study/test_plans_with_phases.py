@@ -11,7 +11,6 @@ from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError, InputError
 from fleetopt.questions.fleets.plans import plan_statement
 from fleetopt.questions.fleets.simulating import simulate
-from fleetopt.questions.frontier import frontier
 from fleetopt.report import wording
 from fleetopt.study import verify
 
@@ -140,8 +139,3 @@ def test_the_most_requests_of_a_power_cap() -> None:
     more = problem(arrival_rate=1.01 * rate, power_kw=2.5, thresholds=[])
     with pytest.raises(InfeasibleError):
         solve(more)
-
-
-def test_what_asks_for_pools_of_both_phases() -> None:
-    with pytest.raises(InputError, match="a frontier is of pools that do both phases"):
-        frontier(problem(), ("cost", "ttft"))

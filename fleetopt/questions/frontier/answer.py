@@ -58,6 +58,11 @@ class FrontierPoint:
         """The simulator's verdict, or 'not verified'."""
         return self.verification.verdict if self.verification else "not verified"
 
+    @property
+    def is_disaggregated(self) -> bool:
+        """Whether any of its pools prefill or decode alone."""
+        return bool(self.fleet.pairs)
+
 
 @dataclass(frozen=True)
 class Frontier:

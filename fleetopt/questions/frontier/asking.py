@@ -45,11 +45,6 @@ def frontier(
     if problem.objective != "cost":
         text = f"a frontier has two objectives of its own, got {problem.objective}"
         raise InputError.single("objective", text, "leave the key out")
-    if problem.phases != "together":
-        text = "a frontier is of pools that do both phases"
-        raise InputError.single(
-            "phases", text, "say phases = 'together'; `solve` designs them apart"
-        )
     case = Case.of(problem, beside)
     _check_known(case, (first, second))
     show("tabulating pools")
