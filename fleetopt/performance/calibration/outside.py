@@ -23,9 +23,15 @@ class FirstToken(NamedTuple):
         waited_s = self.outside_s + self.iterations * iteration_s
         return waited_s + self.per_token_s * prompt_tokens
 
-    def seconds(self, simulated_s: float, iteration_s: float, prompt_tokens: float) -> float:
-        """TTFT, from the simulated one and the time of an iteration."""
-        return self.factor * simulated_s + self.beyond_s(iteration_s, prompt_tokens)
+    def seconds(
+        self, simulated_s: float, iteration_s: float, prompt_tokens: float, wait_s: float = 0.0
+    ) -> float:
+        """TTFT, from the simulated one and the time of an iteration.
+
+        wait_s: of the simulated one, before admission; the factor is that of prompts alone.
+        """
+        inside_s = wait_s + self.factor * (simulated_s - wait_s)
+        return inside_s + self.beyond_s(iteration_s, prompt_tokens)
 
 
 AT_ONCE = FirstToken()

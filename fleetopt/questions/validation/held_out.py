@@ -15,6 +15,7 @@ from fleetopt.performance.calibration import (
     NONE,
     Constants,
     Factors,
+    FirstToken,
     Rows,
 )
 from fleetopt.performance.calibration.regression import Mask
@@ -88,7 +89,9 @@ def held_out(
     ttft_s = np.zeros(len(found))
     for mine, factors in _left_out(firsts, groups, kept):
         for i in mine:
-            ttft_s[i] = firsts.units[i] @ factors.seconds(FIRST_TOKEN, found[i].outside)
+            told = FirstToken(*factors.seconds(FIRST_TOKEN, found[i].outside).tolist())
+            prompt, run = found[i].measured.prompt_tokens, runs[i]
+            ttft_s[i] = told.seconds(run.ttft_s, run.tpot_s, prompt, run.wait_s)
     compared = _compared(found, runs, ttft_s, groups, kept)
     known = tuple(sorted({*bundled.groups, *here}))
     whole = rows.factors(kept, start), firsts.factors(kept, firsts.fit(kept))
