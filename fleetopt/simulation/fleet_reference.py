@@ -39,13 +39,15 @@ class Walk(Accounts):
 
     def run(self) -> FleetTrajectory:
         """Iteration ends, then KV that lands, faults, timeouts, and arrivals."""
-        while not self.is_done():
+        while True:
             changes = [replica.next_change() for replica in self.replicas]
             first = min(range(len(changes)), key=lambda r: changes[r][1])
             times = [changes[first][1], self.landing_s(), self.fault_s(), self.deadline_s()]
             times.append(self.arrival_s())
             now = min(times)
             event = times.index(now)
+            if now > self.now and self.is_done():  # all of the last instant is played
+                break
             if now > self.setting.window.stop_s or now == math.inf:
                 self.stop = Stop.TIME
                 self.now = self.setting.window.stop_s

@@ -56,14 +56,14 @@ def test_every_way_to_state_a_distribution_is_the_same() -> None:
 
 
 def test_drawn_requests_have_the_distribution() -> None:
-    """Kolmogorov's distance of 20,000 lengths at the 0.1 % level, and shares of categories."""
-    count = 20_000
+    """Kolmogorov's distance of 40,000 lengths at a level of 1e-6, and shares of categories."""
+    count = 40_000
     stream = PoissonWorkload(50.0, CdfWorkload("lmsys", seed=None), count, seed=None).generate()
     totals = np.sort([request.l_in + request.l_out for _, request in stream])
     exact = LMSYS.cumulative[np.searchsorted(LMSYS.total_tokens, totals, side="right")]
     steps = np.arange(1, count + 1) / count
     last = np.append(totals[1:] != totals[:-1], True)
-    assert np.abs(exact - steps)[last].max() <= 1.95 / np.sqrt(count)
+    assert np.abs(exact - steps)[last].max() <= 2.69 / np.sqrt(count)
     shares = Counter(request.category for _, request in stream)
     for name, share in (("prose", 0.60), ("code", 0.25), ("rag", 0.15)):
         error = np.sqrt(share * (1 - share) / count)

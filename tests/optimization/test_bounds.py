@@ -51,7 +51,7 @@ def bounds_of(arcs: list[Arc], last: int, most: int) -> PathBounds:
     return PathBounds(starts, ends, bounds, last + 1, most)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problems(), st.floats(0.0, 12.0), st.data())
 def test_nothing_that_a_fleet_of_this_cost_has_is_left_out(
     problem: tuple[list[Arc], int, int], at_most: float, data: st.DataObject

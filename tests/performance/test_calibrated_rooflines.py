@@ -31,7 +31,7 @@ RUN = {
 factors = st.lists(st.floats(0.3, 3.0), min_size=NOMINAL.size, max_size=NOMINAL.size)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(RUN)), factors, st.integers(1, 300), st.integers(1, 30_000))
 def test_the_steps_add_up_to_the_units(
     name: str, factor: list[float], sequences: int, tokens: int

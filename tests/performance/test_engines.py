@@ -120,7 +120,7 @@ MADE = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(sorted(MADE)), st.integers(1, 131_072), st.integers(1, 512))
 def test_a_written_profile_is_the_computed_one(name: str, context: int, seqs: int) -> None:
     """Coefficients and slots of the statement, through JSON, are those of the roofline."""
@@ -137,7 +137,7 @@ def test_a_written_profile_is_the_computed_one(name: str, context: int, seqs: in
     assert read.power.watts(7) == pytest.approx(made.power.watts(7))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 131_072))
 def test_windows_are_counted_to_a_block(context: int) -> None:
     """With windowed layers a written profile rounds KV to whole blocks, and admits no more."""

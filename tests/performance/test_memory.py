@@ -25,7 +25,7 @@ def windowed(layers: int, window: int) -> LlmSpec:
     return LLMS["qwen3-8b"].model_copy(update=update)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 40_000), st.integers(0, 36), st.sampled_from([100, 1024, 4096]))
 def test_slots_by_filling_the_cache(context: int, layers: int, window: int) -> None:
     """Each sequence takes whole blocks in each layer; windowed layers stop at the window."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetopt.catalog import read_profiles
@@ -23,7 +23,6 @@ TDP_W = 400.0
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 
 
-@settings(deadline=None)
 @given(st.floats(0.3, 3.0), st.floats(0.5, 5.5))
 def test_points_on_a_curve_give_it_back(steepness: float, midpoint: float) -> None:
     true = LogisticPower(100.0, 500.0, steepness, midpoint, "HIGH", "")

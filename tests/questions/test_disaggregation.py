@@ -23,7 +23,7 @@ def stated(**keys: object) -> PhasesApart:
     return validate(PhasesApart, {"cdf": "azure", **keys}, "")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     prefill=GPUS,
     decode=GPUS,
@@ -51,7 +51,7 @@ def test_counts_are_the_cheapest_of_all(
     assert (found.ttft_ms, found.tpot_ms) == pytest.approx((best.ttft_ms, best.tpot_ms))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(lam=st.floats(1.0, 1000.0), prefill=GPUS, decode=GPUS)
 def test_corrected_counts_carry_the_rate_and_one_fewer_does_not(
     lam: float, prefill: str, decode: str

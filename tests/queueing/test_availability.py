@@ -113,7 +113,7 @@ def replicas_by_node(bought: int, gpus_per_replica: int, gpus_per_node: int) -> 
     st.integers(1, 5),
     st.integers(1, 9),
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_short_share_is_the_sum_over_all_states_of_all_nodes(
     replicas: int, spare: int, share_up: float, gpus_per_replica: int, gpus_per_node: int
 ) -> None:
@@ -156,7 +156,6 @@ def test_short_share_is_that_of_the_simulators_failures(
     st.integers(1, 20),
     st.integers(1, 9),
 )
-@settings(deadline=None)
 def test_the_rule_of_probability_buys_the_fewest_that_suffice(
     replicas: int, share_up: float, target: float, gpus_per_replica: int, gpus_per_node: int
 ) -> None:
@@ -169,7 +168,6 @@ def test_the_rule_of_probability_buys_the_fewest_that_suffice(
 
 
 @given(st.integers(1, 400), st.floats(0.3, 0.9999), st.integers(1, 9))
-@settings(deadline=None)
 def test_every_replica_more_makes_a_shortage_less_likely(
     replicas: int, share_up: float, gpus_per_node: int
 ) -> None:

@@ -38,7 +38,7 @@ def test_iterations_without_prefill_cost_last_as_long_as_their_decodes() -> None
     assert chain.decode_share == pytest.approx(1.0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.05, 0.8))
 def test_moments_of_iterations_that_only_prefill(load: float) -> None:
     """tau = F0 + F1 P: E = F0 / (1 - u), Var = F1^2 r E[p^2] E / (1 - u^2), u = F1 r E[p].
@@ -59,7 +59,7 @@ def test_moments_of_iterations_that_only_prefill(load: float) -> None:
     assert chain.residual_s(rate, 1) == pytest.approx(rest, rel=0.03)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.1, 0.85), st.sampled_from([512, 2048]))
 def test_budget_is_a_server_of_its_own(load: float, budget: int) -> None:
     """Prompts of one budget each, iterations of one length: the queue M/D/1.

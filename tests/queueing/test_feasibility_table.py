@@ -27,7 +27,7 @@ def small_table(arc: tuple[str, int, int], gpu: str, rate: float, slo_ms: float)
     return table(name, gpu, rate, lo, hi, "reserved", limits)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     arcs,
     st.sampled_from(sorted(PROFILES)),
@@ -52,7 +52,7 @@ def test_min_replicas_equals_a_linear_scan(
     assert least == next(n for n in count(1) if pool.is_admissible(n, grey))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     arcs,
     st.sampled_from(sorted(PROFILES)),

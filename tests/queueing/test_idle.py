@@ -53,7 +53,7 @@ def test_no_tpot_is_below_that_of_idle_replicas(pool: ComputedPool, percentile: 
         assert table.row(replicas).miss(bound) == pytest.approx(1.0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.sampled_from(sorted(PROFILES)),
     st.floats(0.1, 40.0),

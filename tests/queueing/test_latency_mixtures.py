@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from bundled_pools import PROFILES, load
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetopt.queueing.latency import LatencyMix, Metric, states_of
@@ -86,7 +86,6 @@ def test_percentile_inverts_exceedance(pool: str, metric: Metric) -> None:
 MIXES = {name: build() for name, build in POOLS.items()}
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(sorted(POOLS)),
     st.sampled_from(METRICS),

@@ -51,7 +51,7 @@ def sums(lengths: LengthDistribution, time: IterationTime, lo: int, hi: int) -> 
     return out
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 890), st.integers(1, 900), st.sampled_from(["total", "current"]))
 def test_prefix_sums_equal_direct_sums(
     lo: int, width: int, context: Literal["total", "current"]
@@ -109,7 +109,7 @@ def joint_lengths() -> LengthDistribution:
 JOINT = joint_lengths()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 900), st.integers(50, 900))
 def test_prefix_sums_of_a_joint_table(lo: int, width: int) -> None:
     """Sums over arcs that cut between requests of any total length."""

@@ -39,10 +39,10 @@ def test_what_is_left_by_hand() -> None:
 
 @pytest.mark.parametrize("pools", [TEN[0], TEN[1], TEN[7]], ids=["idle", "one", "whole"])
 def test_p99_agrees_with_the_simulation(pools: Apart) -> None:
-    """Within 5 %, where the overlap saves a tenth or more of what passes inside."""
+    """Within 5 % of 32 runs, where the overlap saves a tenth or more of what passes inside."""
     overlaps = overlapping(pools)
     seen = mean(
-        overlaps.simulated_s("prefill", 40_000, rng) for rng in np.random.default_rng().spawn(3)
+        overlaps.simulated_s("prefill", 40_000, rng) for rng in np.random.default_rng().spawn(32)
     )
     assert p99_s(overlaps) == pytest.approx(seen, rel=0.05)
     outside_s = pools.prefill_table().profile.iteration.first_token_s

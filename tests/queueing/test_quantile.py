@@ -61,7 +61,7 @@ def test_percentiles_of_pools(metric: Metric, pool: tuple[str, str, float, int, 
         assert mix.percentile_s(metric, percentile) == pytest.approx(expected, rel=TOLERANCE)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.floats(1e-3, 1e3), st.floats(0.01, 1.0)), min_size=1, max_size=6),
     st.floats(0.0, 1.0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from small_fleets import crowds, fleets
 
 from fleetopt.simulation import fleet_kernel, fleet_reference
@@ -68,14 +68,14 @@ def check_laws(out: FleetTrajectory, fleet: Fleet) -> None:
     assert out.restarts.sum() == out.replicas["restarts"].sum()
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500)
 @given(fleets())
 def test_fleet_kernel_equals_twin(fleet: Fleet) -> None:
     """Over all rules, admissions, preemption, faults, limits and loops."""
     check_laws(agrees(fleet), fleet)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(crowds())
 def test_sequences_that_evict_each_other_finish(fleet: Fleet) -> None:
     """Preempted again and again, all of them end; the oldest of a replica never is."""

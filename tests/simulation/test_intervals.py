@@ -26,7 +26,7 @@ def test_student_quantiles_of_the_printed_table() -> None:
 
 def test_interval_covers_the_mean_as_often_as_it_says() -> None:
     """4000 samples of 5: the share covered lies within five standard errors of 95 %."""
-    samples = np.random.default_rng(1).normal(3.0, 2.0, (4000, 5))
+    samples = np.random.default_rng().normal(3.0, 2.0, (4000, 5))
     intervals = [mean_interval(list(row)) for row in samples]
     covered = np.mean([i.low <= 3.0 <= i.high for i in intervals])
     assert abs(covered - 0.95) < 5 * math.sqrt(0.95 * 0.05 / 4000)
@@ -41,7 +41,7 @@ def test_single_value_and_nan() -> None:
 
 def test_attainment_bounds_are_rarely_wrong() -> None:
     """Each one-sided bound is wrong at most as often as allowed, within five errors."""
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng()
     met, error, trials = 0.99, 0.05, 1000
     wrong = np.zeros(2)
     for _ in range(trials):
@@ -71,7 +71,7 @@ def test_growth_is_the_slope_of_the_second_half() -> None:
 def test_pooled_percentile_is_that_of_all_requests() -> None:
     """Runs of different sizes count by their requests, to the resolution of the quantiles."""
     rng = np.random.default_rng()
-    runs = [rng.exponential(size=size) for size in (4000, 8000, 16_000, 2000)]
+    runs = [rng.exponential(size=size) for size in (16_000, 32_000, 64_000, 8000)]
     whole = percentile_interval(
         [np.quantile(run, PROBABILITIES) for run in runs], [run.size for run in runs], 99.0
     )
@@ -83,14 +83,12 @@ def test_pooled_percentile_is_that_of_all_requests() -> None:
 def test_jackknife_interval_covers_the_truth() -> None:
     """P99 of exponential latencies is ln 100; 95 % intervals hold it nineteen times in twenty.
 
-    Fewer than 85 of 100 would be a one-in-a-thousand event at a coverage of 94 %.
+    Those of eight runs hold it 93 times in a hundred; 87 are five standard errors below that.
     """
-    rng = np.random.default_rng()
+    rng, draws = np.random.default_rng(), 600
     covered = 0
-    for _ in range(100):
-        runs = rng.exponential(size=(8, 3000))
-        held = percentile_interval(
-            [np.quantile(run, PROBABILITIES) for run in runs], [3000] * 8, 99.0
-        )
+    for _ in range(draws):
+        runs = np.quantile(rng.exponential(size=(8, 3000)), PROBABILITIES, axis=1)
+        held = percentile_interval(list(runs.T), [3000] * 8, 99.0)
         covered += held.low <= np.log(100.0) <= held.high
-    assert covered >= 85
+    assert covered >= 0.87 * draws

@@ -89,7 +89,7 @@ def check_laws(out: Trajectory, requests: Requests, window: Window, engine: Engi
         assert max(busy, default=0) <= engine.slots
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(engines(), st.integers(1, 4), arrivals(), windows, st.just(UNLIMITED) | limits())
 def test_kernel_equals_twin(
     engine: Engine, replicas: int, requests: Requests, window: Window, limits: PoolLimits
@@ -103,7 +103,7 @@ def test_kernel_equals_twin(
     check_laws(fast, requests, window, engine)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(engines(), arrivals(), windows)
 def test_first_come_first_served_in_a_replica(
     engine: Engine, requests: Requests, window: Window

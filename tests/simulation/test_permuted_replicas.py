@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_fleets import pool_engines, requests_for
 
@@ -79,7 +79,7 @@ def _outages(rng: np.random.Generator, replicas: int, count: int) -> Faults:
     return Faults(times, down, down + 1, np.tile(np.array([1, 0]), count))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(renamed())
 def test_permuting_replicas_changes_nothing(fleet: Renamed) -> None:
     """Every request fares alike, to the last bit, at the replica of the other name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from small_fleets import phased_fleets
 from test_fleet_kernel_against_twin import Fleet, agrees
 
@@ -41,7 +41,7 @@ def check_conservation(out: FleetTrajectory, fleet: Fleet) -> None:
         assert not ((out.status == Status.UNFINISHED) & measured).any()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(phased_fleets())
 def test_phases_equal_their_twin(fleet: Fleet) -> None:
     """Over all rules, admissions, preemption, faults, limits, loops and links."""

@@ -28,7 +28,7 @@ from fleetopt.simulation.records import Engine, Window, checkpoints
 from fleetopt.simulation.routing import ByLength
 from fleetopt.simulation.statistics import mean_interval
 
-CONFIDENCE = 1.0 - 1e-4
+CONFIDENCE = 1.0 - 1e-6
 """A false alarm of one interval is as rare as this."""
 FOREVER = Window(0.0, 1e6, 1e9)
 
@@ -165,7 +165,7 @@ def test_simulated_prefill_is_the_closed_form(form: str) -> None:
         "intra-op": intra_op_ttft_s(0.1, 5.0, 1.6),
     }[form]
     means = []
-    for rng in np.random.default_rng().spawn(12):
+    for rng in np.random.default_rng().spawn(24):
         arrival_s = np.cumsum(rng.exponential(0.2, 20_000))
         if form == "inter-op":
             left_s = through_line(through_line(arrival_s, 0.05), 0.05)

@@ -47,7 +47,7 @@ def test_iterations_slow_down_with_the_batch() -> None:
     assert ttft == pytest.approx([2 * (1 + 7.0), 2 * (1 + 14.0)])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), replicas=st.integers(1, 3), load=st.floats(0.3, 1.1))
 def test_slots_are_servers(seed: int, replicas: int, load: float) -> None:
     """The wait for the first free server, by trying every server for every request."""

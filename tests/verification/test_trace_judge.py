@@ -45,7 +45,7 @@ def pool(
     return Judged(lo, hi, "a10g", replicas, 10.0, *gammas)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(64, 12_000), min_size=1, max_size=3, unique=True).map(sorted),
     st.lists(st.sampled_from([1.0, 1.3, 2.0]), min_size=3, max_size=3),

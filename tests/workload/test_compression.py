@@ -62,7 +62,7 @@ def by_hand(what: Served) -> dict[tuple[int, int], float]:
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(paths())
 def test_a_pool_serves_what_a_count_by_hand_says(path: Path) -> None:
     """Every request of every pool, its share, and total lengths that fit."""
@@ -86,7 +86,7 @@ def test_a_pool_serves_what_a_count_by_hand_says(path: Path) -> None:
         assert part.prompt_tokens.min() >= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(paths())
 def test_requests_and_output_tokens_are_conserved(path: Path) -> None:
     """Over the pools of a path the shares sum to 1; only prompts get shorter."""

@@ -85,7 +85,7 @@ def test_drawn_requests_follow_the_joint_table() -> None:
     np.testing.assert_allclose(shares, lengths.weights, atol=5 * (0.25 / 100_000) ** 0.5)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 1000))
 def test_bins_keep_the_means_and_small_counts(seed: int) -> None:
     """Above the limit no count leaves its bin; sums stay within rounding."""

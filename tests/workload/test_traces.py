@@ -196,9 +196,7 @@ def test_an_unknown_format_and_a_missing_file(tmp_path: Path) -> None:
 ruined = st.sampled_from([("x", 5, 5), (-1, 5, 5), ("inf", 5, 5), (None, 0, 5), (None, 5, "1.5")])
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bad=st.dictionaries(st.integers(0, 39), ruined, min_size=1, max_size=25))
 def test_every_bad_line_is_reported_with_its_number(
     bad: dict[int, tuple[Any, Any, Any]], tmp_path: Path

@@ -145,8 +145,6 @@ def _run(
                 arrival_s = requests[run.arrived].arrival_s
             else:
                 arrival_s = next_of_both(clients, open_s, run)
-        if run.open_measured == 0 and arrival_s >= window.measure_end_s:
-            break
         now = times[1]
         event = 0
         if line_times is not None and line_times[1] < now:
@@ -162,6 +160,9 @@ def _run(
         if arrival_s < now:
             now = arrival_s
             event = 3
+        is_over = run.open_measured == 0 and arrival_s >= window.measure_end_s
+        if is_over and now > run.now:  # what else happens at the last instant is played too
+            break
         if now > window.stop_s or now == _INF:
             run.stop = _TIME
             run.now = window.stop_s

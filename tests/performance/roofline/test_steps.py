@@ -141,7 +141,7 @@ def test_latent_attention_reads_the_latent_vectors_of_the_absorbed_form() -> Non
     assert found.flops == 2 * 128 * (576 + 512) * 1000
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 20_000))
 def test_a_window_bounds_what_its_layers_read(context: int) -> None:
     llm = LLMS["qwen3-8b"].model_copy(update={"sliding_window": 4096, "sliding_layers": 18})
@@ -152,7 +152,7 @@ def test_a_window_bounds_what_its_layers_read(context: int) -> None:
     assert read.times * read.bytes == pytest.approx(expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(LLMS)), st.integers(1, 500), st.integers(1, 16_384))
 def test_more_work_never_takes_less_time(name: str, batch: int, context: int) -> None:
     deployment = deployed(name, "b300", tp=4, weights="fp8")
