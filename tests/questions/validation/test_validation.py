@@ -42,7 +42,7 @@ def runs(tmp_path: Path, groups: list[tuple[str, str, str, int]]) -> Measurement
 
     def read(latencies: list[str]) -> Measurements:
         lines = [
-            f"{e},1,{m},{g},fp8,{p},256,{c},{tp},{latency}\n"
+            f"{e},1,{m},{g},fp8,{p},1024,{c},{tp},{latency}\n"
             for (e, m, g, tp, p, c), latency in zip(designs, latencies, strict=True)
         ]
         path.write_text(HEAD + "".join(lines))
