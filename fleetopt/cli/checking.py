@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from fleetopt.errors import Fault, InputError
 
@@ -19,11 +19,13 @@ def check_all(*checks: Callable[[], object]) -> None:
         raise InputError(list(dict.fromkeys(faults)))
 
 
-def check_files(paths: Mapping[str, str | None], plot: str | None = None) -> None:
+def check_files(
+    paths: Mapping[str, str | None], plot: str | None = None, suffixes: Sequence[str] = ()
+) -> None:
     """Raises InputError if a file by its option, or that of --plot, cannot be written."""
     from fleetopt.cli.fleet_statement import output_faults
     from fleetopt.cli.plotting import plot_faults
 
-    faults = output_faults(paths) + (plot_faults(plot) if plot is not None else [])
+    faults = output_faults(paths) + plot_faults(plot, *suffixes)
     if faults:
         raise InputError(faults)

@@ -144,7 +144,7 @@ def _asked(ctx: click.Context, plot: str | None, output: str | None) -> Question
 
     keys, _ = overlaid({}, given_options(ctx))
     spelled = {o.key: o.spelling for o in ctx.command.params if isinstance(o, ProblemOption)}
-    faults = [*output_faults(output), *(plot_faults(plot) if plot else [])]
+    faults = [*output_faults(output), *plot_faults(plot)]
     try:
         question = Question(validate(PhasesApart, keys, ""))
     except InputError as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fleetopt.cli import fleet_options as options
-from fleetopt.errors import Fault, InputError
+from fleetopt.errors import Fault
 
 if TYPE_CHECKING:
     from fleetopt.cli.statement import Given
@@ -51,13 +50,14 @@ def command(
     """
     from fleetopt.cli.fleet_statement import output_faults, state_fleet
     from fleetopt.cli.output import progress
+    from fleetopt.cli.plotting import plot_faults
     from fleetopt.cli.statement import given_options
     from fleetopt.questions.explain import explain_scenario
 
     keys, given, missing, where, scope = _stated(fleet, given_options(ctx))
     scenario = state_fleet(
         keys, given, ctx.command.params, least_requests=_REQUESTS,
-        others=[*missing, *output_faults({"--output": output}), *_plot_faults(plot)], **where,
+        others=[*missing, *output_faults({"--output": output}), *plot_faults(plot)], **where,
     )  # fmt: skip
     with progress() as show:
         chosen: Any = slo_scope or scope
@@ -84,23 +84,6 @@ def _stated(
     faults = [Fault(option.spelling, "the file states the pools", hint) for option in own]
     left = {option: value for option, value in given.items() if option not in own}
     return keys, left, faults, {"place": place, "beside": Path(beside)}, "pool"
-
-
-def _plot_faults(plot: str | None) -> list[Fault]:
-    from fleetopt.report.export import check_writable
-    from fleetopt.report.figures import check_plot
-
-    if plot is None:
-        return []
-    try:
-        check_plot(plot)
-        check_writable(plot)
-    except InputError as error:
-        return [
-            fault if fault.place.startswith("--plot") else replace(fault, place=f"--plot {plot}")
-            for fault in error.faults
-        ]
-    return []
 
 
 def _write(found: Explanation, plot: str | None, form: str, output: str | None) -> None:

@@ -95,9 +95,7 @@ def _faults(objectives: str, show: str, plot: str | None) -> list[Fault]:
         checked_objectives(_parts(objectives))
     except InputError as error:
         faults += [replace(fault, place="--objectives") for fault in error.faults]
-    if plot is not None:
-        faults += plot_faults(plot)
-    return faults
+    return [*faults, *plot_faults(plot)]
 
 
 def _write(

@@ -109,7 +109,7 @@ def command(
     from fleetopt.errors import InputError
 
     depths, faults = numbers(flex_pcts, "--flex-pcts")
-    faults += plot_faults(plot) if plot else []
+    faults += plot_faults(plot)
     stated = state(None, given_options(ctx), output, others=faults)
     from fleetopt.questions.energy.grid import grid_flex
     from fleetopt.questions.energy.levers import Terms

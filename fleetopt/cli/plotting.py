@@ -7,13 +7,18 @@ from dataclasses import replace
 from fleetopt.errors import Fault, InputError
 
 
-def plot_faults(plot: str) -> list[Fault]:
-    """Faults of a --plot FILE: its kind, its place, and whether figures can be drawn."""
+def plot_faults(plot: str | None, *suffixes: str) -> list[Fault]:
+    """Faults of a --plot FILE: its kind, its place, and whether figures can be drawn.
+
+    suffixes: of the files that the figure can be drawn into, if not those of most figures.
+    """
+    if plot is None:
+        return []
     from fleetopt.report.export import check_writable
-    from fleetopt.report.figures import check_plot
+    from fleetopt.report.figures import SUFFIXES, check_plot
 
     try:
-        check_plot(plot)
+        check_plot(plot, suffixes or SUFFIXES)
         check_writable(plot)
     except InputError as error:
         return [

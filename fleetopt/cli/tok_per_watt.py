@@ -186,7 +186,7 @@ def _faults(
         for count in counts or ()
         if count != int(count)
     ]
-    return [*faults, *(plot_faults(plot) if plot else ())]
+    return [*faults, *plot_faults(plot)]
 
 
 def _gpu_faults(named: dict[str, str | None]) -> Iterator[Fault]:

@@ -80,6 +80,7 @@ def state_two_pools(
     others: faults that it found, to be told together with these.
     """
     from fleetopt.catalog import read_profiles
+    from fleetopt.cli.plotting import plot_faults
     from fleetopt.cli.statement import given_options, state
     from fleetopt.questions.two_pools import TwoPools
 
@@ -92,7 +93,7 @@ def state_two_pools(
         if option.key not in _GPUS and not (at and option.key == "thresholds")
     }
     known = read_profiles()
-    faults = [*_gpu_faults(given, known), *_plot_faults(plot), *beyond, *others]
+    faults = [*_gpu_faults(given, known), *plot_faults(plot), *beyond, *others]
     statement = state(None, rest, output, faults)
     problem = statement.problem
     asked = TwoPools(
@@ -152,22 +153,3 @@ def _gpu_faults(given: dict[ProblemOption, Any], known: dict[str, Any]) -> list[
         for option, name in given.items()
         if option.key in _GPUS and name not in known
     ]
-
-
-def _plot_faults(plot: str | None) -> list[Fault]:
-    from fleetopt.errors import InputError
-    from fleetopt.report.export import check_writable
-
-    if plot is None:
-        return []
-    from fleetopt.report.figures import check_plot
-
-    try:
-        check_plot(plot)
-        check_writable(plot)
-    except InputError as error:
-        return [
-            fault if fault.place.startswith("--plot") else replace(fault, place=f"--plot {plot}")
-            for fault in error.faults
-        ]
-    return []

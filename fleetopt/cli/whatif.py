@@ -136,6 +136,7 @@ def _compare(
 
 def _stated(ctx: click.Context, solve: bool, plot: str | None, output: str | None) -> WhatIf:
     """The question. Raises InputError with every fault of the options and the files."""
+    from fleetopt.cli.plotting import plot_faults
     from fleetopt.cli.statement import given_options, named, output_faults, overlaid
     from fleetopt.errors import Fault, InputError
     from fleetopt.problem import WhatIf, validate
@@ -149,11 +150,7 @@ def _stated(ctx: click.Context, solve: bool, plot: str | None, output: str | Non
     faults = named([*faults, *_faults_of_names(keys)], "", _origins(ctx))
     if solve and "gpu_compare" not in keys:
         faults.append(Fault("--solve", "is for --gpu-compare", "`fleetopt solve` finds fleets"))
-    faults += output_faults(output)
-    if plot is not None:
-        from fleetopt.cli.plotting import plot_faults
-
-        faults += plot_faults(plot)
+    faults += [*output_faults(output), *plot_faults(plot)]
     if faults:
         raise InputError(faults)
     return stated

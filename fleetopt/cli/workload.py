@@ -88,13 +88,12 @@ def show(file: str, plot: str | None, form: str, output: str | None) -> None:
     """Show a workload file, a length CDF or a bundled workload."""
     from fleetopt.catalog import read_lengths
     from fleetopt.cli.output import write_answer
+    from fleetopt.cli.recordings import IMAGES, draw
     from fleetopt.report import workload as report
 
-    check_all(lambda: read_lengths(file), lambda: check_files({"--output": output, "--plot": plot}))
+    check_all(lambda: read_lengths(file), lambda: check_files({"--output": output}, plot, IMAGES))
     stated, _ = read_lengths(file)
     if plot is not None:
-        from fleetopt.cli.recordings import draw
-
         draw(stated, plot)
     write_answer(
         form,

@@ -19,10 +19,11 @@ _WIDE_RANGE = 8.0
 """Ratio of the ends of an axis from which it is logarithmic."""
 
 
-def check_plot(path: str) -> None:
-    """Raise InputError unless a figure can be drawn in the format of `path`."""
-    if not path.lower().endswith(SUFFIXES):
-        raise InputError.single(f"--plot {path}", "expected a name that ends in .png or .svg")
+def check_plot(path: str, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+    """Raise InputError unless a figure can be drawn in the format of `path`, one of `suffixes`."""
+    if not path.lower().endswith(suffixes):
+        known = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+        raise InputError.single(f"--plot {path}", f"expected a name that ends in {known}")
     try:
         import matplotlib  # noqa: F401
     except ImportError:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fleetopt.simulation.fleet_layout import REPLICA_TOTALS
 from fleetopt.simulation.fleet_lines import lines_of
 from fleetopt.simulation.fleet_links import LINE_TOTALS
 from fleetopt.simulation.fleet_records import (
@@ -18,7 +19,7 @@ from fleetopt.simulation.fleet_records import (
     Stop,
 )
 from fleetopt.simulation.fleet_replica import Replica, Request
-from fleetopt.simulation.fleet_state import REPLICA_TOTALS, token_bin_edges_s
+from fleetopt.simulation.fleet_state import token_bin_edges_s
 from fleetopt.simulation.records import Floats
 
 _COLUMNS = {

@@ -1,4 +1,4 @@
-"""State of a fleet's simulation as arrays of records: pools, replicas, requests."""
+"""State of a fleet's simulation, before a run and after it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fleetopt.simulation.fleet_links import LINE_TOTALS, new_links
+from fleetopt.simulation.fleet_layout import NODE, POOL, REPLICA, REPLICA_TOTALS, REQUEST, RUN
+from fleetopt.simulation.fleet_links import LINE_TOTALS, LinkState, new_links
 from fleetopt.simulation.fleet_outages import new_faults
 from fleetopt.simulation.fleet_records import (
     FleetRequests,
@@ -16,7 +17,7 @@ from fleetopt.simulation.fleet_records import (
     PoolEngine,
     Setting,
 )
-from fleetopt.simulation.records import Floats, Ints
+from fleetopt.simulation.records import Floats, Ints, Window
 from fleetopt.simulation.state import NEVER
 
 _PART = 16_384
@@ -27,143 +28,27 @@ OCTAVES = 18
 LEAST_EXPONENT = -13
 """The first octave begins at 2**(LEAST_EXPONENT - 1) seconds, 61 microseconds."""
 
-_POOL = np.dtype(
-    [
-        ("base_s", "f8"),
-        ("per_context_token_s", "f8"),
-        ("prefill_base_s", "f8"),
-        ("prefill_per_token_s", "f8"),
-        ("current", "i8"),
-        ("chunk_tokens", "i8"),
-        ("token_budget", "i8"),
-        ("slots", "i8"),
-        ("kv_blocks", "i8"),
-        ("block_tokens", "i8"),
-        ("max_context", "i8"),
-        ("growth", "i8"),
-        ("queue_limit", "i8"),
-        ("cache_tokens", "i8"),
-        ("overflow", "i8"),
-        ("role", "i8"),
-        ("pressure_sequences", "f8"),
-        ("first", "i8"),  # its replicas are first .. last - 1
-        ("last", "i8"),
-        ("tree", "i8"),  # where its tournament tree of sequence counts begins
-        ("leaves", "i8"),
-        ("histogram", "i8"),  # where its seconds by batch size begin
-        ("up", "i8"),
-        ("waiting", "i8"),
-        ("active", "i8"),
-        ("completed", "i8"),
-        ("held_head", "i8"),  # requests that wait for a replica to come up
-        ("held_tail", "i8"),
-    ]
-)
-_REPLICA = np.dtype(
-    [
-        ("epoch_s", "f8"),
-        ("first_s", "f8"),  # iteration time at the epoch's start
-        ("growth_s", "f8"),  # seconds that each further iteration takes longer
-        ("floor_s", "f8"),  # least iteration time in the epoch
-        ("epoch_iteration", "i8"),
-        ("admit_at", "i8"),  # iteration before which waiting requests join the batch
-        ("evict_at", "i8"),  # iteration for which the KV blocks do not suffice
-        ("context", "i8"),  # context tokens at the epoch's start
-        ("growth", "i8"),  # context tokens that one iteration adds
-        ("active", "i8"),
-        ("decoding", "i8"),
-        ("blocks", "i8"),  # KV blocks held in the epoch's first iteration
-        ("waiting", "i8"),
-        ("queue_head", "i8"),
-        ("queue_tail", "i8"),
-        ("prefill_head", "i8"),
-        ("heap", "i8"),  # where the replica's part of the heap begins
-        ("phase", "i8"),  # where its counts by block phase begin
-        ("pool", "i8"),
-        ("is_down", "i8"),
-        ("down_since_s", "f8"),
-        ("cached", "i8"),  # tokens in its prefix cache
-        ("newest", "i8"),  # ends of the cache's list by last use
-        ("oldest", "i8"),
-        ("busy_s", "f8"),
-        ("kv_block_s", "f8"),
-        ("work", "f8"),
-        ("context_sum", "f8"),
-        ("down_s", "f8"),
-        ("lost_tokens", "i8"),
-        ("preemptions", "i8"),
-        ("restarts", "i8"),
-        ("sending", "i8"),  # sequences whose KV is on its way to another pool
-        ("sending_blocks", "i8"),
-    ]
-)
-REPLICA_TOTALS = (
-    "busy_s",
-    "kv_block_s",
-    "work",
-    "context_sum",
-    "down_s",
-    "lost_tokens",
-    "preemptions",
-    "restarts",
-)
-_REQUEST = np.dtype(
-    [
-        ("arrival_s", "f8"),
-        ("admitted_s", "f8"),
-        ("prefill_end_s", "f8"),
-        ("end_s", "f8"),
-        ("prompt", "i4"),
-        ("asked", "i4"),  # output tokens
-        ("output", "i4"),  # those that its pool's context window leaves
-        ("kept", "i4"),  # output tokens from before its last preemption
-        ("begun", "i4"),  # tokens found in the prefix cache at its last admission
-        ("hit", "i4"),
-        ("replica", "i4"),
-        ("next", "i4"),  # link of the queue or the prefill list it stands in
-        ("prefill", "i4"),  # "total": iteration at which it ends; "current": tokens left
-        ("share", "i4"),  # prompt tokens that it prefills in the running iteration
-        ("needs", "i4"),
-        ("prefix", "i4"),
-        ("prefix_tokens", "i4"),
-        ("preemptions", "i4"),
-        ("restarts", "i4"),
-        ("pool", "i2"),
-        ("status", "i1"),
-        ("client", "i1"),  # whether a client of the closed loop sent it
-    ]
-)
-_NODE = np.dtype([("tokens", "i4"), ("older", "i4"), ("newer", "i4")])
-_RUN = np.dtype(
-    [
-        ("arrived", "i8"),
-        ("open_measured", "i8"),  # measured requests that have arrived and not ended
-        ("deadline", "i8"),  # first request that may still time out
-        ("fault", "i8"),
-        ("seen", "i8"),  # checkpoints passed
-        ("clients", "i8"),  # clients in the heap of those that think
-        ("served", "i8"),  # clients whose requests ended with this event
-        ("opened", "i8"),  # open arrivals beside clients so far
-        ("landed", "i8"),  # request whose KV has arrived with this event
-        ("sent", "i8"),  # further requests that clients have begun to think of
-        ("events", "i8"),
-        ("stop", "i8"),
-        ("now", "f8"),
-    ]
-)
-
 
 class FleetState(NamedTuple):
-    """Everything that a run reads and writes, in the order of the kernel's arguments.
+    """Everything that a run reads and writes, besides links: see fleet_links.LinkState.
 
+    window, checkpoint_s, rule, threshold: as in Setting; timeout_s to least_marks: its limits.
     pools, replicas, requests: records. heap: decode ends, each replica's part after the
     other's. phases: decoding sequences by the iteration, modulo the block size, in which
     they take a KV block. times: tournament tree over replicas of their next events.
     counts: one such tree a pool, of sequences. nodes: prefixes by replica. clients: heap
     of the times at which clients send. open_s: arrivals beside clients. series: shape
-    (5, checkpoints, pools). links to handovers: see fleet_links.LinkState.
+    (5, checkpoints, pools). run: one record.
     """
 
+    window: Window
+    checkpoint_s: Floats
+    rule: int
+    threshold: float
+    timeout_s: float
+    most_events: int
+    stop_early: int
+    least_marks: int
     pools: Any
     replicas: Any
     requests: Any
@@ -180,18 +65,12 @@ class FleetState(NamedTuple):
     histogram: Floats
     tokens: Ints
     series: Ints
-    links: Any
-    lines: Any
-    line_times: Any
-    handovers: Any
     run: Any
 
-    def without_links(self) -> FleetState:
-        """The same with None for links, for which the kernel is compiled without their code."""
-        return self._replace(links=None, lines=None, line_times=None, handovers=None)
 
-
-def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting) -> FleetState:
+def new_fleet(
+    pools: Sequence[PoolEngine], requests: FleetRequests, setting: Setting
+) -> tuple[FleetState, LinkState]:
     """Idle replicas, before any request has arrived."""
     count = sum(pool.replicas for pool in pools)
     pool_records = _pools(pools)
@@ -202,7 +81,15 @@ def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Set
     linked = new_links(
         setting.links, [pool.replicas for pool in pools], requests.prompt_tokens.size
     )
-    return FleetState(
+    fleet = FleetState(
+        window=setting.window,
+        checkpoint_s=setting.checkpoint_s,
+        rule=int(setting.rule),
+        threshold=float(setting.threshold),
+        timeout_s=float(setting.limits.timeout_s),
+        most_events=int(setting.limits.events),
+        stop_early=int(setting.limits.stop_early),
+        least_marks=int(setting.limits.least_marks),
         pools=pool_records,
         replicas=_replicas(pool_records, slots, blocks),
         requests=_requests(requests, setting),
@@ -219,9 +106,9 @@ def new_fleet(pools: Sequence[PoolEngine], requests: FleetRequests, setting: Set
         histogram=np.zeros(sum(pool.engine.slots + 1 for pool in pools)),
         tokens=np.zeros((len(pools), OCTAVES * BINS), dtype=np.int64),
         series=np.zeros((5, setting.checkpoint_s.size, len(pools)), dtype=np.int64),
-        **linked._asdict(),
-        run=np.zeros(1, dtype=_RUN),
+        run=np.zeros(1, dtype=RUN),
     )
+    return fleet, linked
 
 
 def token_bin_edges_s() -> Floats:
@@ -231,7 +118,7 @@ def token_bin_edges_s() -> Floats:
     return np.append(inner, 2.0 * octaves[-1])
 
 
-def fleet_trajectory(state: FleetState) -> FleetTrajectory:
+def fleet_trajectory(state: FleetState, linked: LinkState) -> FleetTrajectory:
     """What a run that has ended says; the columns of requests are views of its records."""
     records, run = state.requests, state.run[0]
     ends = np.cumsum(state.pools["slots"] + 1)[:-1]
@@ -249,11 +136,11 @@ def fleet_trajectory(state: FleetState) -> FleetTrajectory:
         restarts=records["restarts"],
         status=records["status"],
         client=records["client"],
-        landed_s=state.handovers["landed_s"],
-        entered=state.handovers["entered"],
-        handovers=state.handovers["handovers"],
+        landed_s=linked.handovers["landed_s"],
+        entered=linked.handovers["entered"],
+        handovers=linked.handovers["handovers"],
         replicas=state.replicas[list(REPLICA_TOTALS)],
-        lines=state.lines[list(LINE_TOTALS)],
+        lines=linked.lines[list(LINE_TOTALS)],
         occupancy_s=tuple(np.split(state.histogram, ends)),
         tokens=state.tokens,
         waiting=waiting,
@@ -272,7 +159,7 @@ def _leaves(count: int) -> int:
 
 
 def _pools(pools: Sequence[PoolEngine]) -> Any:
-    records = np.zeros(len(pools), dtype=_POOL)
+    records = np.zeros(len(pools), dtype=POOL)
     first = tree = histogram = 0
     for record, pool in zip(records, pools, strict=True):
         for name, value in pool.engine._asdict().items():
@@ -307,7 +194,7 @@ def _counts(pools: Any) -> Ints:
 
 def _replicas(pools: Any, slots: Ints, blocks: int) -> Any:
     """Records of idle replicas, each with its part of the heap and of the phases."""
-    records = np.zeros(slots.size, dtype=_REPLICA)
+    records = np.zeros(slots.size, dtype=REPLICA)
     records["admit_at"] = records["evict_at"] = NEVER
     records["heap"] = np.cumsum(slots) - slots
     records["phase"] = blocks * np.arange(slots.size)
@@ -319,7 +206,7 @@ def _replicas(pools: Any, slots: Ints, blocks: int) -> Any:
 
 def _requests(requests: FleetRequests, setting: Setting) -> Any:
     """Records of requests before the run."""
-    blank = np.zeros(1, dtype=_REQUEST)
+    blank = np.zeros(1, dtype=REQUEST)
     for name in ("arrival_s", "admitted_s", "prefill_end_s", "end_s"):
         blank[name] = np.nan
     blank["replica"] = -1
@@ -334,7 +221,7 @@ def _requests(requests: FleetRequests, setting: Setting) -> Any:
     }
     if not setting.loop.clients:
         columns["arrival_s"] = requests.arrival_s
-    records = np.empty(requests.prompt_tokens.size, dtype=_REQUEST)
+    records = np.empty(requests.prompt_tokens.size, dtype=REQUEST)
     for first in range(0, records.size, _PART):
         part = slice(first, first + _PART)
         records[part] = blank
@@ -344,6 +231,6 @@ def _requests(requests: FleetRequests, setting: Setting) -> Any:
 
 
 def _nodes(size: int) -> Any:
-    nodes = np.zeros(size, dtype=_NODE)
+    nodes = np.zeros(size, dtype=NODE)
     nodes["older"] = nodes["newer"] = -1
     return nodes

@@ -12,7 +12,7 @@ from fleetopt.simulation.records import Floats, Ints, Requests, Trajectory
 NEVER = np.int64(2**62)
 """An iteration number that is never reached."""
 
-_REPLICA = np.dtype(
+REPLICA = np.dtype(
     [
         ("epoch_s", "f8"),
         ("first_s", "f8"),  # iteration time at the epoch's start
@@ -32,7 +32,7 @@ _REPLICA = np.dtype(
         ("heap", "i8"),  # where the replica's part of the heap begins
     ]
 )
-_REQUEST = np.dtype(
+REQUEST = np.dtype(
     [
         ("arrival_s", "f8"),
         ("admitted_s", "f8"),
@@ -106,7 +106,7 @@ def _counts(replicas: int, leaves: int) -> Ints:
 
 def _open_requests(requests: Requests) -> Any:
     """Records of requests before the run."""
-    records = np.zeros(requests.arrival_s.size, dtype=_REQUEST)
+    records = np.zeros(requests.arrival_s.size, dtype=REQUEST)
     records["arrival_s"] = requests.arrival_s
     records["prompt"] = requests.prompt_tokens
     records["output"] = requests.output_tokens
@@ -118,7 +118,7 @@ def _open_requests(requests: Requests) -> Any:
 
 def _idle_replicas(count: int, slots: int) -> Any:
     """Records of idle replicas, each with its part of the heap of decode ends."""
-    records = np.zeros(count, dtype=_REPLICA)
+    records = np.zeros(count, dtype=REPLICA)
     records["admit_at"] = NEVER
     records["heap"] = slots * np.arange(count)
     for name in ("queue_head", "queue_tail", "prefill_head"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,19 @@ def invoke(*words: str) -> Result:
     return CliRunner(env={"COLUMNS": "100"}).invoke(cli, [*words])
 
 
+answer = cache(invoke)
+"""The same for commands that write no file, run once for all tests."""
+
 TOKENS = ("tok-per-watt", "--cdf", "azure", "--lam", "30")
 SPLIT = (*TOKENS, "--b-short", "4096", "--gpu-short", "a10g", "--gpu-long", "h100")
 GRID = ("grid-flex", "--cdf", "azure", "--lam", "50", "--n-gpus", "8", "--flex-pcts", "0", "20")
+EVENT = (*GRID, "--event-minutes", "0.5", "--replications", "2")
 
 
-@pytest.mark.parametrize("command", [TOKENS, SPLIT, GRID])
+@pytest.mark.parametrize("command", [TOKENS, SPLIT, EVENT])
 def test_json_and_csv_have_the_same_rows(command: tuple[str, ...]) -> None:
-    data = json.loads(invoke(*command, "--format", "json").stdout)
-    rows = list(csv.DictReader(io.StringIO(invoke(*command, "--format", "csv").stdout)))
+    data = json.loads(answer(*command, "--format", "json").stdout)
+    rows = list(csv.DictReader(io.StringIO(answer(*command, "--format", "csv").stdout)))
     assert data["schema"].startswith("fleetopt.")
     assert len(rows) == len(data["rows"]) > 1
     for row, said in zip(rows, data["rows"], strict=True):
@@ -39,10 +44,10 @@ def test_json_and_csv_have_the_same_rows(command: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("command", "first"),
-    [(TOKENS, "a10g makes most of a watt"), (SPLIT, "A split at 4,096 tokens"), (GRID, "8 h100")],
+    [(TOKENS, "a10g makes most of a watt"), (SPLIT, "A split at 4,096 tokens"), (EVENT, "8 h100")],
 )
 def test_text_begins_with_the_answer(command: tuple[str, ...], first: str) -> None:
-    done = invoke(*command)
+    done = answer(*command)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(first)
     assert all(len(line) <= 100 for line in done.stdout.splitlines())
@@ -127,14 +132,13 @@ def test_published_rate_unless_the_workload_states_its_own(tmp_path: Path) -> No
 
 
 def test_an_event_is_in_every_form() -> None:
-    command = (*GRID, "--event-minutes", "0.5", "--replications", "2")
-    data = json.loads(invoke(*command, "--format", "json").stdout)
-    rows = list(csv.DictReader(io.StringIO(invoke(*command, "--format", "csv").stdout)))
+    data = json.loads(answer(*EVENT, "--format", "json").stdout)
+    rows = list(csv.DictReader(io.StringIO(answer(*EVENT, "--format", "csv").stdout)))
     for row, said in zip(rows, data["rows"], strict=True):
         assert said["event"]["minutes"] == 0.5
         assert row["event_standing"] == said["event"]["standing"]
         assert float(row["event_recovery_s"]) == said["event"]["recovery_s"]["estimate"]
-    text = invoke(*command)
+    text = answer(*EVENT)
     assert "Simulated event of 0.5 minutes" in text.stdout
     assert all(len(line) <= 100 for line in text.stdout.splitlines())
 

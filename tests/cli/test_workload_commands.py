@@ -152,7 +152,7 @@ def test_a_figure_of_lengths_alone(folder: Path) -> None:
         ("fit .", ["this is a directory"]),
         ("fit", ["Missing argument 'TRACE...'"]),
         ("show gone.json", ["no such file or bundled workload"]),
-        ("show lmsys --plot l.bmp", ["--plot: expected a name that ends in .pdf, .png, .svg"]),
+        ("show lmsys --plot l.bmp", ["--plot l.bmp: expected a name that ends in .pdf, .png or"]),
         ("show lmsys --plot no/such/l.png", ["cannot be written"]),
         ("fti good.csv", ["No such command 'fti'"]),
     ],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from fleetopt.optimization.candidates import Candidate, Row
 
@@ -29,7 +30,8 @@ def random_problem(seed: int) -> Problem:
     kept = [(arc, gpu) for arc in arcs for gpu in prices if rng.random() < presence]
     rng.shuffle(kept)
     candidates = tuple(
-        _candidate(rng, index, arc, gpu, prices[gpu]) for index, (arc, gpu) in enumerate(kept)
+        candidate(arc, gpu, counts(rng, 12, 4), index=index, usd_per_hour=prices[gpu])
+        for index, (arc, gpu) in enumerate(kept)
     )
     return Problem(candidates, num_breakpoints, rng.randint(1, 4))
 
@@ -41,25 +43,23 @@ def fleets(problem: Problem) -> list[Pools]:
 
 def cost(pools: Pools) -> float:
     """USD per hour of a fleet."""
-    return sum(candidate.usd_per_hour * (row.replicas + row.spare) for candidate, row in pools)
+    return sum(pool.usd_per_hour * (row.replicas + row.spare) for pool, row in pools)
 
 
 def _fleets(problem: Problem, start: int, pools_left: int) -> Iterator[Pools]:
     if start == problem.num_breakpoints - 1:
         yield ()
     elif pools_left > 0:
-        for candidate in problem.candidates:
-            if candidate.start == start:
-                for rest in _fleets(problem, candidate.end, pools_left - 1):
-                    yield from (((candidate, row), *rest) for row in candidate.rows)
+        for pool in problem.candidates:
+            if pool.start == start:
+                for rest in _fleets(problem, pool.end, pools_left - 1):
+                    yield from (((pool, row), *rest) for row in pool.rows)
 
 
-def _candidate(
-    rng: random.Random, index: int, arc: tuple[int, int], gpu: str, price: float
-) -> Candidate:
-    replicas = sorted(rng.sample(range(1, 13), rng.randint(1, 4)))
+def candidate(arc: tuple[int, int], gpu: str, rows: Iterable[int], **more: Any) -> Candidate:
+    """A pool for the lengths of an arc, with a row for each of these counts of replicas."""
+    usual: dict[str, Any] = {"index": 0, "gpus_per_replica": 1}
     return Candidate(
-        index=index,
         start=arc[0],
         end=arc[1],
         lo_tokens=1024 * arc[0],
@@ -67,8 +67,12 @@ def _candidate(
         gpu=gpu,
         profile=gpu,
         admission="reserved",
-        usd_per_hour=price,
-        gpus_per_replica=1,
         arrival_rate=float(arc[1] - arc[0]),
-        rows=tuple(Row(n) for n in replicas),
+        rows=tuple(Row(replicas) for replicas in rows),
+        **{**usual, **more},
     )
+
+
+def counts(rng: random.Random, highest: int, most: int) -> list[int]:
+    """One to `most` different counts of replicas up to the highest, in order."""
+    return sorted(rng.sample(range(1, highest + 1), rng.randint(1, most)))

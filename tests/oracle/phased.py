@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from enumeration import Pools, Problem, cost, random_problem
+from enumeration import Pools, Problem, candidate, cost, counts, random_problem
 
 from fleetopt.optimization.candidates import Candidate, Row
 
@@ -65,20 +65,12 @@ def _partners(problem: Problem, c: Candidate) -> Iterator[tuple[Candidate, Row]]
 def _candidate(
     rng: random.Random, arc: tuple[int, int], gpu: str, phase: str, link: str
 ) -> Candidate:
-    replicas = sorted(rng.sample(range(1, 7), rng.randint(1, 2)))
-    return Candidate(
-        index=0,
-        start=arc[0],
-        end=arc[1],
-        lo_tokens=1024 * arc[0],
-        hi_tokens=1024 * arc[1],
-        gpu=gpu,
-        profile=gpu,
-        admission="reserved",
+    return candidate(
+        arc,
+        gpu,
+        counts(rng, 6, 2),
         usd_per_hour=round(rng.uniform(0.5, 5.0), 2),
         gpus_per_replica=rng.choice((1, 2)),
-        arrival_rate=float(arc[1] - arc[0]),
-        rows=tuple(Row(n) for n in replicas),
         watts=rng.choice((300.0, 700.0)),
         phase=phase,
         link=link,

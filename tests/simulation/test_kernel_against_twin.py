@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetopt.simulation import kernel, reference
+from fleetopt.simulation.kernel import epochs, loop
 from fleetopt.simulation.records import (
     UNLIMITED,
     Engine,
@@ -126,7 +127,7 @@ def test_epoch_time_is_the_sum_of_its_iterations(
 ) -> None:
     """The closed form equals adding max(first + j growth, floor) up, in kernel and twin."""
     plain = math.fsum(max(first_s + j * growth_s, floor_s) for j in range(k))
-    for elapsed in (kernel._elapsed, reference.elapsed_s):
+    for elapsed in (epochs.elapsed.py_func, reference.elapsed_s):
         assert math.isclose(elapsed(k, first_s, growth_s, floor_s), plain, rel_tol=1e-9)
 
 
@@ -219,5 +220,5 @@ def test_impossible_limits_are_refused(changes: list[tuple[float, int]]) -> None
 def test_kernel_is_cached_after_a_run() -> None:
     """Once it has run, the compiled kernel is found, unless no cache can be written."""
     test_one_request_alone_by_hand()
-    folder = kernel._run.stats.cache_path
+    folder = loop.run_events.stats.cache_path
     assert kernel.is_compiled() is (folder is not None)

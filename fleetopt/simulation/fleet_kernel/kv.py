@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from fleetopt.simulation.fleet_links import Role
-from fleetopt.simulation.kernel import _compiled
+from fleetopt.simulation.kernel.compiling import compiled
 from fleetopt.simulation.state import NEVER
 
 _PREFILL = int(Role.PREFILL)
 
 
-@_compiled
+@compiled
 def blocks(pool: Any, tokens: int) -> int:
     """KV blocks that hold this many tokens."""
     size: int = pool.block_tokens
     return (tokens + size - 1) // size
 
 
-@_compiled
+@compiled
 def blocks_to_admit(pool: Any, request: Any) -> int:
     """All blocks of a request, those of its prompt and first token if it grows.
 
@@ -31,7 +31,7 @@ def blocks_to_admit(pool: Any, request: Any) -> int:
     return blocks(pool, request.prompt + request.output)
 
 
-@_compiled
+@compiled
 def has_room(pool: Any, replica: Any, request: Any, gained: int) -> bool:
     """Whether a request can join once the batch holds `gained` more blocks."""
     if replica.active + replica.sending >= pool.slots:
@@ -42,7 +42,7 @@ def has_room(pool: Any, replica: Any, request: Any, gained: int) -> bool:
     return held + blocks_to_admit(pool, request) <= pool.kv_blocks
 
 
-@_compiled
+@compiled
 def blocks_gained(pool: Any, replica: Any, phases: Any, k: int) -> int:
     """Blocks that growing sequences take in iterations 2 .. k of the epoch."""
     if pool.growth == 0 or k <= 1:
@@ -55,7 +55,7 @@ def blocks_gained(pool: Any, replica: Any, phases: Any, k: int) -> int:
     return gained
 
 
-@_compiled
+@compiled
 def exhaustion(pool: Any, replica: Any, phases: Any, until: int) -> int:
     """Iteration for which the KV blocks do not suffice, if it comes before `until`."""
     size = pool.block_tokens
@@ -71,7 +71,7 @@ def exhaustion(pool: Any, replica: Any, phases: Any, until: int) -> int:
     return int(NEVER)
 
 
-@_compiled
+@compiled
 def unlink_node(replica: Any, nodes: Any, node: int) -> None:
     """Take a prefix out of a replica's list by last use."""
     older, newer = nodes[node].older, nodes[node].newer
@@ -85,7 +85,7 @@ def unlink_node(replica: Any, nodes: Any, node: int) -> None:
         replica.newest = older
 
 
-@_compiled
+@compiled
 def keep_prefix(pool: Any, replica: Any, nodes: Any, node: int, tokens: int) -> None:
     """Put a prefix into a replica's cache as the newest; drop the oldest beyond its size."""
     if nodes[node].tokens > 0:
@@ -104,7 +104,7 @@ def keep_prefix(pool: Any, replica: Any, nodes: Any, node: int, tokens: int) -> 
         drop_oldest(replica, nodes)
 
 
-@_compiled
+@compiled
 def drop_oldest(replica: Any, nodes: Any) -> None:
     """Drop the prefix that was not used for longest."""
     node = replica.oldest
@@ -113,7 +113,7 @@ def drop_oldest(replica: Any, nodes: Any) -> None:
     nodes[node].tokens = 0
 
 
-@_compiled
+@compiled
 def hit_tokens(pool: Any, replicas_count: int, nodes: Any, r: int, request: Any) -> int:
     """Prompt tokens that a replica's cache saves: whole blocks, never the last token."""
     if pool.cache_tokens == 0 or request.prefix < 0:

@@ -4,100 +4,61 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleetopt.simulation.fleet_kernel.dispatch import count, emptiest_of, fit, join
+from fleetopt.simulation.fleet_kernel.counts import add_count, emptiest_of
+from fleetopt.simulation.fleet_kernel.dispatch import fit, reject, rejoin
 from fleetopt.simulation.fleet_kernel.handover import cut_off, take_landed
 from fleetopt.simulation.fleet_kernel.kv import blocks
 from fleetopt.simulation.fleet_kernel.queue import head_changed, hold, insert_waiting
 from fleetopt.simulation.fleet_records import Status
-from fleetopt.simulation.kernel import _compiled
+from fleetopt.simulation.fleet_state import FleetState
+from fleetopt.simulation.kernel.compiling import compiled, inlined
+from fleetopt.simulation.kernel.trees import least_leaf
 
-_UNFINISHED = int(Status.UNFINISHED)
 _TOO_LONG = int(Status.TOO_LONG)
 
 
-@_compiled
-def land(
-    pools: Any,
-    replicas: Any,
-    requests: Any,
-    heap: Any,
-    phases: Any,
-    times: Any,
-    counts: Any,
-    nodes: Any,
-    links: Any,
-    lines: Any,
-    line_times: Any,
-    handovers: Any,
-    run: Any,
-    at: int,
-    now: float,
-    window: Any,
-) -> int:
-    """The transfer of a line's first ends; a status other than 0 turns the request away."""
-    q = take_landed(links, lines, line_times, requests, handovers, at, now, window)
-    run.landed = q
-    leave(pools, replicas, requests, heap, phases, times, counts, nodes, handovers, q, now)
-    p = links[lines[at].link].target
-    pool = pools[p]
-    if not fit(pool, requests[q]):
-        return _TOO_LONG
-    requests[q].pool = p
+@inlined
+def land(fleet: FleetState, linked: Any, run: Any, now: float) -> None:
+    """The transfer that ends now: its request goes on to decode, or is turned away."""
+    at = least_leaf(linked.line_times, 0, linked.line_times.size // 2)
+    q = take_landed(fleet, linked, at, now)
+    leave(fleet, linked, q, now)
+    p = linked.links[linked.lines[at].link].target
+    pool = fleet.pools[p]
+    if not fit(pool, fleet.requests[q]):
+        reject(fleet, run, q, _TOO_LONG, now)
+        return
+    fleet.requests[q].pool = p
     if pool.up == 0:
-        hold(pool, requests, q)
-        return _UNFINISHED
-    r = emptiest_of(pool, counts)
-    join(pools, replicas, requests, heap, phases, times, counts, nodes, handovers, r, q, now)
-    return _UNFINISHED
+        hold(pool, fleet.requests, q)
+        return
+    rejoin(fleet, linked, emptiest_of(fleet, pool), q, now)
 
 
-@_compiled
-def leave(
-    pools: Any,
-    replicas: Any,
-    requests: Any,
-    heap: Any,
-    phases: Any,
-    times: Any,
-    counts: Any,
-    nodes: Any,
-    handovers: Any,
-    q: int,
-    now: float,
-) -> None:
+@inlined
+def leave(fleet: FleetState, linked: Any, q: int, now: float) -> None:
     """Free the slot and the blocks that the KV of request q held where it was prefilled."""
-    r = requests[q].replica
-    replica = replicas[r]
-    pool = pools[replica.pool]
+    r = int(fleet.requests[q].replica)
+    replica = fleet.replicas[r]
+    pool = fleet.pools[replica.pool]
     replica.sending -= 1
     if pool.kv_blocks > 0:
-        replica.sending_blocks -= blocks(pool, requests[q].prompt)
-    count(counts, pool, r, -1)
+        replica.sending_blocks -= blocks(pool, fleet.requests[q].prompt)
+    add_count(fleet, pool, r, -1)
     if replica.queue_head >= 0:
-        head_changed(pool, replicas, requests, heap, phases, times, nodes, handovers, r, now)
+        head_changed(fleet, linked, pool, r, now)
 
 
-@_compiled
-def drop_transfers(
-    pools: Any,
-    replicas: Any,
-    requests: Any,
-    links: Any,
-    lines: Any,
-    line_times: Any,
-    handovers: Any,
-    r: int,
-    now: float,
-    window: Any,
-) -> None:
+@compiled
+def drop_transfers(fleet: FleetState, linked: Any, r: int, now: float) -> None:
     """Put the requests whose KV a failed replica was to send into its queue."""
-    replica = replicas[r]
-    for at in range(lines.size):
-        if links[lines[at].link].source != replica.pool:
+    replica = fleet.replicas[r]
+    for at in range(linked.lines.size):
+        if linked.links[linked.lines[at].link].source != replica.pool:
             continue
-        q = cut_off(links, lines, line_times, requests, handovers, at, r, now, window)
+        q = cut_off(fleet, linked, at, r, now)
         while q >= 0:
-            replica.lost_tokens += requests[q].prompt
-            insert_waiting(replica, requests, q)
-            q = handovers[q].next
+            replica.lost_tokens += fleet.requests[q].prompt
+            insert_waiting(replica, fleet.requests, q)
+            q = linked.handovers[q].next
     replica.sending = replica.sending_blocks = replica.waiting = 0
