@@ -8,24 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleetopt.catalog import Inputs, SourceFile, find_file, read_inputs
+from fleetopt import catalog
+from fleetopt import problem as statements
 from fleetopt.errors import Fault, InputError
-from fleetopt.extension import Extension
 from fleetopt.performance.capped import is_felt, with_caps
-from fleetopt.performance.coefficient import profile_of
-from fleetopt.performance.phase_links import (
-    E2E_SHARES,
-    PhasePairs,
-    pairs_of,
-    resolved_links,
-)
 from fleetopt.performance.profile import Capacity, ReplicaProfile
-from fleetopt.problem import SERIES, FleetProblem, LengthCdf, TraceSource
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
 
 if TYPE_CHECKING:
+    from fleetopt.catalog import Inputs, SourceFile
+    from fleetopt.extension import Extension
     from fleetopt.performance import models
+    from fleetopt.performance.phase_links import PhasePairs
+    from fleetopt.problem import FleetProblem, LengthCdf, TraceSource
     from fleetopt.workload.traces import Trace
 
 _AVERAGED = "expected a number, or a CSV file with the columns hour,value that exists"
@@ -59,6 +55,8 @@ class Case:
         cls, problem: FleetProblem, beside: Path | None = None, extension: Extension | None = None
     ) -> Case:
         """Read what the problem names but its extension; raises InputError with every fault."""
+        from fleetopt.performance import coefficient, phase_links
+
         problem, inputs = inputs_of(problem, beside)
         lengths, share, notes = _served(problem, inputs.lengths, inputs.max_context)
         specs = with_caps(inputs.profiles, problem.power_caps)
@@ -71,12 +69,12 @@ class Case:
                     "profiles": specs,
                     "gpus": tuple(spec.name for spec in specs),
                     "power_caps": (),
-                    "links": resolved_links(problem, specs, beside),
+                    "links": phase_links.resolved_links(problem, specs, beside),
                 }
             ),
             lengths=lengths.split_at(points),
             breakpoints=points,
-            profiles=tuple(profile_of(spec) for spec in specs),
+            profiles=tuple(coefficient.profile_of(spec) for spec in specs),
             arrival_rate=problem.design_rate * share,
             sources=(*inputs.sources, *([extension.source] if extension else [])),
             notes=(*notes, *_trace_notes(problem), *_series_notes(problem), *inputs.notes),
@@ -132,6 +130,8 @@ class Case:
 
         Where E2E is bounded, once for each share of its limits that TTFT may have.
         """
+        from fleetopt.performance.phase_links import E2E_SHARES, pairs_of
+
         pairs = pairs_of(self.problem.links, self.problem.profiles)
         if all(bound.metric != "e2e" for bound in self.problem.slo):
             return pairs
@@ -198,7 +198,7 @@ def inputs_of(problem: FleetProblem, beside: Path | None = None) -> tuple[FleetP
     except InputError as error:
         faults += error.faults
     try:
-        inputs = read_inputs(problem, beside)
+        inputs = catalog.read_inputs(problem, beside)
     except InputError as error:
         raise InputError([*faults, *error.faults]) from None
     if faults:
@@ -208,10 +208,10 @@ def inputs_of(problem: FleetProblem, beside: Path | None = None) -> tuple[FleetP
     if inputs.arrival_rate != problem.arrival_rate:
         problem = problem.model_copy(update={"arrival_rate": inputs.arrival_rate})
     if problem.trace is not None:
-        read = SourceFile(Path(problem.trace.path), problem.trace.sha256)
+        read = catalog.SourceFile(Path(problem.trace.path), problem.trace.sha256)
         inputs = replace(inputs, sources=(*inputs.sources, read))
-    for series in filter(None, (getattr(problem, name) for name in SERIES.values())):
-        read = SourceFile(Path(series.path), series.sha256)
+    for series in filter(None, (getattr(problem, name) for name in statements.SERIES.values())):
+        read = catalog.SourceFile(Path(series.path), series.sha256)
         inputs = replace(inputs, sources=(*inputs.sources, read))
     return problem, inputs
 
@@ -228,7 +228,7 @@ def _named(problem: FleetProblem, beside: Path | None) -> models.Named | None:
 def _averaged(problem: FleetProblem, beside: Path | None) -> FleetProblem:
     """The problem with the means of its prices and intensities by the hour. Raises InputError."""
     read, faults = dict[str, object](), list[Fault]()
-    for key, name in SERIES.items():
+    for key, name in statements.SERIES.items():
         stated = getattr(problem, name)
         if stated is None or getattr(problem, key) is not None:
             continue
@@ -249,7 +249,7 @@ def _averaged(problem: FleetProblem, beside: Path | None) -> FleetProblem:
 def _series_notes(problem: FleetProblem) -> Iterator[str]:
     """What was averaged over the hours of a file."""
     units = {"electricity_usd_per_kwh": "USD", "carbon_g_per_kwh": "g of CO2"}
-    for key, name in SERIES.items():
+    for key, name in statements.SERIES.items():
         series = getattr(problem, name)
         if series is not None and series.mean == getattr(problem, key):
             yield (
@@ -300,7 +300,7 @@ def recorded(stated: TraceSource, beside: Path | None = None) -> tuple[Path, Tra
     from fleetopt.workload.traces import read_trace
 
     try:
-        path = find_file(stated.path, beside)
+        path = catalog.find_file(stated.path, beside)
     except InputError:
         if not stated.sha256:
             raise

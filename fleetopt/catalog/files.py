@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -23,6 +22,8 @@ class SourceFile:
     @classmethod
     def of(cls, path: Path, content: bytes) -> SourceFile:
         """The record of a file already read."""
+        import hashlib
+
         return cls(path, hashlib.sha256(content).hexdigest())
 
 
@@ -42,6 +43,12 @@ def read_json(path: Path) -> tuple[Any, SourceFile]:
     return read_parsed(path, _parse_json, "JSON")
 
 
+def json_in(path: Path) -> Any:
+    """The same where nobody asks which file it was. Raises InputError."""
+    text, _ = _read_text(path, "JSON")
+    return _parsed_file(text, path, _parse_json, "JSON")
+
+
 def parse_json(text: str, path: Path) -> Any:
     """The content of a JSON text that came from `path`. Raises InputError."""
     return _parsed(text, path, _parse_json, "JSON")
@@ -49,12 +56,18 @@ def parse_json(text: str, path: Path) -> Any:
 
 def read_text(path: Path, kind: str = "text") -> tuple[str, SourceFile]:
     """A text file in UTF-8, with or without a byte order mark. Raises InputError."""
+    text, content = _read_text(path, kind)
+    return text, SourceFile.of(path, content)
+
+
+def _read_text(path: Path, kind: str) -> tuple[str, bytes]:
+    """A text file, and its bytes. Raises InputError."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError.single(str(path), f"cannot be read: {error.strerror}") from None
     try:
-        return content.decode("utf-8-sig"), SourceFile.of(path, content)
+        return content.decode("utf-8-sig"), content
     except UnicodeDecodeError as error:
         text = f"expected {kind} in UTF-8; byte {error.start} is not"
         raise InputError.single(str(path), text) from None
@@ -63,9 +76,13 @@ def read_text(path: Path, kind: str = "text") -> tuple[str, SourceFile]:
 def read_parsed(path: Path, parse: Callable[[str], Any], kind: str) -> tuple[Any, SourceFile]:
     """The content of a text file by a reader of its kind. Raises InputError."""
     text, source = read_text(path, kind)
+    return _parsed_file(text, path, parse, kind), source
+
+
+def _parsed_file(text: str, path: Path, parse: Callable[[str], Any], kind: str) -> Any:
     if not text.strip() and kind == "JSON":
         raise InputError.single(str(path), f"expected {kind}, the file is empty")
-    return _parsed(text, path, parse, kind), source
+    return _parsed(text, path, parse, kind)
 
 
 def places(name: str, beside: Path | None) -> list[Path]:

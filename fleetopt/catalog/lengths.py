@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleetopt.catalog.files import SourceFile, locate, places, read_json
 from fleetopt.catalog.folders import data_folder
 from fleetopt.errors import InputError, near
-from fleetopt.problem import WORKLOAD_SCHEMA, LengthCdf, Workload, validate
+
+if TYPE_CHECKING:
+    from fleetopt.problem import LengthCdf, Workload
 
 
 def workload_names() -> list[str]:
@@ -16,28 +18,47 @@ def workload_names() -> list[str]:
     return sorted(path.name.removesuffix("_cdf.json") for path in data_folder().glob("*_cdf.json"))
 
 
-def read_lengths(name: str, beside: Path | None = None) -> tuple[LengthCdf, SourceFile]:
-    """The length distribution of a file, or of a bundled workload's name.
+def find_lengths(name: str, beside: Path | None = None) -> Path:
+    """The file of a length distribution, or of a bundled workload's name.
 
-    That of a workload file is a Workload. A relative path is looked up beside `beside`
-    first. Raises InputError.
+    A relative path is looked up beside `beside` first. Raises InputError.
     """
     path = locate(name, places(name, beside), _bundled_workload(name))
     if path is None:
         hint = near(Path(name).stem.removesuffix("_cdf"), workload_names())
         raise InputError.single(repr(name), "no such file or bundled workload", hint)
+    return path
+
+
+def read_lengths(name: str, beside: Path | None = None) -> tuple[LengthCdf, SourceFile]:
+    """The length distribution of a file, or of a bundled workload's name.
+
+    That of a workload file is a Workload. Raises InputError.
+    """
+    from fleetopt.problem import LengthCdf, validate
+
+    path = find_lengths(name, beside)
     data, source = read_json(path)
     lengths = _workload(data, path) if _is_workload(data) else validate(LengthCdf, data, str(path))
     if lengths.name == "lengths":
-        lengths = lengths.model_copy(update={"name": path.stem.removesuffix("_cdf")})
+        lengths = lengths.model_copy(update={"name": named_after(path)})
     return lengths, source
 
 
+def named_after(path: Path) -> str:
+    """The name of a distribution that has none but its file's."""
+    return path.stem.removesuffix("_cdf")
+
+
 def _is_workload(data: Any) -> bool:
+    from fleetopt.problem import WORKLOAD_SCHEMA
+
     return isinstance(data, dict) and data.get("schema") == WORKLOAD_SCHEMA
 
 
 def _workload(data: dict[str, Any], path: Path) -> Workload:
+    from fleetopt.problem import Workload, validate
+
     keys = {key: value for key, value in data.items() if key != "schema"}
     return validate(Workload, keys, str(path))
 

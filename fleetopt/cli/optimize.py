@@ -51,7 +51,8 @@ def command(
     """
     top, faults = options.count_of("--verify-top", verify_top)
     left_out = ["verify_top", *(["verification.requests"] if n_sim_req == "0" else [])]
-    stated = options.state_two_pools(ctx, output, plot, left_out, faults)
+    top = 0 if n_sim_req == "0" else top
+    stated = options.state_two_pools(ctx, output, plot, left_out, faults, tables_only=top == 0)
     from fleetopt.cli.output import progress, write_answer
     from fleetopt.errors import InputError
     from fleetopt.questions.two_pools import optimize
@@ -64,7 +65,7 @@ def command(
                 stated.asked,
                 stated.b_short or stated.asked.long_max_ctx,
                 factors_to(stated.factor),
-                0 if n_sim_req == "0" else top,
+                top,
                 stated.verification,
                 show,
             )

@@ -58,6 +58,15 @@ def problem_option(*declarations: str, key: str, help: str, **attributes: Any) -
     return click.option(*declarations, cls=ProblemOption, key=key, help=help, **attributes)
 
 
+def given_options(ctx: click.Context) -> dict[ProblemOption, Any]:
+    """The problem options that the user gave, with their values as the problem takes them."""
+    return {
+        option: option.value_of(ctx.params[option.name])
+        for option in ctx.command.params
+        if isinstance(option, ProblemOption) and ctx.params[option.name or ""] is not None
+    }
+
+
 def together(*decorators: Decorator[Any]) -> Decorator[Any]:
     """One decorator that adds several options in this order."""
 

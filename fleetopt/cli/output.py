@@ -46,14 +46,13 @@ def write_answer(
     table: makes the readable form for a width in columns; data: the JSON form, to which the
     rows are added unless it has its own or is a plan; rows: CSV.
     """
+    if form == "table":
+        write_text(_readable(table, output), output)
+        return
     from fleetopt.report.export import to_csv, to_json
 
-    if form == "json":
-        write_text(to_json(_with_rows(data(), rows)), output)
-    elif form == "csv":
-        write_text(to_csv(rows()), output)
-    else:
-        write_text(_readable(table, output), output)
+    text = to_csv(rows()) if form == "csv" else to_json(_with_rows(data(), rows))
+    write_text(text, output)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def command(
     Every point of the distribution is a split; costs are compared with those of one pool on
     the GPU of the long one. The answer is the cheapest that keeps the SLO.
     """
-    stated = options.state_two_pools(ctx, output, plot)
+    stated = options.state_two_pools(ctx, output, plot, tables_only=not simulate)
     from fleetopt.cli.output import progress, write_answer
     from fleetopt.errors import InputError
     from fleetopt.questions.two_pools import simulate_thresholds, thresholds

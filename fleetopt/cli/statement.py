@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import click
-
 from fleetopt.case import inputs_of
 from fleetopt.catalog import Inputs
 from fleetopt.cli.options import ProblemOption
+from fleetopt.cli.options import given_options as given_options
 from fleetopt.errors import ExtensionError, Fault, InputError
 from fleetopt.extension import Extension, read_extension
 from fleetopt.problem import SERIES, FleetProblem, bound_keys, validate
@@ -42,15 +41,6 @@ class Statement:
         if isinstance(error, ExtensionError):
             return error
         return InputError(named(error.faults, self.place, self.origins))
-
-
-def given_options(ctx: click.Context) -> dict[ProblemOption, Any]:
-    """The problem options that the user gave, with their values as the problem takes them."""
-    return {
-        option: option.value_of(ctx.params[option.name])
-        for option in ctx.command.params
-        if isinstance(option, ProblemOption) and ctx.params[option.name or ""] is not None
-    }
 
 
 def state(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fleetopt.cli.fleet_options import fleet_option
-from fleetopt.cli.options import together
+from fleetopt.cli.options import given_options, together
 
 if TYPE_CHECKING:
     from fleetopt.cli.options import ProblemOption
@@ -73,19 +73,28 @@ def state_two_pools(
     plot: str | None,
     left_out: Sequence[str] = (),
     others: Sequence[Fault] = (),
+    *,
+    tables_only: bool = False,
 ) -> Stated:
     """What the options state together. Raises InputError with every fault.
 
     left_out: keys of options that the command has dealt with.
     others: faults that it found, to be told together with these.
+    tables_only: nothing is going to be simulated.
     """
-    from fleetopt.catalog import read_profiles
-    from fleetopt.cli.plotting import plot_faults
-    from fleetopt.cli.statement import given_options, state
-    from fleetopt.questions.two_pools import TwoPools
-
     given = {o: v for o, v in given_options(ctx).items() if o.key not in left_out}
     values = {option.key: value for option, value in given.items()}
+    if tables_only and output is None and plot is None and not others:
+        from fleetopt.questions.two_pools.plain import plainly_asked
+
+        plain = plainly_asked(values)
+        if plain is not None:
+            return Stated(plain, *_split_and_factor(values), {})
+    from fleetopt.catalog import read_profiles
+    from fleetopt.cli.plotting import plot_faults
+    from fleetopt.cli.statement import state
+    from fleetopt.questions.two_pools import TwoPools
+
     at, beyond = _beyond_context(values)
     rest = {
         option: [value] if option.key == "gammas" else value
@@ -107,9 +116,8 @@ def state_two_pools(
         problem.method,
         problem.compressible_share,
     )
-    split = values["thresholds"][0] if "thresholds" in values else None
-    factor = float(values.get("gammas", 1.0))
-    return Stated(asked, split, factor, problem.verification.model_dump(exclude_unset=True))
+    verification = problem.verification.model_dump(exclude_unset=True)
+    return Stated(asked, *_split_and_factor(values), verification)
 
 
 def in_the_users_words(error: InputError, asked: TwoPools) -> InputError:
@@ -123,6 +131,12 @@ def in_the_users_words(error: InputError, asked: TwoPools) -> InputError:
         return replace(fault, place=places[0]) if fault.place == "gpu" and places else fault
 
     return InputError([named(fault) for fault in error.faults])
+
+
+def _split_and_factor(values: Mapping[str, Any]) -> tuple[int | None, float]:
+    """The split, if one was given, and the largest factor of compression."""
+    split = values["thresholds"][0] if "thresholds" in values else None
+    return split, float(values.get("gammas", 1.0))
 
 
 def _beyond_context(values: dict[str, Any]) -> tuple[bool, list[Fault]]:

@@ -14,7 +14,7 @@ from fleetopt.optimization.options import ArcOptions
 from fleetopt.optimization.uses import Use
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.problem import Phase
-from fleetopt.queueing.floor import RowFloors
+from fleetopt.queueing.floor import RowFloors, rounded
 from fleetopt.queueing.phase_floor import PhaseFloors
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import Floats
@@ -39,11 +39,14 @@ class Floors:
         position = {node: i for i, node in enumerate(case.nodes)}
         ends = np.array([[position[n] for n in what.nodes] for what in self._pools]).reshape(-1, 2)
         starts, ends = np.tile(ends.T, (1, len(ways)))
-        whole = [self._values(profile) for profile in case.profiles] if case.has_together else []
-        values = np.array([*whole, *ways.floors_apart(self._use, self._apart)]).ravel()
+        bounds, busy = self._of_profiles(case.profiles if case.has_together else ())
+        apart = ways.floors_apart(self._use, self._apart)
+        values = np.concatenate((bounds.ravel(), *apart))
+        loads = np.concatenate((busy.ravel(), *map(np.ones_like, apart)))
         if among is not None:
             values = np.where(among, values, math.inf)
-        return PathBounds(starts, ends, values, len(position), case.problem.max_pools)
+        most = case.problem.max_pools
+        return PathBounds(starts, ends, values, len(position), most, loads)
 
     def least_of(
         self, candidates: Sequence[Candidate], profile: ReplicaProfile, pool: int
@@ -75,18 +78,34 @@ class Floors:
         return min(least, self.bound(profile, pool, rows[-1].bought + 1, candidate.phase))
 
     def _of_replica(self, profile: ReplicaProfile, pool: int) -> float:
-        capacity = self._case.capacity(profile, self._pools[pool].hi_tokens)
-        return self._use.of_replica(profile, capacity)
+        batches = self._rows.batches
+        batch = batches.of(profile)[batches.end_of[pool]]
+        return self._use.of_replica(profile, batch)
 
-    def _values(self, profile: ReplicaProfile) -> Floats:
-        case, use = self._case, self._use
-        replicas = np.maximum(self._rows.least(profile), case.problem.min_replicas)
-        batches = {t: case.capacity(profile, t) for t in case.breakpoints[1:]}
-        offered = {t: b for t, b in batches.items() if case.has_use_for(profile, b)}
-        each = {t: use.of_replica(profile, batch) for t, batch in offered.items()}
-        possible = np.isfinite(replicas) & [what.hi_tokens in offered for what in self._pools]
+    def _of_profiles(self, profiles: Sequence[ReplicaProfile]) -> tuple[Floats, Floats]:
+        """What every pool uses at least, by profile, and how busy its least replicas are.
+
+        Infinite where it cannot be built.
+        """
+        if not profiles:
+            return np.empty((0, len(self._pools))), np.empty((0, len(self._pools)))
+        use, end_of = self._use, self._rows.batches.end_of
+        needed = self._rows.needed(profiles)
+        replicas = np.maximum(rounded(needed), self._case.problem.min_replicas)
+        each, offered = self._each(profiles)
+        possible = np.isfinite(replicas) & offered[:, end_of]
         replicas[~possible] = 1.0
-        drawn = self._rows.kilowatts(profile, replicas) if use.per_kw else 0.0
-        used = replicas * [each.get(what.hi_tokens, 0.0) for what in self._pools]
-        values: Floats = np.where(possible, used + use.per_kw * drawn, math.inf)
-        return values
+        busy = np.where(possible, needed, 1.0) / replicas
+        used = replicas * each[:, end_of]
+        if use.per_kw:
+            pairs = zip(profiles, replicas, strict=True)
+            used += use.per_kw * np.array([self._rows.kilowatts(*pair) for pair in pairs])
+        return np.where(possible, used, math.inf), busy
+
+    def _each(self, profiles: Sequence[ReplicaProfile]) -> tuple[Floats, Mask]:
+        """What a replica uses for each end of a pool, and whether it may run there."""
+        batches = [self._rows.batches.of(profile) for profile in profiles]
+        pairs = list(zip(profiles, batches, strict=True))
+        each = np.array([self._use.of_batches(*pair) for pair in pairs])
+        offered = [[self._case.has_use_for(profile, b) for b in some] for profile, some in pairs]
+        return each, np.array(offered)

@@ -37,8 +37,8 @@ class ArcOptions:
     def __init__(self, case: Case, served: Sequence[Served]) -> None:
         self.served = served
         self._case = case
-        self._makers = {profile.name: maker(case, profile) for profile in case.profiles}
         self._phases = PhaseTables(case)
+        self._made: dict[tuple[int, int], tuple[Offer, ...]] = {}
         self._ways = [Way(profile) for profile in case.profiles] if case.has_together else []
         self._ways += [
             Way(case.profile(first), pairs, case.profile(second))
@@ -55,10 +55,15 @@ class ArcOptions:
         return [way.is_of(gpu) for way in self._ways]
 
     def offers(self, way: int, arc: int) -> tuple[Offer, ...]:
-        """The tables of an arc in one of the ways."""
+        """The tables of an arc in one of the ways, made once."""
+        if (way, arc) not in self._made:
+            self._made[way, arc] = self._offered(way, arc)
+        return self._made[way, arc]
+
+    def _offered(self, way: int, arc: int) -> tuple[Offer, ...]:
         chosen, what = self._ways[way], self.served[arc]
         if chosen.pairs is None or chosen.decode is None:
-            make = self._makers[chosen.profile.name]
+            make = maker(self._case, chosen.profile)
             return (Offer(make(what, self._case.pool_rate(what))),)
         first = self._phases.prefill(chosen.profile, chosen.pairs, what)
         second = self._phases.decode(chosen.decode, chosen.pairs, what)

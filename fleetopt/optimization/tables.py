@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetopt.case import Case
-from fleetopt.performance.phase_links import PhasePairs
 from fleetopt.performance.profile import ReplicaProfile, calibrated
-from fleetopt.problem import Phase
-from fleetopt.queueing.e2e_budget import E2eBudget
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.table import Limits, PoolTable
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
+    from fleetopt.performance.phase_links import PhasePairs
+    from fleetopt.problem import Phase
+    from fleetopt.queueing.e2e_budget import E2eBudget
     from fleetopt.queueing.phases import DecodePhaseTable, PrefillPhaseTable
     from fleetopt.queueing.published import PublishedTable
 
@@ -107,6 +107,8 @@ class PhaseTables:
 
 def budget_of(pairs: PhasePairs) -> E2eBudget | None:
     """How pairs divide the bounds on E2E; None where there are none."""
+    from fleetopt.queueing.e2e_budget import E2eBudget
+
     return None if pairs.ttft_share is None else E2eBudget(pairs.ttft_share)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,10 +20,18 @@ class Use:
 
     of_replica: a bound below what a bought replica uses, from its profile and its batch.
     per_kw: what a kilowatt of mean draw counts.
+    by_batch: whether it depends on the batch.
     """
 
     of_replica: Callable[[ReplicaProfile, Capacity], float]
     per_kw: float = 0.0
+    by_batch: bool = False
+
+    def of_batches(self, profile: ReplicaProfile, batches: Sequence[Capacity]) -> list[float]:
+        """A bound below what a bought replica of each batch uses."""
+        if not self.by_batch:
+            return [self.of_replica(profile, batches[0])] * len(batches)
+        return [self.of_replica(profile, batch) for batch in batches]
 
     @classmethod
     def of_goal(cls, goal: Goal) -> Use:
@@ -48,7 +56,7 @@ def _limited(side: SideConstraints) -> Iterator[tuple[Use, float]]:
     for gpu, most in side.inventory.items():
         yield Use(partial(_gpus_of, gpu)), float(most)
     if side.power_kw is not None:
-        yield Use(_provisioned_kw), side.power_kw
+        yield Use(_provisioned_kw, by_batch=True), side.power_kw
     for per_kw, limit in (
         (1.0, side.mean_power_kw),
         (side.site.mwh_per_kw, side.energy_mwh_per_year),

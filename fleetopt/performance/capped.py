@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fleetopt.errors import Fault, InputError
 from fleetopt.performance.power import batch_under_cap, power_model
 from fleetopt.performance.profile import ReplicaProfile
-from fleetopt.problem import AnyProfileSpec
+
+if TYPE_CHECKING:
+    from fleetopt.problem import AnyProfileSpec
 
 
 def with_caps(

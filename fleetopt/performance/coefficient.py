@@ -59,9 +59,10 @@ class CoefficientProfile(StatedProfile[CoefficientSpec]):
     def reserved(self, max_context: int) -> Capacity:
         """Slots when each reserves `max_context` tokens; 0 slots if not even one fits."""
         spec = self.spec
-        held = self._in_blocks(max_context)
-        windowed = min(held, self._in_blocks(spec.window_tokens))
-        tokens = held - (held - windowed) * spec.windowed_share
+        tokens: float = self._in_blocks(max_context)
+        if spec.windowed_share:
+            windowed = min(tokens, self._in_blocks(spec.window_tokens))
+            tokens -= (tokens - windowed) * spec.windowed_share
         slots = spec.kv_groups * int(self._group_kv_tokens // tokens)
         if spec.max_num_seqs is not None:
             slots = min(slots, spec.max_num_seqs)

@@ -7,9 +7,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from fleetopt.problem import PowerCurve
+if TYPE_CHECKING:
+    from fleetopt.problem import PowerCurve
+
 
 _UNLIMITED = 1 << 20
 """Sequences that no replica runs."""

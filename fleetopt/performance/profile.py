@@ -11,14 +11,16 @@ with C the context tokens of the active sequences and P the prompt tokens it pre
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from fleetopt.errors import InputError
 from fleetopt.performance.power import PowerModel, batch_under_cap, power_model
-from fleetopt.problem import CoefficientSpec, ProfileSpec
+
+if TYPE_CHECKING:
+    from fleetopt.problem import CoefficientSpec, ProfileSpec
 
 Context = Literal["total", "current"]
-Spec = TypeVar("Spec", ProfileSpec, CoefficientSpec)
+Spec = TypeVar("Spec", "ProfileSpec", "CoefficientSpec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ class StatedProfile(Generic[Spec]):
 
 
 @dataclass(frozen=True, slots=True)
-class CalibratedProfile(StatedProfile[ProfileSpec]):
+class CalibratedProfile(StatedProfile["ProfileSpec"]):
     """A profile measured at one context length; iteration time scales with context."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleetopt.problem.phases import Phase
-from fleetopt.problem.profile import HOURS_PER_YEAR as HOURS_PER_YEAR
+from fleetopt.problem.times import HOURS_PER_YEAR as HOURS_PER_YEAR
 
 CLOSED = {"extra": "forbid"}
 """How results are read back: a key that is not known is a fault."""

@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 from fleetopt.errors import Fault
 from fleetopt.problem.faults import FaultsError, Stated
 
-HOURS_PER_YEAR = 8760.0
-
 
 class PowerCurve(Stated):
     """Power draw of one GPU: logistic over log2 of its batch, or linear up to a full batch."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, model_validator
 
+from fleetopt.problem.bound import BoundFigures, Metric
 from fleetopt.problem.faults import Stated
-
-Metric = Literal["ttft", "tpot", "e2e"]
 
 _BOUND = "expected a percentile, a metric and a limit in ms, such as 'p99 ttft 500', got {!r}"
 
 
-class LatencyBound(Stated):
+class LatencyBound(BoundFigures, Stated):
     """One bound on one percentile of one latency metric; as a text, 'p99 ttft 500'."""
 
     metric: Metric = "ttft"
@@ -27,26 +26,6 @@ class LatencyBound(Stated):
     @classmethod
     def _of_text(cls, stated: Any) -> Any:
         return bound_keys(stated)
-
-    @property
-    def limit_s(self) -> float:
-        """The bound in seconds."""
-        return self.limit_ms / 1000.0
-
-    @property
-    def allowed_miss(self) -> float:
-        """Share of requests that may exceed the bound."""
-        return 1.0 - self.percentile / 100.0
-
-    @property
-    def label(self) -> str:
-        """The bound's quantity in words, such as 'P99 TTFT'."""
-        return f"P{self.percentile:g} {self.metric.upper()}"
-
-    @property
-    def text(self) -> str:
-        """The bound as a user writes it, such as 'p99 ttft 500'."""
-        return f"p{self.percentile:g} {self.metric} {self.limit_ms:g}"
 
 
 def bound_keys(stated: Any) -> Any:

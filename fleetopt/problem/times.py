@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+HOURS_PER_YEAR = 8760.0
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 

@@ -19,9 +19,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from fleetopt.problem import FleetProblem
+if TYPE_CHECKING:
+    from fleetopt.problem import FleetProblem
+
 
 ROUNDING = 1e-12
 """Relative error of n / A that is taken for rounding: 3 / 0.75 buys 4, whatever its last bit."""

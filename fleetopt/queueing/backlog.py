@@ -22,10 +22,9 @@ import numpy as np
 
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.prefilling import Prefilling
+from fleetopt.queueing.span import STATES, span, stationary
 from fleetopt.workload.lengths import Floats
 
-STATES = 128
-"""Backlogs of the chain."""
 _SPREAD = 6.0
 """Standard deviations of an iteration's prompts that the chain spans."""
 _EVEN = 2e-4
@@ -281,17 +280,10 @@ def _spanning(
     largest: float,
     alpha: float,
 ) -> Backlog:
-    """The chain of backlogs up to `largest` tokens, a budget being a multiple of its step."""
-    budget = prefilling.budget(active)
-    step = largest / (STATES - 1)
-    if not math.isinf(budget):
-        step = budget / max(1.0, math.floor(budget / step))
-    tokens = step * np.arange(STATES, dtype=np.float64)
-    taken: Floats = np.minimum(tokens, budget)
-    seconds = prefilling.seconds(prefilling.decode_s(active), taken)
-    left = np.rint((tokens - taken) / step).astype(np.int64)
-    moves = _shifted(_compound(prefilling, arrivals(seconds), step), left)
-    return Backlog(prefilling, active, tokens, seconds, _stationary(moves), moves, alpha)
+    """The chain of backlogs up to `largest` tokens."""
+    grid = span(prefilling, active, largest)
+    moves = grid.moves(arrivals(grid.seconds))
+    return Backlog(prefilling, active, grid.tokens, grid.seconds, stationary(moves), moves, alpha)
 
 
 def _largest(prefilling: Prefilling, active: float, per_iteration: float) -> float:
@@ -304,39 +296,3 @@ def _largest(prefilling: Prefilling, active: float, per_iteration: float) -> flo
     if not math.isinf(budget):
         largest += 2.0 * min(1.0, 3.0 * share) * square / (budget * (1.0 - share))
     return max(largest, float(STATES))
-
-
-def _compound(prefilling: Prefilling, arrivals: Floats, step: float) -> Floats:
-    """Distributions of the tokens that arrive, a row for each expected number of requests."""
-    place = prefilling.pieces / step
-    low = np.floor(place).astype(np.int64)
-    part, size = place - low, 2 * STATES
-    weights = prefilling.piece_weights
-    one = np.bincount(low, weights * (1.0 - part), size) + np.bincount(
-        low + 1, weights * part, size
-    )
-    wave = np.fft.rfft(one[:size]) - weights.sum()
-    expected, which = np.unique(arrivals, return_inverse=True)
-    rows: Floats = np.fft.irfft(np.exp(expected[:, None] * wave[None, :]), size)[:, :STATES]
-    return np.maximum(rows, 0.0)[which]
-
-
-def _shifted(added: Floats, left: np.ndarray) -> Floats:
-    """Rows moved up by what is left over; what leaves the chain stays at its last state."""
-    rows = added.copy()
-    for state in np.flatnonzero(left):
-        rows[state, left[state] :] = added[state, : -left[state]]
-        rows[state, : left[state]] = 0.0
-    rows[:, -1] += np.maximum(0.0, 1.0 - rows.sum(axis=1))
-    moves: Floats = rows / rows.sum(axis=1, keepdims=True)
-    return moves
-
-
-def _stationary(moves: Floats) -> Floats:
-    balance = moves.T - np.eye(STATES)
-    balance[-1] = 1.0
-    right = np.zeros(STATES)
-    right[-1] = 1.0
-    found = np.maximum(np.linalg.solve(balance, right), 0.0)
-    probabilities: Floats = found / found.sum()
-    return probabilities

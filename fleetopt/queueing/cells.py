@@ -33,8 +33,8 @@ def grouping(lengths: LengthDistribution, prefill: Floats, work: Floats) -> Ints
     """Keys of the cells: bands, their equal parts, and each part's prefill iterations."""
     iterations = prefill.astype(np.int64)
     edges = np.searchsorted(lengths.total_tokens, lengths.breakpoints, side="right")
-    band = np.searchsorted(edges[1:], np.arange(prefill.size), side="right")
-    band = np.minimum(band, edges.size - 2)
+    ends = np.append(edges[1:-1], prefill.size)
+    band = np.repeat(np.arange(ends.size), np.diff(ends, prepend=0))
     part = _parts(edges, band, work, lengths.weights)
     fine = _few_kinds(band, iterations, 4 * CELLS_PER_BAND)
     return np.stack((np.where(fine, iterations, 0), part, band))

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleetopt.case import Case
-from fleetopt.performance.profile import IterationTime, ReplicaProfile
+from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.queueing.batches import Batches
 from fleetopt.queueing.cells import Cells
 from fleetopt.queueing.energy import least_watts
 from fleetopt.queueing.feasibility import GREY_MARGIN
-from fleetopt.queueing.idle import idle_s
+from fleetopt.queueing.idle import IterationTimes, idle_s
 from fleetopt.queueing.load import load_table
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import Floats, Ints
 
 _Kind = tuple[str, int]
+_TOGETHER = 256
+"""Profiles that are looked at together; more fill the memory and are no faster."""
+_ROUNDING = 1e-9
 
 
 def utilization_floor(case: Case, profile: ReplicaProfile, pools: Sequence[Served]) -> Ints:
@@ -27,57 +30,69 @@ def utilization_floor(case: Case, profile: ReplicaProfile, pools: Sequence[Serve
 
     One part in 1e9 is left for rounding. Every pool must have a slot for its longest requests.
     """
-    floor: Ints = RowFloors(case, pools).by_utilization(profile).astype(np.int64)
+    floor: Ints = rounded(RowFloors(case, pools).busy([profile])[0]).astype(np.int64)
     return floor
+
+
+def rounded(needed: Floats) -> Floats:
+    """Whole replicas, at least one, where so many are needed; one part in 1e9 is left."""
+    whole: Floats = np.maximum(1.0, np.ceil(needed * (1.0 - _ROUNDING)))
+    return whole
 
 
 class RowFloors:
     """Bounds below the least rows of the same pools on many profiles.
 
     What depends on the chunk of a prefill alone is summed once for all profiles that share it.
+    Arrays have a row for each profile and a column for each pool.
     """
 
     def __init__(self, case: Case, pools: Sequence[Served]) -> None:
         self._case = case
         self._pools = pools
-        self._ends = sorted({what.hi_tokens for what in pools})
-        position = {tokens: i for i, tokens in enumerate(self._ends)}
-        self._end_of = np.array([position[what.hi_tokens] for what in pools], dtype=np.int64)
+        self.batches = Batches(case.capacity, pools)
         self._sums: dict[_Kind, tuple[Floats, Floats]] = {}
         self._ranges: dict[_Kind, tuple[Cells, Ints, Ints]] = {}
 
-    def least(self, profile: ReplicaProfile) -> Floats:
-        """Least replicas of each pool; infinite where no number of them can be admissible."""
-        floor = self.by_utilization(profile)
+    def least(self, profiles: Sequence[ReplicaProfile]) -> Floats:
+        """Least replicas; infinite where no number of them can be admissible."""
+        return rounded(self.needed(profiles))
+
+    def needed(self, profiles: Sequence[ReplicaProfile]) -> Floats:
+        """The same, not rounded to whole replicas."""
+        needed = self.busy(profiles)
         if self._case.problem.slo_scope == "pool":
-            floor[self._is_too_slow(profile)] = math.inf
-        return floor
+            for rows, some in _alike(profiles):
+                needed[rows] = np.where(self._is_too_slow(some), np.inf, needed[rows])
+        return needed
+
+    def busy(self, profiles: Sequence[ReplicaProfile]) -> Floats:
+        """Replicas that are at the utilization cap, not rounded; infinite without a slot."""
+        busy = np.empty((len(profiles), len(self._pools)))
+        for rows, some in _alike(profiles):
+            busy[rows] = self._busy(some)
+        return busy
 
     def kilowatts(self, profile: ReplicaProfile, replicas: Floats) -> Floats:
         """Bounds below the mean draw of pools with at least so many replicas each."""
         time, power = profile.iteration, profile.power
         if power is None:
             return np.zeros(replicas.size)
-        work, context = self._work((time.context, time.chunk_tokens), profile)
-        slots = np.floor(self._batches(profile, context))
+        work, context = self._work(profile)
+        slots = np.floor(self.batches.most([profile], context)[0])
         drawn = least_watts(power, time, context, slots, self._case.arrival_rate * work, replicas)
         return profile.gpus_per_replica * drawn / 1000.0
 
-    def by_utilization(self, profile: ReplicaProfile) -> Floats:
-        """Least replicas within the utilization cap; infinite where no slot has room."""
-        time = profile.iteration
-        work, context = self._work((time.context, time.chunk_tokens), profile)
-        slots = np.floor(self._batches(profile, context))
+    def _busy(self, profiles: Sequence[ReplicaProfile]) -> Floats:
+        """Replicas whose decodes, or whose prompts, are as much work as the cap allows."""
+        work, context = self._work(profiles[0])
+        time = IterationTimes.of([profile.iteration for profile in profiles])
+        rate, cap = self._case.arrival_rate, self._case.problem.max_utilization
+        slots = np.floor(self.batches.most(profiles, context))
         tau = time.base_s + time.per_context_token_s * context * slots
-        cap = self._case.problem.max_utilization
         with np.errstate(divide="ignore"):
-            least = self._case.arrival_rate * work * tau / (slots * cap)
-        prompt_s = _prompt_token_s(time)
-        if prompt_s > 0.0:
-            prompts = self._case.arrival_rate * self._prompts
-            least = np.maximum(least, prompts * prompt_s / cap)
-        floor: Floats = np.maximum(1.0, np.ceil(least * (1.0 - 1e-9)))
-        return floor
+            decodes = rate * work * tau / (slots * cap)
+        return np.maximum(decodes, rate * self._prompts * _prompt_token_s(time) / cap)
 
     @cached_property
     def _prompts(self) -> Floats:
@@ -93,8 +108,9 @@ class RowFloors:
             ]
         )
 
-    def _work(self, kind: _Kind, profile: ReplicaProfile) -> tuple[Floats, Floats]:
+    def _work(self, profile: ReplicaProfile) -> tuple[Floats, Floats]:
         """Work of each pool, as a share of all requests, and its mean context."""
+        kind = (profile.iteration.context, profile.iteration.chunk_tokens)
         if kind not in self._sums:
             work, context_work = load_table(self._case.lengths, profile.iteration).work_sums(
                 self._pools
@@ -102,28 +118,17 @@ class RowFloors:
             self._sums[kind] = work, context_work / work
         return self._sums[kind]
 
-    def _batches(self, profile: ReplicaProfile, context: Floats) -> Floats:
-        """Most sequences that a replica of each pool runs at once; 0 where none has room."""
-        capacities = [self._case.capacity(profile, tokens) for tokens in self._ends]
-        slots = np.array([c.slots for c in capacities], dtype=np.float64)[self._end_of]
-        tokens = np.array([c.kv_blocks * c.block_tokens for c in capacities], dtype=np.float64)
-        if not tokens.any():
-            return slots
-        held = tokens[self._end_of] / context
-        batches: Floats = np.where(slots >= 1, np.maximum(1.0, np.minimum(slots, held)), 0.0)
-        return batches
-
-    def _is_too_slow(self, profile: ReplicaProfile) -> NDArray[np.bool_]:
+    def _is_too_slow(self, profiles: Sequence[ReplicaProfile]) -> NDArray[np.bool_]:
         """Pools that break a bound on idle replicas; of those with compressed requests, by W."""
-        time = profile.iteration
-        slow = np.zeros(len(self._pools), dtype=bool)
-        cells, first, last = self._cells((time.context, time.chunk_tokens), profile)
+        time = IterationTimes.of([profile.iteration for profile in profiles])
+        slow = np.zeros((len(profiles), len(self._pools)), dtype=bool)
+        cells, first, last = self._cells(profiles[0])
         mass = _between(cells.weights, first, last)
         for bound in self._case.problem.slo:
             limit_s = bound.limit_s * (1.0 + GREY_MARGIN) - time.outside_s(bound.metric)
             late = cells.weights * (idle_s(bound.metric, cells, time) > limit_s)
             share = _between(late, first, last) / mass
-            slow |= self._is_whole & (share > bound.allowed_miss * (1.0 + 1e-9))
+            slow |= self._is_whole & (share > bound.allowed_miss * (1.0 + _ROUNDING))
             slow |= time.base_s > limit_s
         return slow
 
@@ -132,8 +137,9 @@ class RowFloors:
         """Pools without compressed requests."""
         return np.array([what.gammas == (1.0, 1.0) for what in self._pools], dtype=bool)
 
-    def _cells(self, kind: _Kind, profile: ReplicaProfile) -> tuple[Cells, Ints, Ints]:
+    def _cells(self, profile: ReplicaProfile) -> tuple[Cells, Ints, Ints]:
         """Cells of all requests, and where those of each pool begin and end."""
+        kind = (profile.iteration.context, profile.iteration.chunk_tokens)
         if kind not in self._ranges:
             loads = load_table(self._case.lengths, profile.iteration)
             first = loads.cells_up_to([what.lo_tokens for what in self._pools])
@@ -142,14 +148,29 @@ class RowFloors:
         return self._ranges[kind]
 
 
+def _alike(
+    profiles: Sequence[ReplicaProfile],
+) -> Iterator[tuple[list[int], list[ReplicaProfile]]]:
+    """Profiles whose iterations count work alike, some at a time, and where they stand."""
+    kinds: dict[tuple[str, int, int], list[int]] = {}
+    for i, time in enumerate(profile.iteration for profile in profiles):
+        kinds.setdefault((time.context, time.chunk_tokens, time.token_budget), []).append(i)
+    for places in kinds.values():
+        for start in range(0, len(places), _TOGETHER):
+            some = places[start : start + _TOGETHER]
+            yield some, [profiles[i] for i in some]
+
+
 def _between(values: Floats, first: Ints, last: Ints) -> Floats:
-    """Sums of values[first:last], for many ranges."""
-    sums = np.concatenate(([0.0], np.cumsum(values)))
-    ranges: Floats = sums[last] - sums[first]
+    """Sums of values[..., first:last], for many ranges."""
+    none = np.zeros((*values.shape[:-1], 1))
+    sums = np.concatenate((none, np.cumsum(values, axis=-1)), axis=-1)
+    ranges: Floats = sums[..., last] - sums[..., first]
     return ranges
 
 
-def _prompt_token_s(time: IterationTime) -> float:
+def _prompt_token_s(time: IterationTimes) -> Floats:
     """Least seconds of a prompt token: (F0 + F1 b) / b, at most b tokens in an iteration."""
-    once = time.prefill_base_s / time.token_budget if time.token_budget else 0.0
-    return once + time.prefill_per_token_s
+    if not time.token_budget:
+        return time.prefill_per_token_s
+    return time.prefill_base_s / time.token_budget + time.prefill_per_token_s

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
-from fleetopt.performance.profile import IterationTime
+from fleetopt.performance.profile import Context, IterationTime
 from fleetopt.queueing.cells import Cells
 from fleetopt.queueing.latency import Metric
 from fleetopt.workload.lengths import Floats
 
 
-def idle_s(metric: Metric, cells: Cells, time: IterationTime) -> Floats:
-    """Seconds of a request that is alone on its replica, by cell.
+@dataclass(frozen=True, slots=True, eq=False)
+class IterationTimes:
+    """Iteration times that count work alike, those of `IterationTime`; a row for each profile."""
+
+    base_s: Floats
+    per_context_token_s: Floats
+    prefill_base_s: Floats
+    prefill_per_token_s: Floats
+    first_token_s: Floats
+    context: Context
+    chunk_tokens: int
+    token_budget: int
+
+    @classmethod
+    def of(cls, times: Sequence[IterationTime]) -> IterationTimes:
+        """Of profiles with the same context, chunk and budget."""
+        one = times[0]
+        return cls(
+            _column(time.base_s for time in times),
+            _column(time.per_context_token_s for time in times),
+            _column(time.prefill_base_s for time in times),
+            _column(time.prefill_per_token_s for time in times),
+            _column(time.first_token_s for time in times),
+            one.context,
+            one.chunk_tokens,
+            one.token_budget,
+        )
+
+    def outside_s(self, metric: Metric) -> Floats:
+        """Seconds of a latency that pass outside of the replica's queue and iterations."""
+        return np.zeros_like(self.base_s) if metric == "tpot" else self.first_token_s
+
+
+def _column(values: Iterable[float]) -> Floats:
+    return np.array(list(values))[:, None]
+
+
+def idle_s(metric: Metric, cells: Cells, time: IterationTime | IterationTimes) -> Floats:
+    """Seconds of a request that is alone on its replica, by cell (the last axis).
 
     TTFT is its prefill, TPOT an iteration of W + h C with its own context alone, E2E both.
     """
@@ -24,7 +64,7 @@ def idle_s(metric: Metric, cells: Cells, time: IterationTime) -> Floats:
     return ttft_s + (cells.work - cells.prefill_iterations) * tpot_s
 
 
-def _idle_prefill_s(cells: Cells, time: IterationTime) -> Floats:
+def _idle_prefill_s(cells: Cells, time: IterationTime | IterationTimes) -> Floats:
     """Seconds of a prefill: whole chunks and a rest, or iterations of W + h L that cost none."""
     if time.context == "total":
         context_s = time.per_context_token_s * cells.prefill_context_tokens
@@ -34,10 +74,10 @@ def _idle_prefill_s(cells: Cells, time: IterationTime) -> Floats:
     most = min(time.chunk_tokens, time.token_budget or time.chunk_tokens)
     full = np.ceil(prompts / most) - 1.0
     rest = prompts - full * most
-    return full * time.seconds(0.0, most) + _iteration_s(time, rest)
+    return full * _iteration_s(time, float(most)) + _iteration_s(time, rest)
 
 
-def _iteration_s(time: IterationTime, prompt_tokens: Floats) -> Floats:
+def _iteration_s(time: IterationTime | IterationTimes, prompt_tokens: Floats | float) -> Floats:
     """Seconds of iterations with so many prompt tokens and no context beside them."""
     return np.maximum(time.base_s, time.prefill_base_s + time.prefill_per_token_s * prompt_tokens)
 

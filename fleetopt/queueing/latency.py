@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.queueing.quantile import quantile
@@ -174,6 +175,10 @@ class LatencyMix:
 
     def exceedance(self, metric: Metric, limit_s: float) -> float:
         """P(latency > limit)."""
+        with one_blas_thread(self.load.cells.weights.size * self.states.active.size):
+            return self._exceedance(metric, limit_s)
+
+    def _exceedance(self, metric: Metric, limit_s: float) -> float:
         if metric == "ttft" and limit_s >= self._ttft_without_wait_s and self._waiting == 0.0:
             return 0.0
         if metric == "ttft":
@@ -185,14 +190,17 @@ class LatencyMix:
             share = _wait_exceeds(left, self.states.wait_rate)
         return float(self.load.cells.weights @ share @ self.states.probabilities)
 
+    def keeps(self, metric: Metric, limit_s: float, allowed: float) -> bool:
+        """Whether at most an allowed share exceeds a limit."""
+        return self.exceedance(metric, limit_s) <= allowed
+
     def percentile_s(self, metric: Metric, percentile: float) -> float:
         """The percentile of a latency, in seconds."""
         allowed = 1.0 - percentile / 100.0
         if metric == "ttft":
-            return quantile(_NarrowingTtft(self, allowed), allowed, self._longest_s(metric))
-        return quantile(
-            lambda limit_s: self.exceedance(metric, limit_s), allowed, self._longest_s(metric)
-        )
+            with one_blas_thread(self.prefill_iteration_s.size):
+                return quantile(_NarrowingTtft(self, allowed), allowed, self._longest_s(metric))
+        return quantile(partial(self.exceedance, metric), allowed, self._longest_s(metric))
 
     def _longest_s(self, metric: Metric) -> float:
         if metric == "ttft":

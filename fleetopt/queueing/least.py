@@ -31,22 +31,25 @@ class LeastReplicas:
         """Whether the least number is known, or that there is none."""
         return math.isinf(self.at_least) or self._least_admitted == self.at_least
 
+    @property
+    def candidate(self) -> int:
+        """The number of replicas that is tried next."""
+        refused = int(self._most_refused)
+        if math.isfinite(self._least_admitted):
+            return (refused + int(self._least_admitted)) // 2
+        return refused + self._step
+
     def look(self) -> None:
         """Try one more number of replicas."""
-        replicas = self._next()
+        replicas = self.candidate
+        if math.isinf(self._least_admitted):
+            self._step *= 2
         if replicas > MOST_REPLICAS:
             self._most_refused = math.inf
         elif self._is_admissible(replicas):
             self._least_admitted = replicas
         else:
             self._most_refused = replicas
-
-    def _next(self) -> int:
-        refused = int(self._most_refused)
-        if math.isfinite(self._least_admitted):
-            return (refused + int(self._least_admitted)) // 2
-        step, self._step = self._step, 2 * self._step
-        return refused + step
 
     def found(self) -> int | None:
         """The least number, looked for to the end; None if there is none."""

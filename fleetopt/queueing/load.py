@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,7 +107,7 @@ class LoadTable:
         self._iteration = iteration
         self._phase = phase
         self._per_request = self._measured(lengths.prompt_tokens, lengths.output_tokens)
-        self._sums = _prefix_sums(self._per_request, lengths.weights)
+        self._sums = prefix_sums(_summed(self._per_request, lengths.weights))
         kinds = self._per_request["prefill"]
         if phase == "decode":
             kinds = np.minimum(self._per_request["work"], _SHORT_OUTPUT)
@@ -217,7 +217,7 @@ class LoadTable:
             part, fits = self._lengths.compressible(*node)
             weights = np.where(fits, self._lengths.weights[part], 0.0)
             values = {name: column[part] for name, column in self._per_request.items()}
-            self._given[node] = _prefix_sums(values, weights)
+            self._given[node] = prefix_sums(_summed(values, weights))
         return self._given[node]
 
     def _taken_at(self, node: Node) -> Floats:
@@ -225,7 +225,8 @@ class LoadTable:
         if node not in self._taken:
             outputs, weights = self._lengths.compressed(*node)
             values = self._measured(node[0] - outputs, outputs)
-            self._taken[node] = np.array([column.sum() for column in _summed(values, weights)])
+            columns = _summed(values, weights)
+            self._taken[node] = np.array([reduce(np.multiply, c).sum() for c in columns])
         return self._taken[node]
 
     def _cells_of(self, what: Served) -> Cells:
@@ -282,24 +283,26 @@ class LoadTable:
         return cells, np.maximum.reduceat(self._lengths.total_tokens[part][order], starts)
 
 
-def _prefix_sums(per_request: dict[str, Floats], weights: Floats) -> Floats:
-    """Sums of 1, v, v^2, v L, v L^2 and v L^3 before each request, the total at the end."""
-    return prefix_sums(*_summed(per_request, weights))
-
-
-def _summed(per_request: dict[str, Floats], weights: Floats) -> tuple[Floats, ...]:
-    """What is summed of each request: 1, v, v^2, v L, v L^2 and v L^3, by weight."""
-    work = weights * per_request["work"]
+def _summed(per_request: dict[str, Floats], weights: Floats) -> tuple[tuple[Floats, ...], ...]:
+    """What is summed of each request: 1, v, v^2, v L, v L^2 and v L^3, by weight, as factors."""
+    work = per_request["work"]
     names = ("context_work", "context2_work", "context3_work")
-    contexts = (weights * per_request[name] for name in names)
-    return (weights, work, work * per_request["work"], *contexts)
+    contexts = ((weights, per_request[name]) for name in names)
+    return ((weights,), (weights, work), (weights, work, work), *contexts)
 
 
-def prefix_sums(*columns: Floats) -> Floats:
-    """Sums before each entry, the total at the end; a row for each column."""
-    sums = np.zeros((len(columns), columns[0].size + 1))
-    for row, column in zip(sums, columns, strict=True):
-        np.cumsum(column, out=row[1:])
+def prefix_sums(columns: Sequence[tuple[Floats, ...]]) -> Floats:
+    """Sums before each entry, the total at the end; a row for each column, given as factors.
+
+    Memory is touched once: for many lengths that takes longer than the sums.
+    """
+    sums = np.empty((len(columns), columns[0][0].size + 1))
+    sums[:, 0] = 0.0
+    for row, (first, *others) in zip(sums[:, 1:], columns, strict=True):
+        row[:] = first
+        for factor in others:
+            row *= factor
+        np.cumsum(row, out=row)
     return sums
 
 

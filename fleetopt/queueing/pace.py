@@ -1,9 +1,7 @@
 """What a request meets in the iterations of a replica: its prefill, and the pace of its decode.
 
-A request that arrives during an iteration waits for its rest, and its prompt then shares the
-iterations with the backlog; the survival function of the sum is convolved on a grid of time.
-Its m decode iterations begin after the last of those, among the prompts that arrived meanwhile:
-three moments of the time of m iterations follow from the chain.
+Its m decode iterations begin after the last of its prefill, among the prompts that arrived
+meanwhile: three moments of the time of m iterations follow from the chain.
 """
 
 from __future__ import annotations
@@ -16,13 +14,10 @@ import numpy as np
 
 from fleetopt.queueing.backlog import Backlog
 from fleetopt.queueing.blas import one_blas_thread
+from fleetopt.queueing.first_token import BINS, FirstToken
 from fleetopt.queueing.load import Moments
 from fleetopt.workload.lengths import Floats
 
-_BINS = 512
-"""Points of the grid of TTFT; twice as many move its P99 by 0.3 % at most, over 80 drawn pools."""
-_NOTHING = 1e-9
-"""Probability of a backlog below which it is left out of a distribution."""
 _LONG = 48
 """Decode iterations from which the cumulants of their sum grow by a straight line."""
 
@@ -47,16 +42,30 @@ class Pace:
     def grid_s(self) -> Floats:
         """Times at which `late` is known, evenly spaced from 0."""
         longest_s = max(float(c.prefill_s.max() + c.seconds.max()) for c in self.chains)
-        grid: Floats = longest_s / _BINS * np.arange(_BINS + 1, dtype=np.float64)
+        grid: Floats = longest_s / BINS * np.arange(BINS + 1, dtype=np.float64)
         return grid
 
     @cached_property
-    def late(self) -> Floats:
-        """P(rest + prefill > t) on the grid."""
-        step = float(self.grid_s[1])
-        with one_blas_thread():
-            late = [_late(chain, self.rate, self.replicas, step) for chain in self.chains]
-        return np.stack(late)
+    def first_tokens(self) -> list[FirstToken]:
+        """The rest of the iteration and the prefill that a request meets."""
+        step_s = float(self.grid_s[1])
+        return [FirstToken(chain, self.rate, self.replicas, step_s) for chain in self.chains]
+
+    def late(self, shares: Floats) -> Floats:
+        """P(rest + prefill > t) on the grid, for weights of the rows."""
+        used = np.flatnonzero(shares)
+        curves = np.stack([self.first_tokens[i].late for i in used.tolist()])
+        late: Floats = shares[used] @ curves
+        return late
+
+    def late_at(self, limit_s: float) -> Floats:
+        """P(rest + prefill > limit), by row."""
+        return np.array([first.late_at(limit_s) for first in self.first_tokens])
+
+    def follow(self) -> None:
+        """Work out the whole grid of every row, from which many limits are told at once."""
+        for first in self.first_tokens:
+            _ = first.late
 
     @cached_property
     def prefill_s(self) -> Floats:
@@ -87,46 +96,6 @@ class Pace:
         weights[rows, low] = 1.0 - (place - low)
         weights[rows, low + 1] = place - low
         return weights
-
-
-def _late(chain: Backlog, rate: float, replicas: int, step: float) -> Floats:
-    """P(rest + prefill > t) on the grid."""
-    spread, soon = chain.found()
-    kept = np.flatnonzero((spread + soon) @ chain.moves > _NOTHING)
-    times: Floats = step * np.arange(np.ceil(chain.seconds.max() / step) + 1.0)
-    rests = _rest_late(chain, times, rate, replicas, spread, soon) @ chain.moves[:, kept]
-    ended = np.zeros((kept.size, _BINS))
-    ended[:, : times.size - 1] = (rests[:-1] - rests[1:]).T[:, :_BINS]
-    prefill = _on_grid(chain.prefill_s[:, kept], chain.prefilling.weights, step)
-    wave = np.fft.rfft(ended, 2 * _BINS) * np.fft.rfft(prefill, 2 * _BINS)
-    density = np.fft.irfft(wave.sum(axis=0), 2 * _BINS)[:_BINS]
-    late = 1.0 - np.concatenate(([0.0], np.cumsum(density)))
-    return np.clip(late, 0.0, 1.0)
-
-
-def _rest_late(
-    chain: Backlog, times: Floats, rate: float, replicas: int, spread: Floats, soon: Floats
-) -> Floats:
-    """P(the iteration found is of a kind and its rest is longer), by time and kind."""
-    left = np.maximum(chain.seconds[None, :] - times[:, None], 0.0)
-    evenly = left / chain.seconds[None, :]
-    early = -np.expm1(-left / chain.delay_s(rate, replicas))
-    late = evenly * spread + early * soon
-    late[0] = spread + soon
-    return late
-
-
-def _on_grid(seconds: Floats, weights: Floats, step: float) -> Floats:
-    """Mass of the prefill times by backlog and grid point, each between two points."""
-    place = np.minimum(seconds / step, _BINS - 1.001)
-    low = place.astype(np.int64)
-    part, size = place - low, seconds.shape[1]
-    keys = (low + _BINS * np.arange(size)[None, :]).ravel()
-    mass = np.broadcast_to(weights[:, None], seconds.shape)
-    flat = np.bincount(keys, (mass * (1.0 - part)).ravel(), _BINS * size)
-    flat += np.bincount(keys + 1, (mass * part).ravel(), _BINS * size)
-    table: Floats = flat.astype(np.float64).reshape(size, _BINS)
-    return table
 
 
 def _decode_moments(chain: Backlog) -> tuple[Floats, Floats, Floats]:

@@ -26,16 +26,14 @@ def per_request(
 
 def both(prompt_tokens: Ints, output_tokens: Ints, iteration: IterationTime) -> dict[str, Floats]:
     """Work and context of requests; contexts summed over their iterations."""
-    prefill = -(-prompt_tokens // iteration.chunk_tokens)
-    prompt = prompt_tokens.astype(np.float64)
-    output = output_tokens.astype(np.float64)
-    total = prompt + output
-    work = prefill + output
+    prefill = prefill_iterations(prompt_tokens, iteration.chunk_tokens)
+    work = prefill + output_tokens
     if iteration.context == "total":
+        total = (prompt_tokens + output_tokens).astype(np.float64)
         once = work * total
         twice = once * total
         return {
-            "prefill": prefill.astype(np.float64),
+            "prefill": prefill,
             "work": work,
             "prefill_context": total,
             "decode_context": total,
@@ -43,8 +41,11 @@ def both(prompt_tokens: Ints, output_tokens: Ints, iteration: IterationTime) -> 
             "context2_work": twice,
             "context3_work": twice * total,
         }
+    prompt = prompt_tokens.astype(np.float64)
+    output = output_tokens.astype(np.float64)
+    total = prompt + output
     return {
-        "prefill": prefill.astype(np.float64),
+        "prefill": prefill,
         "work": work,
         "prefill_context": prompt / 2,
         "decode_context": prompt + output / 2,
@@ -55,12 +56,19 @@ def both(prompt_tokens: Ints, output_tokens: Ints, iteration: IterationTime) -> 
     }
 
 
+def prefill_iterations(prompt_tokens: Ints, chunk_tokens: int) -> Floats:
+    """Iterations that prompts take, ceil(prompt / chunk); exact, for both are whole numbers."""
+    iterations = prompt_tokens / chunk_tokens
+    np.ceil(iterations, out=iterations)
+    return iterations
+
+
 def prefill_alone(prompt_tokens: Ints, iteration: IterationTime) -> dict[str, Floats]:
     """Work and context of prompts whose outputs are made elsewhere.
 
     A context that counts as a total is the prompt.
     """
-    work = (-(-prompt_tokens // iteration.chunk_tokens)).astype(np.float64)
+    work = prefill_iterations(prompt_tokens, iteration.chunk_tokens)
     prompt = prompt_tokens.astype(np.float64)
     grows = iteration.context == "current"
     own = prompt / 2 if grows else prompt

@@ -9,6 +9,7 @@ import numpy as np
 from fleetopt.case import Case
 from fleetopt.performance.kv_link import KvLink
 from fleetopt.performance.profile import ReplicaProfile
+from fleetopt.queueing.batches import Batches
 from fleetopt.queueing.energy import least_watts
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.per_request import Phase
@@ -27,10 +28,10 @@ class PhaseFloors:
     def __init__(self, case: Case, pools: Sequence[Served]) -> None:
         self._case = case
         self._pools = pools
-        ends = sorted({what.hi_tokens for what in pools})
-        position = {tokens: i for i, tokens in enumerate(ends)}
-        self._ends = ends
-        self._end_of = np.array([position[what.hi_tokens] for what in pools], dtype=np.int64)
+        self._batches = {
+            "prefill": Batches(case.prefill_capacity, pools),
+            "decode": Batches(case.capacity, pools),
+        }
 
     def prefill(self, profile: ReplicaProfile, link: KvLink) -> Floats:
         """Prompts hold a slot for their iterations and the transfer of their KV."""
@@ -89,11 +90,5 @@ class PhaseFloors:
 
     def _slots(self, profile: ReplicaProfile, context: Floats, phase: Phase) -> Floats:
         """Most sequences of a replica; 0 where the longest request has no room."""
-        of = self._case.prefill_capacity if phase == "prefill" else self._case.capacity
-        capacities = [of(profile, tokens) for tokens in self._ends]
-        slots = np.array([c.slots for c in capacities], dtype=np.float64)[self._end_of]
-        tokens = np.array([c.kv_blocks * c.block_tokens for c in capacities], dtype=np.float64)
-        if not tokens.any():
-            return slots
-        held = np.maximum(1.0, np.minimum(slots, tokens[self._end_of] / context))
-        return np.where(slots >= 1, held, 0.0)
+        most: Floats = self._batches[phase].most([profile], context)[0]
+        return most

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fleetopt.queueing.decode_latency import grown
 from fleetopt.queueing.idle import idle_s
@@ -20,6 +21,8 @@ from fleetopt.queueing.pace import Pace
 from fleetopt.queueing.prefilling import Prefilling
 from fleetopt.queueing.quantile import quantile
 from fleetopt.workload.lengths import Floats
+
+Mask = NDArray[np.bool_]
 
 
 def like_mean(states: StateMix, load: Load, replicas: int) -> Floats:
@@ -72,33 +75,53 @@ class PrefillMix(LatencyMix):
 
     def exceedance(self, metric: Metric, limit_s: float) -> float:
         """P(latency > limit)."""
-        if metric == "ttft":
-            return float(self._ttft_late(limit_s) @ self.states.probabilities)
-        return super().exceedance(metric, limit_s)
+        if metric != "ttft":
+            return super().exceedance(metric, limit_s)
+        return self._late_without_wait(limit_s) + self._late_with_wait(limit_s)
+
+    def keeps(self, metric: Metric, limit_s: float, allowed: float) -> bool:
+        """Whether at most an allowed share exceeds a limit; requests that wait are asked last."""
+        if metric != "ttft":
+            return super().keeps(metric, limit_s, allowed)
+        late = self._late_without_wait(limit_s)
+        return late <= allowed and late + self._late_with_wait(limit_s) <= allowed
 
     def percentile_s(self, metric: Metric, percentile: float) -> float:
         """The percentile of a latency, in seconds."""
         if metric != "ttft":
             return super().percentile_s(metric, percentile)
         allowed, longest_s = 1.0 - percentile / 100.0, float(self.pace.grid_s[-1])
+        self.pace.follow()
         return quantile(lambda limit_s: self.exceedance(metric, limit_s), allowed, longest_s)
 
-    def _ttft_late(self, limit_s: float) -> Floats:
-        """P(TTFT > limit) by state: the rest of an iteration, prefill, and a wait."""
-        busy = np.minimum(1.0, self.states.active / self.replicas)
-        late = np.empty(busy.size)
-        for i, (wait_s, rate) in enumerate(
-            zip(self.states.wait_s, self.states.wait_rate, strict=True)
-        ):
-            late[i] = self._joined(limit_s - wait_s, rate, self._shares[i])
+    def _late_without_wait(self, limit_s: float) -> float:
+        """P(TTFT > limit, and a slot is free): the rest of an iteration, and prefill."""
+        late = self._shares[self._is_free] @ self.pace.late_at(limit_s)
+        return self._late_among(self._is_free, late, limit_s)
+
+    def _late_with_wait(self, limit_s: float) -> float:
+        """P(TTFT > limit, and no slot is free)."""
+        states = self.states
+        waits = ~self._is_free & (states.probabilities > 0.0)
+        each = zip(states.wait_s[waits], states.wait_rate[waits], self._shares[waits], strict=True)
+        late = [self._joined(limit_s - wait_s, rate, shares) for wait_s, rate, shares in each]
+        return self._late_among(waits, np.array(late), limit_s)
+
+    def _late_among(self, some: Mask, late: Floats, limit_s: float) -> float:
+        """P(one of the states, and TTFT > limit); late: of a request that joins others."""
+        busy = np.minimum(1.0, self.states.active[some] / self.replicas)
         alone = self.load.cells.weights @ (self._idle_ttft_s > limit_s)
-        return busy * late + (1.0 - busy) * alone
+        return float(self.states.probabilities[some] @ (busy * late + (1.0 - busy) * alone))
+
+    @cached_property
+    def _is_free(self) -> Mask:
+        """States without a wait."""
+        free: Mask = (self.states.wait_rate == 0.0) & (self.states.wait_s == 0.0)
+        return free
 
     def _joined(self, left_s: float, wait_rate: float, shares: Floats) -> float:
         """P(rest + prefill + exponential wait > left) of a request that joins others."""
-        used = np.flatnonzero(shares)
-        grid = self.pace.grid_s
-        late = shares[used] @ self.pace.late[used]
+        late, grid = self.pace.late(shares), self.pace.grid_s
         if wait_rate == 0.0:
             return float(np.interp(left_s, grid, late, left=1.0, right=0.0))
         middle = 0.5 * (grid[1:] + grid[:-1])

@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,6 +63,17 @@ class PrefillRow(OccupancyRow):
         """Which states the latencies are mixed over; "slot wait" asks for a simulation."""
         waits = max(self.occupancy.wait_probability, self.kv_full) > WAITS
         return "slot wait" if waits and self.environment is None else super().method
+
+
+class _Solved(NamedTuple):
+    """What the chains at ascending numbers of sequences tell, and the last of them.
+
+    mean_s: of their iterations. residences_s: how long requests stay there.
+    """
+
+    mean_s: list[float]
+    residences_s: list[float]
+    last: list[Backlog]
 
 
 class PrefillTable(OccupancyTable):
@@ -150,34 +162,39 @@ class PrefillTable(OccupancyTable):
 
     def _residences(self, replicas: int, until: float) -> tuple[Floats, Floats]:
         """Sequences on a replica, up to a number of them at least, and how long they stay there."""
-        chains = self._chains(replicas, until)
-        rate = self._rate(replicas)
-        outputs = self.prefilling.mean_output
-        stay = [c.residence_s(rate, replicas) + outputs * c.mean_s for c in chains]
+        solved = self._solved_up_to(replicas, until)
+        idle = self._idle_prefill_s + self.prefilling.mean_output * solved.mean_s[0]
+        active = np.concatenate(([0.0], self._nodes[: len(solved.mean_s)]))
+        return active, np.array([idle, *solved.residences_s])
+
+    @cached_property
+    def _idle_prefill_s(self) -> float:
+        """Mean time of a prefill on an idle replica."""
         cells = self.load.cells
-        prefill_s = float(cells.weights @ idle_s("ttft", cells, self.profile.iteration))
-        idle = prefill_s + outputs * chains[0].mean_s
-        active = np.array([0.0, *(c.active for c in chains)])
-        return active, np.array([idle, *stay])
+        return float(cells.weights @ idle_s("ttft", cells, self.profile.iteration))
 
     @cached_property
     def _nodes(self) -> Floats:
         """Numbers of sequences on a replica, from one to a full batch."""
         return np.unique(np.geomspace(1.0, max(self.slots, 1), _NODES))
 
-    def _chains(self, replicas: int, until: float = math.inf) -> list[Backlog]:
+    def _solved_up_to(self, replicas: int, until: float = math.inf) -> _Solved:
         """The chains of the nodes up to a number of sequences; those of one row are kept."""
         if replicas not in self._solved:
             self._solved.clear()
-            self._solved[replicas] = []
-        solved = self._solved[replicas]
+            self._solved[replicas] = _Solved([], [], [])
+        solved, rate = self._solved[replicas], self._rate(replicas)
         count = min(int(np.searchsorted(self._nodes, until)) + 1, self._nodes.size)
-        for active in self._nodes[len(solved) : count].tolist():
-            solved.append(self._chain(active, replicas, solved))
+        for active in self._nodes[len(solved.mean_s) : count].tolist():
+            chain = self._chain(active, replicas, solved.last)
+            decode_s = self.prefilling.mean_output * chain.mean_s
+            solved.mean_s.append(chain.mean_s)
+            solved.residences_s.append(chain.residence_s(rate, replicas) + decode_s)
+            solved.last[:] = [chain] if active < self._nodes[-1] else []
         return solved
 
     @cached_property
-    def _solved(self) -> dict[int, list[Backlog]]:
+    def _solved(self) -> dict[int, _Solved]:
         return {}
 
     def _chain(self, active: float, replicas: int, below: Sequence[Backlog]) -> Backlog:
@@ -214,10 +231,10 @@ class PrefillTable(OccupancyTable):
 
     def _line(self, occ: Occupancy) -> tuple[float, float]:
         """W and h of the straight line through the mean iteration time, busy and full."""
-        chains = self._chains(occ.replicas)
+        means_s = self._solved_up_to(occ.replicas).mean_s
         low = min(max(1.0, occ.mean() / occ.replicas), 0.9 * self.slots)
-        mean_s = float(np.interp(low, [c.active for c in chains], [c.mean_s for c in chains]))
-        context, full_s = self.load.context.mean, chains[-1].mean_s
+        mean_s = float(np.interp(low, self._nodes, means_s))
+        context, full_s = self.load.context.mean, means_s[-1]
         per_token_s = self._per_token_s
         if self.slots > low:
             per_token_s = min((full_s - mean_s) / (self.slots - low), full_s / self.slots) / context

@@ -18,18 +18,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from fleetopt.errors import InputError
 from fleetopt.performance.profile import CalibratedProfile, Capacity, IterationTime
-from fleetopt.problem import LatencyBound
 from fleetopt.queueing.erlang import erlang_c
 from fleetopt.queueing.latency import Metric
 from fleetopt.queueing.load import prefix_sums
+from fleetopt.queueing.per_request import prefill_iterations
 from fleetopt.queueing.table import Limits, PoolRange
 from fleetopt.workload.compression import Served
 from fleetopt.workload.lengths import LengthDistribution
+
+if TYPE_CHECKING:
+    from fleetopt.problem import LatencyBound
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,14 @@ class PublishedLoadTable:
 
     def __init__(self, lengths: LengthDistribution, iteration: IterationTime) -> None:
         self._lengths = lengths
-        prefill = -(-lengths.prompt_tokens // iteration.chunk_tokens)
-        work = (prefill + lengths.output_tokens).astype(np.float64)
-        tokens = lengths.total_tokens
-        demand = work * tokens
+        prefill = prefill_iterations(lengths.prompt_tokens, iteration.chunk_tokens)
+        work = prefill + lengths.output_tokens
+        demand = work * lengths.total_tokens
         mass = lengths.weights
-        of_work, of_demand = mass * work, mass * demand
-        self._sums = prefix_sums(
-            mass, of_work, of_demand, of_work * work, of_work * demand, of_demand * demand,
-            mass * prefill,
-        )  # fmt: skip
+        self._sums = prefix_sums([
+            (mass,), (mass, work), (mass, demand), (mass, work, work), (mass, work, demand),
+            (mass, demand, demand), (mass, prefill),
+        ])  # fmt: skip
 
     def serving(self, what: Served, arrival_rate: float) -> PublishedLoad:
         """The load of a pool as the published method counts it.

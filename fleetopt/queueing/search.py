@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from functools import cached_property, partial
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
-from fleetopt.problem import LatencyBound
 from fleetopt.queueing.crossing import last_below
 from fleetopt.queueing.least import LeastReplicas
 from fleetopt.queueing.load import Load
 from fleetopt.queueing.table import Limits, PoolRange, Row
+
+if TYPE_CHECKING:
+    from fleetopt.problem import LatencyBound
 
 GREY_MARGIN = 0.10
 """How far above a bound a percentile may lie for its row to be grey."""

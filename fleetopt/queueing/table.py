@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
-from fleetopt.problem import LatencyBound
 from fleetopt.queueing.latency import Metric
+
+if TYPE_CHECKING:
+    from fleetopt.problem import LatencyBound
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fleetopt.problem import ProfileSpec
 from fleetopt.questions.two_pools import Simulated, SimulatedSplit, Split, TwoPools
 from fleetopt.report import wording
+
+if TYPE_CHECKING:
+    from fleetopt.problem import ProfileSpec
 
 Found = Split | SimulatedSplit
 

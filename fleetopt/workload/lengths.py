@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetopt.problem import LengthCdf
 from fleetopt.workload.compression import Node, Served, reach
+
+if TYPE_CHECKING:
+    from fleetopt.problem import LengthCdf
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,9 +53,10 @@ class LengthDistribution:
         width = np.diff(tokens)
         density = np.repeat(np.diff(fractions) / width, width)
         total = np.arange(1, tokens[-1] + 1, dtype=np.int64)
-        keep = density > 0
+        if not density.all():
+            total, density = total[density > 0], density[density > 0]
         return cls.from_totals(
-            total[keep], density[keep], lengths.prompt_fraction, tuple(int(t) for t in tokens)
+            total, density, lengths.prompt_fraction, tuple(int(t) for t in tokens)
         )
 
     @classmethod
@@ -60,8 +64,12 @@ class LengthDistribution:
         cls, total: Ints, weights: Floats, prompt_fraction: float, breakpoints: tuple[int, ...]
     ) -> LengthDistribution:
         """Total lengths split by a fixed prompt fraction; both parts are at least 1 token."""
-        prompt = np.maximum(1, np.floor(prompt_fraction * total + 1e-9).astype(np.int64))
-        output = np.maximum(1, total - prompt)
+        exact = prompt_fraction * total
+        exact += 1e-9
+        prompt = exact.astype(np.int64)  # rounds down
+        np.maximum(1, prompt, out=prompt)
+        output = total - prompt
+        np.maximum(1, output, out=output)
         return cls(prompt + output, prompt, output, weights / weights.sum(), breakpoints)
 
     @classmethod
@@ -76,7 +84,9 @@ class LengthDistribution:
     @cached_property
     def cumulative(self) -> Floats:
         """Sums of weights before each support point, with the total at the end."""
-        return np.concatenate(([0.0], np.cumsum(self.weights)))
+        sums = np.zeros(self.weights.size + 1)
+        np.cumsum(self.weights, out=sums[1:])
+        return sums
 
     def index(self, tokens: float) -> int:
         """How many support points have at most `tokens` total tokens."""

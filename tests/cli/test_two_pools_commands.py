@@ -33,8 +33,9 @@ PUBLISHED = {
     ],
 }
 HEAVY = (
-    "pyomo", "highspy", "numba", "matplotlib", "scipy", "networkx", "rich", "fleetopt.study",
-    "fleetopt.simulation", "fleetopt.performance.models", "fleetopt.queueing.prefill_table",
+    "pydantic", "pyomo", "highspy", "numba", "matplotlib", "scipy", "networkx", "rich",
+    "fleetopt.study", "fleetopt.simulation", "fleetopt.performance.models",
+    "fleetopt.performance.phase_links", "fleetopt.queueing.prefill_table",
 )  # fmt: skip
 
 

@@ -116,3 +116,37 @@ def test_ties_are_left_alone() -> None:
 
     assert bounds_of(arcs, 1, 3).settle(price) == pytest.approx(4.0)
     assert len(priced) == 1
+
+
+def test_an_arc_that_cannot_raise_the_bound_of_its_path_waits() -> None:
+    """Beside a known arc of the same cost, others tell nothing: the other end is priced first."""
+    heads = [(0, 1, 1.0, 1.0)] * 20
+    tails = [(1, 2, 3.0, 7.0)] * 20
+    arcs = [*heads, *tails, (0, 2, 6.0, 6.0)]
+    priced: list[int] = []
+
+    def price(arc: int) -> tuple[float, bool]:
+        priced.append(arc)
+        return arcs[arc][3], True
+
+    bounds = bounds_of(arcs, 2, 2)
+    assert bounds.settle(price) == pytest.approx(6.0)
+    assert sum(arc < 20 for arc in priced) == 1
+    assert set(range(20, 41)) <= set(priced)
+    bounds.settle(price, below=8.5)
+    assert set(range(41)) == set(priced)
+
+
+def test_the_least_loaded_of_equal_arcs_comes_first() -> None:
+    """It is the most likely to cost no more than its bound; the others are never asked then."""
+    arcs = [(0, 1, 2.0, 5.0), (0, 1, 2.0, 2.0), (0, 1, 2.0, 4.0), (0, 1, 1.0, 3.0)]
+    loads = np.array([0.9, 0.2, 0.5, 1.0])
+    starts, ends, costs, _ = (np.array(column) for column in zip(*arcs, strict=True))
+    priced: list[int] = []
+
+    def price(arc: int) -> tuple[float, bool]:
+        priced.append(arc)
+        return arcs[arc][3], True
+
+    assert PathBounds(starts, ends, costs, 2, 1, loads).settle(price) == pytest.approx(2.0)
+    assert priced == [3, 1]

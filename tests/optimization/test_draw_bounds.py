@@ -45,7 +45,7 @@ def test_no_pool_draws_less_than_its_bound(case: Case) -> None:
     tables = {(t.profile.name, t.lo_tokens, t.hi_tokens, t.gammas): t for t in pool_tables(case)}
     near = 0
     for profile in case.profiles:
-        least = floors.least(profile)
+        least = floors.least([profile])[0]
         for factor in (1.0, 3.0):
             replicas = np.where(np.isfinite(least), np.ceil(factor * least), 1.0)
             bounds = floors.kilowatts(profile, replicas)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from bundled_pools import PROFILES, load, table
 
-from fleetopt.queueing.environment import Environment
+from fleetopt.queueing.environment import Environment, blocked_states
+from fleetopt.queueing.feasibility import solve_chains
 from fleetopt.queueing.latency import Metric
 from fleetopt.queueing.occupancy import occupancy
+from fleetopt.queueing.two_class_chain import stationary_of
 
 WAITING_LEVELS = 160
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -81,6 +83,39 @@ def test_elimination_equals_the_dense_solution(rate: float, replicas: int, slots
         np.testing.assert_allclose(row, exact[env.full + ahead], atol=1e-7)
 
 
+def test_chains_side_by_side_are_those_one_by_one() -> None:
+    """Chains of other sizes, levels and phases beside it do not change a chain."""
+    chains = [
+        (chain(rate, replicas, slots), first)
+        for rate, replicas, slots, first in [
+            (0.2, 1, 3, 0), (0.9, 3, 4, 2), (0.4, 1, 10, 0), (2.71, 3, 16, 9), (1.5, 2, 16, 0),
+        ]
+    ]  # fmt: skip
+    assert len({env.phases for env, _ in chains}) > 1
+    for (env, first), (inside, above) in zip(chains, stationary_of(chains), strict=True):
+        alone, its_above = env.stationary(first)
+        assert inside.shape == (env.full + 1 - first, env.phases)
+        np.testing.assert_allclose(inside, alone, rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(above, its_above, rtol=1e-9, atol=1e-14)
+
+
+def test_rows_take_the_states_of_chains_solved_together() -> None:
+    """What is solved together predicts the percentiles of what is solved alone."""
+    rates = (2.2, 2.71, 3.0)
+    together = [table("lmsys", "h100", rate, 3072).row(3) for rate in rates]
+    assert all(row.has_open_chain for row in together)
+    solve_chains(together)
+    for rate, row in zip(rates, together, strict=True):
+        assert row.has_solved_chain
+        assert not row.has_open_chain
+        alone = table("lmsys", "h100", rate, 3072).row(3)
+        for metric in METRICS:
+            expected = alone.percentile_s(metric, 99.0)
+            assert row.percentile_s(metric, 99.0) == pytest.approx(expected, rel=1e-9)
+            worse = alone.mix.percentile_s(metric, 99.0)
+            assert expected >= worse * (1.0 - 1e-5)
+
+
 def test_overload_has_no_stationary_distribution() -> None:
     """A chain that drifts upwards says so."""
     env = chain(9.0, 1, 4)
@@ -130,7 +165,7 @@ def test_without_blocking_the_rest_settle_beside_every_phase() -> None:
     assert env is not None
     assert not env.blocks
     cheap = replace(row.mix, states=env.states(row.occupancy))
-    whole = replace(row.mix, states=env._blocked(row.occupancy))
+    whole = replace(row.mix, states=blocked_states([(env, row.occupancy)])[0])
     for metric in METRICS:
         expected = whole.percentile_s(metric, 99.0)
         assert cheap.percentile_s(metric, 99.0) == pytest.approx(expected, rel=0.01)

@@ -9,7 +9,7 @@ import pytest
 from fleetopt.case import Case
 from fleetopt.optimization.design import arcs_on, maker
 from fleetopt.problem import FleetProblem
-from fleetopt.queueing.floor import RowFloors, utilization_floor
+from fleetopt.queueing.floor import RowFloors, rounded, utilization_floor
 
 
 @pytest.mark.parametrize("admission", ["reserved", "paged"])
@@ -57,7 +57,9 @@ def test_floors_hold_where_prompts_take_time(
     for profile in case.profiles:
         pools = rng.sample(arcs_on(case, profile), 2)
         floors = RowFloors(case, pools)
-        pairs = zip(pools, floors.least(profile), floors.by_utilization(profile), strict=True)
+        pairs = zip(
+            pools, floors.least([profile])[0], rounded(floors.busy([profile])[0]), strict=True
+        )
         for what, least, busy in pairs:
             table = maker(case, profile)(what, case.pool_rate(what))
             assert busy == 1 or table.utilization(int(busy) - 1) > 0.85

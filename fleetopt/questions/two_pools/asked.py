@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fleetopt.case import Case
 from fleetopt.errors import InputError
-from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec, validate
 
 if TYPE_CHECKING:
     from fleetopt.optimization.candidates import Candidate
+    from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,14 @@ class TwoPools:
         """The problem that may split at every point of the distribution. Raises InputError."""
         return self._problem([gamma], max_context=self.long_max_ctx)
 
+    def case(self, b_short: int, gammas: Sequence[float] = (1.0,)) -> Case:
+        """The case with one fixed threshold. Raises InputError with every fault."""
+        return Case.of(self.split(b_short, gammas))
+
+    def case_anywhere(self, gamma: float = 1.0) -> Case:
+        """The case that may split at every point of the distribution. Raises InputError."""
+        return Case.of(self.anywhere(gamma))
+
     def program(self, b_short: int, gamma: float = 1.0, **keys: Any) -> Any:
         """The program of a fixed threshold and factor in which each pool has its GPU.
 
@@ -83,6 +92,8 @@ class TwoPools:
         return pool.profile == gpu.name and factors.get(b_short, factor) == factor
 
     def _problem(self, gammas: Sequence[float], **keys: Any) -> FleetProblem:
+        from fleetopt.problem import FleetProblem, validate
+
         specs = {gpu.name: gpu for gpu in (self.short, self.long)}
         if self.short != self.long and len(specs) == 1:
             place = f"profile {self.short.name!r}"

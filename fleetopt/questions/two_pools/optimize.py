@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleetopt.errors import InputError
-from fleetopt.problem import ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.questions.two_pools.sizes import Sizes
 from fleetopt.questions.two_pools.split import SimulatedSplit, Split
@@ -18,6 +17,9 @@ from fleetopt.questions.two_pools.sweep import (
     sweep_sizes,
     worth_simulating,
 )
+
+if TYPE_CHECKING:
+    from fleetopt.problem import ProfileSpec
 
 VERIFY_TOP = 3
 """Splits that are verified if nothing else is said, as published."""
@@ -98,7 +100,7 @@ def optimize(
     Raises InputError.
     """
     as_published = replace(asked, method="published")
-    sizes = Sizes(asked, asked.split(b_short, gammas))
+    sizes = Sizes(asked, asked.case(b_short, gammas))
     own = _answer(asked, sizes, b_short, gammas)
     compressing = (1.0,) if asked.is_one_pool(b_short) else gammas
     published = _answer(asked, sizes.published(), b_short, compressing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from fleetopt.case import Case
 from fleetopt.errors import InfeasibleError, InputError
 from fleetopt.optimization.tables import maker
-from fleetopt.problem import FleetProblem, ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.queueing.availability import replicas_to_buy
+from fleetopt.queueing.feasibility import OccupancyTable, solve_chains
 from fleetopt.queueing.table import PoolTable
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
+    from fleetopt.problem import FleetProblem, ProfileSpec
     from fleetopt.verification import Judged
 
 
@@ -67,6 +68,7 @@ class Sizes:
         self.case = problem if isinstance(problem, Case) else Case.of(problem)
         self._asked = asked
         self._known: dict[tuple[Served, str], PoolTable] = {}
+        self._latest: dict[tuple[Served, str], PoolTable] = {}
 
     def published(self) -> Sizes:
         """The sizes of the same pools by the published method."""
@@ -101,6 +103,13 @@ class Sizes:
             self.size(long, self._asked.long) if long else None,
         )
 
+    def pools(self, b_short: int, gamma: float = 1.0) -> list[tuple[Served, ProfileSpec]]:
+        """What the pools of a split serve where there are requests, and on which GPU."""
+        ranges = zip(
+            self.ranges(b_short, gamma), (self._asked.short, self._asked.long), strict=True
+        )
+        return [(what, gpu) for what, gpu in ranges if what is not None]
+
     def ranges(self, b_short: int, gamma: float = 1.0) -> tuple[Served | None, Served | None]:
         """What the pools of a split serve; None where there are no requests."""
         first, last = self.points[0], self.points[-1]
@@ -112,6 +121,22 @@ class Sizes:
         above = self.case.serves(b_short, last, gamma_lo=factor)
         below = self.case.serves(first, b_short, gamma_hi=factor)
         return below, above if self.case.has_requests(above) else None
+
+    def find(self, pools: Iterable[tuple[Served, ProfileSpec]]) -> None:
+        """Look for the sizes of several pools side by side, which solves their chains together.
+
+        By the published method there are none.
+        """
+        if self._asked.method == "published":
+            return
+        found = {self.table(*pool): None for pool in pools if self._fits(*pool)}
+        tables = [table for table in found if isinstance(table, OccupancyTable)]
+        open_ = tables
+        while open_ := [table for table in open_ if not table.least().is_over]:
+            solve_chains(row for table in open_ for row in table.waiting_rows())
+            for table in open_:
+                table.least().look()
+        solve_chains(table.row(table.min_replicas() or _by_utilization(table)) for table in tables)
 
     def size(self, what: Served, gpu: ProfileSpec) -> PoolSize:
         """The least pool that keeps the bound on these replicas.
@@ -159,11 +184,19 @@ class Sizes:
 
         Raises InputError if a replica cannot hold the context.
         """
-        profile = self.case.profile(gpu.name)
-        if self.case.capacity(profile, what.hi_tokens).slots < 1:
+        if not self._fits(what, gpu):
             text = f"no replica of {gpu.name} holds {what.hi_tokens:,} tokens"
             raise InputError.single("gpu", text)
-        return self._table(what, profile.name).at_rate(self.case.pool_rate(what))
+        key, rate = (what, gpu.name), self.case.pool_rate(what)
+        known = self._latest.get(key)
+        if known is None or known.arrival_rate != rate:
+            known = self._latest[key] = self._table(what, gpu.name).at_rate(rate)
+        return known
+
+    def _fits(self, what: Served, gpu: ProfileSpec) -> bool:
+        """Whether a replica holds the largest context of a pool."""
+        profile = self.case.profile(gpu.name)
+        return self.case.capacity(profile, what.hi_tokens).slots >= 1
 
     def _table(self, what: Served, gpu: str) -> PoolTable:
         """The table of a pool at some rate, made once."""
@@ -203,4 +236,4 @@ class Sizes:
 
 def _by_utilization(table: PoolTable) -> int:
     """The fewest replicas within the utilization cap; utilization falls as 1 / n."""
-    return max(1, math.ceil(table.row(1).utilization / table.limits.max_utilization - 1e-9))
+    return max(1, math.ceil(table.utilization(1) / table.limits.max_utilization - 1e-9))

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fleetopt.problem import ProfileSpec
-from fleetopt.problem.profile import HOURS_PER_YEAR
+from fleetopt.problem.times import HOURS_PER_YEAR
 from fleetopt.questions.two_pools.sizes import PoolSize
 
 if TYPE_CHECKING:
     from fleetopt.plan import PoolVerification
+    from fleetopt.problem import ProfileSpec
 
 
 @dataclass(frozen=True)

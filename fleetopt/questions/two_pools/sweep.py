@@ -6,23 +6,27 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from numbers import Real
+from typing import TYPE_CHECKING
 
 from fleetopt.errors import InfeasibleError, InputError
-from fleetopt.problem import ProfileSpec
 from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.questions.two_pools.sizes import Sizes
 from fleetopt.questions.two_pools.split import SimulatedSplit, Split
 from fleetopt.workload.compression import Served
 
+if TYPE_CHECKING:
+    from fleetopt.problem import ProfileSpec
+
 
 def sweep(asked: TwoPools, b_short: int, gammas: Sequence[float]) -> list[Split]:
     """The pools of each factor by the tables, in the order of the factors. Raises InputError."""
-    sizes = Sizes(asked, asked.split(b_short, gammas))
+    sizes = Sizes(asked, asked.case(b_short, gammas))
     return sweep_sizes(sizes, b_short, gammas)
 
 
 def sweep_sizes(sizes: Sizes, b_short: int, gammas: Sequence[float]) -> list[Split]:
     """The same of sizes that are there already."""
+    sizes.find(pool for gamma in gammas for pool in sizes.pools(b_short, gamma))
     return [sized(sizes, b_short, gamma) for gamma in gammas]
 
 

@@ -88,13 +88,14 @@ def thresholds(asked: TwoPools, gamma: float = 1.0, own: int | None = None) -> T
     own: a split of the user's, in tokens; it need not be a point of the distribution.
     Raises InputError.
     """
-    sizes = Sizes(asked, asked.anywhere(gamma))
-    whole = Threshold(one_pool(sizes, asked.long), 1.0, 0.0)
-    rows = [
-        _row(sizes, point, gamma, whole)
-        for point in sizes.points[1:-1]
+    sizes = Sizes(asked, asked.case_anywhere(gamma))
+    points = [
+        point for point in sizes.points[1:-1]
         if LEAST_SHARE <= sizes.share(0, point) <= MOST_SHARE
-    ]
+    ]  # fmt: skip
+    sizes.find(pool for point in points for pool in sizes.pools(point, gamma))
+    whole = Threshold(one_pool(sizes, asked.long), 1.0, 0.0)
+    rows = [_row(sizes, point, gamma, whole) for point in points]
     marked = [replace(row, pareto=not any(map(row.is_beaten_by, rows))) for row in rows]
     return Thresholds(asked, gamma, whole, tuple(marked), _own(asked, gamma, own, whole, marked))
 

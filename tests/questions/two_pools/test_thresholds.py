@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from fleetopt.catalog import read_lengths, read_profiles
 from fleetopt.questions.two_pools import Thresholds, TwoPools, thresholds
-from fleetopt.queueing.environment import Environment
+from fleetopt.queueing import feasibility
+from fleetopt.queueing.environment import Pool
 from fleetopt.queueing.latency import StateMix
-from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.study import solve_program
 
 PROFILES = read_profiles()
@@ -160,13 +161,13 @@ def test_simulation_refuses_what_the_published_table_recommends() -> None:
 def test_each_pool_solves_at_most_one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mean context refuses most rows, and what is solved to accept one also predicts it."""
     pools: list[tuple[float, float]] = []
-    solved = Environment.states
+    solved = feasibility.states_found
 
-    def counted(self: Environment, plain: Occupancy) -> StateMix:
-        pools.append((self.load.arrival_rate, self.load.mean_work))
-        return solved(self, plain)
+    def counted(chains: Sequence[Pool]) -> list[StateMix]:
+        pools.extend((env.load.arrival_rate, env.load.mean_work) for env, _ in chains)
+        return solved(chains)
 
-    monkeypatch.setattr(Environment, "states", counted)
+    monkeypatch.setattr(feasibility, "states_found", counted)
     found = thresholds(asked("lmsys", 100.0, 65536))
     assert len(pools) == len(set(pools))
     assert 0 < len(pools) <= len(found.rows)
