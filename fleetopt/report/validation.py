@@ -25,7 +25,7 @@ _WORDS = {"dense": "dense models", "moe": "models with experts", "saturated": "s
 
 def validation_report(found: Validation, width: int) -> Group:
     """Errors overall, by group, and what was left out."""
-    prior = "refining the bundled constants" if found.prior else "from these measurements alone"
+    prior = "from the bundled ones, too" if found.prior else "from these measurements alone"
     parts: list[Layout] = [
         line(f"{len(found.rows):,} measured runs, each group predicted from the others, {prior}",
              width, "bold"),

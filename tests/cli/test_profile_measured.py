@@ -92,7 +92,9 @@ def test_a_validation_in_every_form(tmp_path: Path) -> None:
     assert data["overall"]["dense"]["n"] == 2
     assert data["overall"]["moe"]["tpot_median_abs_error"] is None
     assert data["refines_bundled"]
-    assert "group l40s vllm llama-3.1-8b" in json.loads(constants.read_text())["factors"]
+    assert (
+        "group l40s vllm llama-3.1-8b" in json.loads(constants.read_text())["decoding"]["factors"]
+    )
     rows = list(csv.DictReader(io.StringIO(called(*command, "--format", "csv").stdout)))
     assert [row["line"] for row in rows] == ["2", "3"]
     assert b"<svg" in plot.read_bytes()

@@ -37,7 +37,7 @@ def test_recorded_errors_keep_their_bounds() -> None:
 
 def test_the_page_says_what_is_flagged() -> None:
     flagged = validations.recorded()["flagged"]
-    (found,) = re.findall(r"TTFT is predicted above 85 % of 5 s \| ([\d.]+) % \| ([\d.]+) %", TEXT)
+    (found,) = re.findall(r"TTFT is predicted above 2.5 s \| ([\d.]+) % \| ([\d.]+) %", TEXT)
     told = [round(100 * flagged[kind], 1) for kind in ("saturated", "unsaturated")]
     assert [float(share) for share in found] == told
 

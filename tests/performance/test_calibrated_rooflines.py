@@ -8,7 +8,13 @@ from catalogue_entries import GPUS, LLMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetopt.performance.calibration import Calibrated, decode_units, prompt_units, reached_with
+from fleetopt.performance.calibration import (
+    Calibrated,
+    decode_units,
+    first_token_names,
+    prompt_units,
+    reached_with,
+)
 from fleetopt.performance.calibration.bundled import bundled, caveats, measured
 from fleetopt.performance.calibration.record import Error, Record
 from fleetopt.performance.calibration.seconds import NOMINAL
@@ -117,12 +123,12 @@ def test_profiles_of_an_engine_have_what_clients_wait_outside_of_it() -> None:
     llm, gpu = LLMS["deepseek-v3"], GPUS["b200"]
     constants, _ = bundled()
     grouped = EngineConfig(tp=1, dp=8, ep=8, weights="fp8")
-    for engine, name in ((EngineConfig(tp=8, weights="fp8"), "trtllm moe"),
-                         (grouped, "trtllm moe groups")):  # fmt: skip
-        outside_s, _, iterations = constants.first_token[name]
+    for engine in (EngineConfig(tp=8, weights="fp8"), grouped):
+        names = first_token_names("trtllm", "moe", llm.name, gpu.spec.name, engine.dp)
+        told = constants.first_token_of(names)
         made = RooflineProfile.of(llm, gpu, engine, reached_with("trtllm")(llm, gpu, engine))
-        passed_s = made.iteration.first_token_s - outside_s
-        assert made.iteration.base_s < passed_s / iterations < made.fitted.decodes[-1][1]
+        passed_s = made.iteration.first_token_s - told.beyond_s(0.0, engine.mean_context_tokens)
+        assert made.iteration.base_s < passed_s / told.iterations < made.fitted.decodes[-1][1]
         assert spec_of(made, "made").first_token_s == made.iteration.first_token_s
     bare = RooflineProfile.of(llm, gpu, grouped)
     assert bare.iteration.first_token_s == 0.0

@@ -14,8 +14,8 @@ import pytest
 
 from fleetopt.catalog import read_machines
 from fleetopt.catalog.measurements import read_measurements
-from fleetopt.performance.calibration import Constants
-from fleetopt.questions.validation.cases import cases, regression_rows
+from fleetopt.performance.calibration import Constants, Factors
+from fleetopt.questions.validation.cases import cases, decoding_rows
 from fleetopt.questions.validation.flags import is_flagged
 from fleetopt.questions.validation.ladders import saturated
 
@@ -45,8 +45,9 @@ def steps(rows: tuple, group: str, weights: str, lengths: tuple[int, int]) -> di
     """Rows of a group with these lengths by clients, simulated with the group's own constants."""
     found, _ = cases((row for row in rows if row.group == group), "")
     slow = saturated([case.measured for case in found])
-    equations = regression_rows(found)
-    constants = Constants(equations.named(equations.fit(~slow)), {}, (), "")
+    equations = decoding_rows(found)
+    factors = Factors(equations.named(equations.fit(~slow)))
+    constants = Constants(factors, Factors(), (), "")
     least = min(case.measured.engine.tp for case in found)
     told = {}
     for case, is_slow in zip(found, slow, strict=True):

@@ -8,7 +8,8 @@ from functools import lru_cache
 from fleetopt.catalog import Gpu
 from fleetopt.catalog.calibration import bundled_calibration
 from fleetopt.performance.calibration.calibrated import Calibrated
-from fleetopt.performance.calibration.constants import Constants, first_token_name, level_names
+from fleetopt.performance.calibration.constants import Constants
+from fleetopt.performance.calibration.equation import first_token_names, level_names
 from fleetopt.performance.calibration.record import Record
 from fleetopt.performance.roofline import UNCALIBRATED, Efficiency
 from fleetopt.problem import EngineConfig, EngineName, LlmSpec
@@ -88,24 +89,25 @@ def _calibrated(engine: EngineName, llm: LlmSpec, gpu: Gpu, groups: int) -> Cali
         fitted = f", none on {name}"
     said = bundled()[1].expected(kind)
     source = f"calibrated by measured runs of {_engine(engine)}{fitted} ({FILE}): {said}"
-    first = constants.first_token_of(first_token_name(engine, kind, groups))
+    first = constants.first_token_of(first_token_names(engine, kind, llm.name, name, groups))
     return Calibrated.by(constants.seconds(levels), source, first)
 
 
 def _outside(engine: EngineName, llm: LlmSpec, constants: Constants) -> str:
     """What clients wait for a first token outside of the replica, if the engine is known."""
-    name = first_token_name(engine, kind_of(llm), groups=1)
-    if name not in constants.first_token:
+    names = first_token_names(engine, kind_of(llm), llm.name, "")
+    if not set(names[1:]) & set(constants.first_token.logs):
         return ""
-    outside_s, factor, iterations = constants.first_token[name]
+    waited = constants.first_token_of(names)
     slower = (
-        f", and measured prefill is {factor - 1.0:.0%} longer still".replace("%", " %")
-        if factor > _LONGER
+        f", and measured prefill is {waited.factor - 1.0:.0%} longer still".replace("%", " %")
+        if waited.factor > _LONGER
         else ""
     )
     return (
-        f"TTFT has the {1e3 * outside_s:.0f} ms and {iterations:.0f} iterations that clients wait "
-        f"outside of a replica{slower}; "
+        f"TTFT has the {1e3 * waited.outside_s:.0f} ms, {waited.iterations:.0f} iterations and "
+        f"{1e6 * waited.per_token_s:.0f} us for each prompt token that clients wait outside of a "
+        f"replica{slower}; "
     ).replace(" 1 iterations", " one iteration")
 
 

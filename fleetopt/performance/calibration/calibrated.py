@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from fleetopt.performance.calibration.constants import FirstToken
+from fleetopt.performance.calibration.outside import AT_ONCE, FirstToken
 from fleetopt.performance.calibration.seconds import CAUSES, FREE, Floats, units_of
 from fleetopt.performance.deployment import Deployment
 from fleetopt.performance.roofline import Efficiency, Load, Step
@@ -21,12 +21,10 @@ class Calibrated(Efficiency):
     """
 
     seconds: tuple[float, ...] = ()
-    first_token: FirstToken = (0.0, 1.0, 0.0)
+    first_token: FirstToken = AT_ONCE
 
     @classmethod
-    def by(
-        cls, seconds: Floats, source: str, first_token: FirstToken = (0.0, 1.0, 0.0)
-    ) -> Calibrated:
+    def by(cls, seconds: Floats, source: str, first_token: FirstToken = AT_ONCE) -> Calibrated:
         """Constants with these seconds of each of CAUSES, and of a first token."""
         known = {**_NOMINAL, "source": source}
         return cls(**known, seconds=tuple(seconds.tolist()), first_token=first_token)
@@ -52,7 +50,6 @@ class Calibrated(Efficiency):
             told.append(waiting("prompts", prompts, each["prompts"], "host"))
         return told
 
-    def first_token_s(self, iteration_s: float) -> float:
+    def first_token_s(self, iteration_s: float, prompt_tokens: float) -> float:
         """Seconds outside of the engine, and iterations that pass before it takes a prompt."""
-        outside_s, _, iterations = self.first_token
-        return outside_s + iterations * iteration_s
+        return self.first_token.beyond_s(iteration_s, prompt_tokens)

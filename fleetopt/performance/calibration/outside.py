@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from fleetopt.performance.calibration.constants import FIRST_TOKEN, FirstToken
-from fleetopt.performance.calibration.seconds import Floats
-
-_PULLS = np.array([0.5, 4.0, 0.5])
-_SCALE = 0.2
+from typing import NamedTuple
 
 
-def first_token(
-    simulated_s: Floats, iteration_s: Floats, measured_s: Floats, weights: Floats
-) -> FirstToken:
-    """(a, b, k) of TTFT = a + b simulated + k iterations, by robust least squares of logarithms.
+class FirstToken(NamedTuple):
+    """TTFT as clients see it: outside + factor simulated + iterations + prompt tokens.
 
-    a: tokenizing, the network and the client; b: prompts that run slower than decodes tell;
-    k: iterations that pass before the engine polls, balances its groups or sends a token. All
-    are above 0 and pulled to FIRST_TOKEN, so that one group alone moves them little.
+    outside_s: tokenizing, the network and the client. factor: prompts that run slower than decodes
+    tell. iterations: pass before the engine polls, balances its groups or sends a token.
+    per_token_s: seconds of each prompt token, such as to tokenize and to send it.
     """
-    from scipy.optimize import least_squares
 
-    start = np.log(FIRST_TOKEN)
+    outside_s: float = 0.0
+    factor: float = 1.0
+    iterations: float = 0.0
+    per_token_s: float = 0.0
 
-    def residuals(logs: Floats) -> Floats:
-        a, b, k = np.exp(logs)
-        told = np.log(a + b * simulated_s + k * iteration_s)
-        return np.concatenate((weights * (told - np.log(measured_s)), _PULLS * (logs - start)))
+    def beyond_s(self, iteration_s: float, prompt_tokens: float) -> float:
+        """Seconds outside of the replica."""
+        waited_s = self.outside_s + self.iterations * iteration_s
+        return waited_s + self.per_token_s * prompt_tokens
 
-    found = least_squares(residuals, start, bounds=(start - 5.0, start + 5.0), loss="soft_l1",
-                          f_scale=_SCALE)  # fmt: skip
-    a, b, k = (float(value) for value in np.exp(found.x))
-    return a, b, k
+    def seconds(
+        self, simulated_s: float, iteration_s: float, prompt_tokens: float, wait_s: float = 0.0
+    ) -> float:
+        """TTFT, from the simulated one and the time of an iteration.
+
+        wait_s: of the simulated one, before admission; the factor is that of prompts alone.
+        """
+        inside_s = wait_s + self.factor * (simulated_s - wait_s)
+        return inside_s + self.beyond_s(iteration_s, prompt_tokens)
+
+
+AT_ONCE = FirstToken()
+"""Clients that wait for nothing but the replica."""

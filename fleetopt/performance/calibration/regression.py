@@ -1,13 +1,8 @@
 """Constants from measured runs: hierarchical robust least squares of relative errors.
 
-A request of o output tokens among c clients takes o iterations of the decode batch and its share
-of c prompts, so that with the units u of the causes and the seconds theta of each
-
-    e2e = sum_k theta_k (o u_k(decode) + c u_k(prompt)),   theta_k = nominal_k exp(sum_l b_lk)
-
-over the levels l of LEVELS. The logarithms b are found by Gauss-Newton with ridges b / sigma_l and
-the weights of a soft-L1 loss. Clients that queue for slots do not follow the equation, and are
-left out.
+The logarithms b of an equation are found by Gauss-Newton with ridges b / sigma_l and the weights of
+a soft-L1 loss. Groups whose runs are not at hand take part by their summaries. Clients that
+queue for slots follow no such equation, and are left out.
 """
 
 from __future__ import annotations
@@ -18,94 +13,122 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetopt.performance.calibration.constants import LEVELS
-from fleetopt.performance.calibration.seconds import CAUSES, NOMINAL, Floats
+from fleetopt.performance.calibration.constants import Factors
+from fleetopt.performance.calibration.equation import Equation
+from fleetopt.performance.calibration.seconds import Floats
+from fleetopt.performance.calibration.summary import Summary
 
-_SCALE = 0.1
-"""Relative error from which on a row loses weight."""
 _RIDGE = 20.0
 """Rows that repeat one another count as one; this many on average."""
 _FURTHEST = 0.7
 _CLOSE = 3e-3
 Mask = NDArray[np.bool_]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Measured rows as arrays.
 
-    units: o u(decode) + c u(prompt), shape (n, 12). e2e_s: seconds, shape (n,).
+    units: of each cause, shape (n, causes). measured_s: seconds, shape (n,).
     members: index of the level of each kind, shape (n, 5); the last is a group's own, and
         all rows of a group agree in the others. names: of the levels.
+    known: groups without rows, with the index of their levels.
     """
 
+    equation: Equation
     units: Floats
-    e2e_s: Floats
-    members: NDArray[np.int64]
+    measured_s: Floats
+    members: Indices
     names: tuple[str, ...]
+    known: tuple[tuple[Indices, Summary], ...] = ()
 
     @classmethod
-    def of(cls, units: Floats, e2e_s: Floats, levels: Sequence[tuple[str, ...]]) -> Rows:
-        """Rows with the levels that each belongs to."""
+    def of(
+        cls,
+        equation: Equation,
+        units: Floats,
+        measured_s: Floats,
+        levels: Sequence[tuple[str, ...]],
+        known: Sequence[Summary] = (),
+    ) -> Rows:
+        """Rows with the levels that each belongs to, and groups of other measurements."""
         index: dict[str, int] = {}
-        members = [[index.setdefault(name, len(index)) for name in row] for row in levels]
-        return cls(units, e2e_s, np.array(members, dtype=np.int64), tuple(index))
 
-    def fit(self, used: Mask, start: Floats | None = None, prior: Floats | None = None,
-            iterations: int = 25) -> Floats:  # fmt: skip
-        """Logarithms of the factors by level, shape (levels, 12), from the rows that are used.
+        def indices(names: tuple[str, ...]) -> list[int]:
+            return [index.setdefault(name, len(index)) for name in names]
 
-        start: where to begin; prior: what the ridges pull to, 0 if absent.
+        members = np.array([indices(row) for row in levels], dtype=np.int64)
+        others = tuple((np.array(indices(each.levels)), each) for each in known)
+        return cls(equation, units, measured_s, members, tuple(index), others)
+
+    def fit(self, used: Mask, start: Floats | None = None, iterations: int = 60) -> Floats:
+        """Logarithms of the factors by level, shape (levels, causes), from the rows that are used.
+
+        start: where to begin, 0 if absent.
         """
-        sigma = np.array([LEVELS[name.split(" ")[0]] for name in self.names])
-        ridge = _RIDGE / sigma**2
-        mean = np.zeros((len(self.names), len(CAUSES))) if prior is None else prior
-        logs = mean.copy() if start is None else start.copy()
+        ridge = self._ridge
+        logs = np.zeros(ridge.shape) if start is None else start.copy()
         for _ in range(iterations):
-            step = self._step(used, logs, ridge, ridge[:, None] * (logs - mean))
+            step = self._step(used, logs, ridge)
             logs += np.clip(step, -_FURTHEST, _FURTHEST)
             if np.abs(step).max() < _CLOSE:
                 break
         return logs
 
     def predicted_s(self, logs: Floats) -> Floats:
-        """E2E seconds of every row with these factors."""
+        """Seconds of every row with these factors."""
         return np.asarray(self._parts(slice(None), logs).sum(axis=1))
 
     def without(self, logs: Floats, kept: Mask) -> Floats:
         """Factors where levels that only other rows belong to are 1 again."""
-        lonely = np.setdiff1d(self.members[~kept], self.members[kept])
+        others = [levels for levels, _ in self.known]
+        held = np.concatenate([self.members[kept].ravel(), *others])
         left = logs.copy()
-        left[lonely] = 0.0
+        left[np.setdiff1d(self.members[~kept], held)] = 0.0
         return left
+
+    def stacked(self, logs: Mapping[str, Floats]) -> Floats:
+        """Factors in the order of the levels; 1 where a name is not known."""
+        zero = np.zeros(len(self.equation.nominal))
+        return np.array([logs.get(name, zero) for name in self.names])
 
     def named(self, logs: Floats) -> dict[str, Floats]:
         """Factors by the name of their level."""
         return dict(zip(self.names, logs, strict=True))
 
-    def stacked(self, logs: Mapping[str, Floats]) -> Floats:
-        """Factors in the order of the levels; 1 where a name is not known."""
-        zero = np.zeros(len(CAUSES))
-        return np.array([logs.get(name, zero) for name in self.names])
+    def factors(self, used: Mask, logs: Floats) -> Factors:
+        """Factors by name, and summaries of all groups behind them."""
+        summaries = [
+            Summary(tuple(self.names[i] for i in levels), logs[levels].sum(axis=0), slope, matrix)
+            for levels, matrix, slope in self._groups(used, logs)
+        ]
+        return Factors(self.named(logs), tuple(summaries))
+
+    @property
+    def _ridge(self) -> Floats:
+        spread = np.array([self.equation.spread(name) for name in self.names])
+        return np.asarray(_RIDGE / spread**2)
 
     def _parts(self, rows: Mask | slice, logs: Floats) -> Floats:
-        theta = NOMINAL * np.exp(logs[self.members[rows]].sum(axis=1))
+        theta = self.equation.nominal * np.exp(logs[self.members[rows]].sum(axis=1))
         return np.asarray(self.units[rows] * theta)
 
-    def _step(self, used: Mask, logs: Floats, ridge: Floats, pull: Floats) -> Floats:
+    def _step(self, used: Mask, logs: Floats, ridge: Floats) -> Floats:
         """Gauss-Newton step of all levels, by elimination of the groups.
 
         A row depends on the factors of all its levels in the same way, so that a group's rows
         give one matrix M and one gradient g for each pair of its levels. With A = M + ridge of
         the group itself, the other levels see M - M A^-1 M and g - M A^-1 (g + pull).
         """
-        causes = len(CAUSES)
-        normal = np.diag(np.repeat(ridge, causes))
+        causes = ridge.shape[1]
+        pull = ridge * logs
+        normal = np.diag(ridge.ravel())
         gradient = pull.copy()
         groups = []
         for levels, matrix, slope in self._groups(used, logs):
             own, shared = levels[-1], levels[:-1]
-            inverse = np.linalg.inv(matrix + ridge[own] * np.eye(causes))
+            inverse = np.linalg.inv(matrix + np.diag(ridge[own]))
             through = matrix @ inverse
             columns = (shared[:, None] * causes + np.arange(causes)).ravel()
             both = np.tile(matrix - through @ matrix, (shared.size, shared.size))
@@ -121,17 +144,22 @@ class Rows:
             step[own] = -inverse @ (slope + pull[own] + matrix @ step[shared].sum(axis=0))
         return step
 
-    def _groups(
-        self, used: Mask, logs: Floats
-    ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats]]:
-        """Levels of each group that has rows, their weighted matrix and their gradient."""
+    def _groups(self, used: Mask, logs: Floats) -> Iterator[tuple[Indices, Floats, Floats]]:
+        """Levels of each group, their weighted matrix and their gradient."""
+        yield from self._measured(used, logs)
+        for levels, each in self.known:
+            yield levels, each.matrix, each.slope_at(logs[levels].sum(axis=0))
+
+    def _measured(self, used: Mask, logs: Floats) -> Iterator[tuple[Indices, Floats, Floats]]:
         parts = self._parts(used, logs)
         whole = parts.sum(axis=1)
-        residual = np.log(whole / self.e2e_s[used])
-        weight = 1.0 / np.sqrt(1.0 + (residual / _SCALE) ** 2) / _SCALE**2
+        scale = self.equation.scale
+        residual = np.log(whole / self.measured_s[used])
+        weight = 1.0 / np.sqrt(1.0 + (residual / scale) ** 2) / scale**2
         share = parts / whole[:, None]
-        groups, home = np.unique(self.members[used], axis=0, return_inverse=True)
-        for i, levels in enumerate(groups):
-            mine = home.ravel() == i
+        members = self.members[used]
+        order = np.argsort(members[:, -1], kind="stable")
+        _, first = np.unique(members[order, -1], return_index=True)
+        for mine in np.split(order, first[1:]) if order.size else ():
             weighted = share[mine] * weight[mine, None]
-            yield levels, weighted.T @ share[mine], weighted.T @ residual[mine]
+            yield members[mine[0]], weighted.T @ share[mine], weighted.T @ residual[mine]

@@ -58,7 +58,7 @@ def coefficients(deployment: Deployment, batch: int, reached: Efficiency) -> Coe
         for share in BUDGET_SHARES
     ]
     found = fitted(engine, decodes, prefills)
-    first_s = reached.first_token_s(_midway_s(decodes))
+    first_s = reached.first_token_s(_midway_s(decodes), context)
     return replace(found, iteration=replace(found.iteration, first_token_s=first_s))
 
 

@@ -34,7 +34,7 @@ class Efficiency:
         """The steps of an iteration, as whatever more is known has them; here nothing more."""
         return found
 
-    def first_token_s(self, iteration_s: float) -> float:
+    def first_token_s(self, iteration_s: float, prompt_tokens: float) -> float:
         """Seconds that clients wait for a first token beyond the iterations; nothing is known."""
         return 0.0
 

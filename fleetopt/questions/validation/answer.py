@@ -52,7 +52,7 @@ class Validation:
     """Every usable row beside its prediction.
 
     left_out: lines that are no use, with the reason. constants: fitted to all groups.
-    prior: whether bundled constants of other groups were refined.
+    prior: whether other groups took part, by the summaries of bundled constants.
     """
 
     rows: tuple[Compared, ...]
@@ -115,15 +115,14 @@ def validation(
 ) -> Validation:
     """Predict every group from the others.
 
-    bundled: constants that are refined if none of the groups was used to fit them; a group that
-    was would not be left out.
+    bundled: constants whose groups take part, but for those that the measurements have, too: a
+    group is predicted without anything that was known of it.
     Raises InputError if no row can be deployed.
     """
     found, refused = cases(measurements.rows, str(measurements.source.path))
     left_out = (*measurements.left_out, *refused)
     if not found:
         raise InputError(list(left_out[:10]))
-    seen = {case.measured.group for case in found} & set(bundled.groups)
-    prior = NONE if seen else bundled
-    compared, constants = held_out(found, prior, report)
-    return Validation(tuple(compared), left_out, constants, bool(prior.groups), measurements)
+    compared, constants = held_out(found, bundled, report)
+    others = bundled.decoding.without({case.measured.group for case in found})
+    return Validation(tuple(compared), left_out, constants, bool(others), measurements)

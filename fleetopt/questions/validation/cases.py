@@ -11,13 +11,16 @@ import numpy as np
 from fleetopt.catalog.measurements import Measurement
 from fleetopt.errors import Fault, InputError
 from fleetopt.performance.calibration import (
+    DECODING,
+    FIRST_TOKEN,
     Rows,
     decode_units,
-    first_token_name,
+    first_token_names,
     level_names,
     prompt_units,
 )
 from fleetopt.performance.calibration.seconds import Floats
+from fleetopt.performance.calibration.summary import Summary
 from fleetopt.performance.deployment import Deployment
 from fleetopt.performance.memory import GIB, memory
 from fleetopt.performance.profile import Capacity, IterationTime
@@ -75,16 +78,24 @@ class Case:
         return level_names(row.backend, row.kind, row.llm.name, row.gpu.spec.name)
 
     @property
-    def outside(self) -> str:
-        """What its first-token constants go by."""
+    def outside(self) -> tuple[str, ...]:
+        """Levels of its first-token constants."""
         row = self.measured
-        return first_token_name(row.backend, row.kind, row.engine.dp)
+        name = row.gpu.spec.name
+        return first_token_names(row.backend, row.kind, row.llm.name, name, row.engine.dp)
 
     @property
-    def e2e_units(self) -> Floats:
-        """Units of a request: its iterations, and the prompts of all clients."""
+    def token_units(self) -> Floats:
+        """Units of a token: its iteration, and the prompts of other clients since the last one.
+
+        In E2E seconds every other client sends a prompt. Clients in step all do so at the start,
+        and the mean one decodes from the middle of them on.
+        """
         row = self.measured
-        return np.asarray(row.output_tokens * self.decode + row.concurrency * self.prompt)
+        others = max(0.0, row.concurrency - 1.0)
+        step = _habit(row).rounds == 1
+        prompts = others / 2 / row.output_tokens if step else others * row.tpot_s / row.e2e_s
+        return np.asarray(self.decode + prompts * self.prompt)
 
     @property
     def fullness(self) -> float:
@@ -161,10 +172,29 @@ def cases(rows: Iterable[Measurement], path: str) -> tuple[list[Case], list[Faul
     return found, left_out
 
 
-def regression_rows(found: Sequence[Case]) -> Rows:
-    """The rows of the regression."""
+def decoding_rows(found: Sequence[Case], known: Sequence[Summary] = ()) -> Rows:
+    """The rows that TPOT gives, and other groups."""
     return Rows.of(
-        np.array([case.e2e_units for case in found]),
-        np.array([case.measured.e2e_s for case in found]),
+        DECODING,
+        np.array([case.token_units for case in found]),
+        np.array([case.measured.tpot_s for case in found]),
         [case.levels for case in found],
+        known,
+    )
+
+
+def first_token_rows(
+    found: Sequence[Case], played: Sequence[Played], known: Sequence[Summary] = ()
+) -> Rows:
+    """The rows that TTFT gives beside simulated runs, and other groups."""
+    units = [
+        (1.0, run.ttft_s, run.tpot_s, case.measured.prompt_tokens)
+        for case, run in zip(found, played, strict=True)
+    ]
+    return Rows.of(
+        FIRST_TOKEN,
+        np.array(units),
+        np.array([case.measured.ttft_s for case in found]),
+        [case.outside for case in found],
+        known,
     )

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fleetopt.catalog.measurements import Measurement
-from fleetopt.performance.calibration import NONE, Constants, first_token
-from fleetopt.performance.calibration.constants import FirstToken
+from fleetopt.performance.calibration import (
+    DECODING,
+    FIRST_TOKEN,
+    NONE,
+    Constants,
+    Factors,
+    FirstToken,
+    Rows,
+)
 from fleetopt.performance.calibration.regression import Mask
-from fleetopt.questions.validation.cases import Case, regression_rows
+from fleetopt.performance.calibration.seconds import Floats
+from fleetopt.questions.validation.cases import Case, decoding_rows, first_token_rows
 from fleetopt.questions.validation.flags import is_flagged
 from fleetopt.questions.validation.ladders import saturated
 from fleetopt.questions.validation.loop import Played
 
-_REFINEMENTS = 5
 _REGIMES = (8, 32, 128)
 
 
@@ -60,60 +68,73 @@ class Compared:
 
 
 def held_out(
-    found: Sequence[Case], prior: Constants = NONE, report: Callable[[str], None] | None = None
+    found: Sequence[Case], bundled: Constants = NONE, report: Callable[[str], None] | None = None
 ) -> tuple[list[Compared], Constants]:
     """Every row as constants of all other groups predict it, and constants of all of them.
 
-    prior: constants of other measurements that these ones refine.
+    bundled: constants of other measurements, whose groups take part by their summaries; groups
+    that are in both are taken from the rows alone.
     """
-    measured = [case.measured for case in found]
-    groups = np.array([row.group for row in measured])
-    slow = saturated(measured)
-    rows = regression_rows(found)
-    start = rows.stacked(prior.logs)
-    whole = rows.fit(~slow, start=start, prior=start) if (~slow).any() else start
+    groups = np.array([case.measured.group for case in found])
+    kept = ~saturated([case.measured for case in found])
+    here = set(groups.tolist())
     played: list[Played | None] = [None] * len(found)
-    for group in dict.fromkeys(groups):
+    rows = decoding_rows(found, bundled.decoding.without(here))
+    start = rows.fit(kept, rows.stacked(bundled.decoding.logs))
+    for mine, factors in _left_out(rows, groups, kept, start, report):
+        for i in mine:
+            played[i] = found[i].played(factors.seconds(DECODING, found[i].levels))
+    runs = [each for each in played if each is not None]
+    firsts = first_token_rows(found, runs, bundled.first_token.without(here))
+    ttft_s = np.zeros(len(found))
+    for mine, factors in _left_out(firsts, groups, kept):
+        for i in mine:
+            told = FirstToken(*factors.seconds(FIRST_TOKEN, found[i].outside).tolist())
+            prompt, run = found[i].measured.prompt_tokens, runs[i]
+            ttft_s[i] = told.seconds(run.ttft_s, run.tpot_s, prompt, run.wait_s)
+    compared = _compared(found, runs, ttft_s, groups, kept)
+    known = tuple(sorted({*bundled.groups, *here}))
+    whole = rows.factors(kept, start), firsts.factors(kept, firsts.fit(kept))
+    return compared, Constants(*whole, known, "")
+
+
+def _left_out(
+    rows: Rows,
+    groups: NDArray[np.str_],
+    usable: Mask,
+    whole: Floats | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Iterator[tuple[list[int], Factors]]:
+    """The rows of each group, and factors fitted to the usable rows of all the others.
+
+    whole: factors of all groups, near which the fits begin and soon end; those of few causes
+    begin at 1, because theirs may end elsewhere.
+    """
+    for group in dict.fromkeys(groups.tolist()):
         if report:
             report(f"without {group}")
         kept = groups != group
-        logs = start
-        if (kept & ~slow).any():
-            first = rows.without(whole, kept)
-            logs = rows.fit(kept & ~slow, first, start, _REFINEMENTS)
-        factors = {**prior.logs, **rows.named(logs)}
-        constants = Constants(factors, {}, (), "")
-        for i in np.flatnonzero(~kept).tolist():
-            played[i] = found[i].played(constants.seconds(found[i].levels))
-    simulated = [each for each in played if each is not None]
-    compared = _compared(found, simulated, groups, slow, prior)
-    everything = {**prior.first_token, **_first_tokens(found, simulated, groups, ~slow)}
-    kept_groups = tuple(sorted({*prior.groups, *groups.tolist()}))
-    factors = {**prior.logs, **rows.named(whole)}
-    return compared, Constants(factors, everything, kept_groups, "")
+        start = None if whole is None else rows.without(whole, kept)
+        logs = rows.fit(kept & usable, start)
+        yield np.flatnonzero(~kept).tolist(), Factors(rows.named(logs))
 
 
 def _compared(
     cases: Sequence[Case],
     played: Sequence[Played],
-    groups: np.ndarray,
-    slow: Mask,
-    prior: Constants,
+    ttft_s: Floats,
+    groups: NDArray[np.str_],
+    usable: Mask,
 ) -> list[Compared]:
     measured = [case.measured for case in cases]
-    found: list[Compared | None] = [None] * len(cases)
-    for group in dict.fromkeys(groups):
-        kept = (groups != group) & ~slow
-        outer = {**prior.first_token, **_first_tokens(cases, played, groups, kept)}
-        constants = Constants({}, outer, (), "")
-        for i in np.flatnonzero(groups == group).tolist():
-            case, run = cases[i], played[i]
-            ttft_s = constants.first_token_s(case.outside, run.ttft_s, run.tpot_s)
-            found[i] = Compared(
-                case.measured, ttft_s, run.tpot_s, run.wait_s, case.fullness, bool(slow[i]),
-                is_flagged(case, run, ttft_s), _outside(case.measured, measured, kept),
-            )  # fmt: skip
-    return [each for each in found if each is not None]
+    return [
+        Compared(
+            case.measured, ttft, run.tpot_s, run.wait_s, case.fullness, not usable[i],
+            is_flagged(case, run, ttft),
+            _outside(case.measured, measured, (groups != groups[i]) & usable),
+        )
+        for i, (case, run, ttft) in enumerate(zip(cases, played, ttft_s.tolist(), strict=True))
+    ]  # fmt: skip
 
 
 def _outside(row: Measurement, measured: Sequence[Measurement], kept: Mask) -> float:
@@ -126,20 +147,3 @@ def _outside(row: Measurement, measured: Sequence[Measurement], kept: Mask) -> f
     if not others:
         return np.inf
     return max(1.0, row.concurrency / max(others), min(others) / row.concurrency)
-
-
-def _first_tokens(
-    cases: Sequence[Case], played: Sequence[Played], groups: np.ndarray, used: Mask
-) -> dict[str, FirstToken]:
-    """First-token constants by what they go by; every group counts as one."""
-    names = np.array([case.outside for case in cases])
-    told = np.array([run.ttft_s for run in played])
-    iterations = np.array([run.tpot_s for run in played])
-    ttft_s = np.array([case.measured.ttft_s for case in cases])
-    found = {}
-    for name in dict.fromkeys(names[used]):
-        rows = used & (names == name)
-        _, inverse, counts = np.unique(groups[rows], return_inverse=True, return_counts=True)
-        weights = 1.0 / np.sqrt(counts[inverse])
-        found[str(name)] = first_token(told[rows], iterations[rows], ttft_s[rows], weights)
-    return found

@@ -38,7 +38,8 @@ class Habit:
 MIXED_ROUNDS, MIXED_SHORTEST = 10, 0.95
 """Before engines that run prompts beside decodes: clients drift apart after the start."""
 IN_STEP = Habit(rounds=1, shortest=1.0)
-"""Before engines that stop decoding for prompts: clients stay together, every round is a start."""
+"""Before engines that stop decoding for prompts, with prompts and outputs of equal lengths: clients
+stay together, every round is a start."""
 PROMPTS_FIRST = ("sglang",)
 UNIFORM_LENGTHS = ((1024, 1024), (1024, 8192), (8192, 1024))
 UNIFORM_SHORTEST = 0.8
@@ -50,11 +51,9 @@ evicts by default; SGLang counts on outputs of up to 4096 tokens. Others let seq
 
 def habit(backend: str, lengths: tuple[int, int]) -> Habit:
     """How clients behave before an engine, with these prompt and output tokens."""
-    step = backend in PROMPTS_FIRST
-    shortest = IN_STEP.shortest if step else MIXED_SHORTEST
     if lengths in UNIFORM_LENGTHS:
-        shortest = UNIFORM_SHORTEST
-    return Habit(IN_STEP.rounds if step else MIXED_ROUNDS, shortest)
+        return Habit(MIXED_ROUNDS, UNIFORM_SHORTEST)
+    return IN_STEP if backend in PROMPTS_FIRST else Habit(MIXED_ROUNDS, MIXED_SHORTEST)
 
 
 @dataclass(frozen=True, slots=True)

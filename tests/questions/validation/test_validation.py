@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from fleetopt.catalog import read_machines
+from fleetopt.catalog.calibration import bundled_calibration
 from fleetopt.catalog.measurements import Measurements, read_measurements
-from fleetopt.performance.calibration import Constants
+from fleetopt.performance.calibration import NONE, Constants, Factors
 from fleetopt.performance.calibration.seconds import CAUSES
 from fleetopt.performance.profile import Capacity, IterationTime
-from fleetopt.questions.validation import validation
+from fleetopt.questions.validation import Validation, validation
 from fleetopt.questions.validation.cases import Case
 from fleetopt.questions.validation.flags import is_flagged
 from fleetopt.questions.validation.ladders import saturated
@@ -30,24 +31,24 @@ GROUPS = [
     ("trtllm", "Qwen/Qwen3-32B", "h100_sxm", 2),
 ]
 SLOWER = 1.3
+CLIENTS = (4, 8, 16, 32, 64)
 
 
 def runs(tmp_path: Path, groups: list[tuple[str, str, str, int]]) -> Measurements:
     """Runs of engines that take 1.3 times as long as the roofline for everything."""
-    slower = Constants({"any": np.full(len(CAUSES), np.log(SLOWER))}, {}, (), "")
+    every = {"any": np.full(len(CAUSES), np.log(SLOWER))}
+    slower = Constants(Factors(every), Factors(), (), "")
     path = tmp_path / "runs.csv"
 
     def read(latencies: list[str]) -> Measurements:
         lines = [
-            f"{e},1,{m},{g},fp8,{p},256,{c},{tp},{latency}\n"
+            f"{e},1,{m},{g},fp8,{p},1024,{c},{tp},{latency}\n"
             for (e, m, g, tp, p, c), latency in zip(designs, latencies, strict=True)
         ]
         path.write_text(HEAD + "".join(lines))
         return read_measurements(path, read_machines())
 
-    designs = [
-        (e, m, g, tp, p, c) for e, m, g, tp in groups for p in (512, 4096) for c in (4, 16, 64)
-    ]
+    designs = [(e, m, g, tp, p, c) for e, m, g, tp in groups for p in (512, 4096) for c in CLIENTS]
     empty = [Case.of(row) for row in read(["1,1"] * len(designs)).rows]
     played = [case.played(slower.seconds(case.levels)) for case in empty]
     return read([f"{1e3 * (0.02 + run.ttft_s)},{1e3 * run.tpot_s}" for run in played])
@@ -56,7 +57,7 @@ def runs(tmp_path: Path, groups: list[tuple[str, str, str, int]]) -> Measurement
 def test_runs_that_follow_constants_are_predicted_from_other_groups(tmp_path: Path) -> None:
     found = validation(runs(tmp_path, GROUPS))
     errors = found.overall()["dense"]
-    assert errors.n == len(GROUPS) * 6
+    assert errors.n == len(GROUPS) * 2 * len(CLIENTS)
     assert errors.tpot is not None
     assert errors.tpot < 0.06
     assert errors.ttft is not None
@@ -79,10 +80,54 @@ def test_bundled_constants_help_groups_that_they_do_not_know(tmp_path: Path) -> 
     assert told.overall()["dense"].tpot < 0.06 < blind.overall()["dense"].tpot  # type: ignore[operator]
 
 
+def predicted(found: Validation) -> list[float]:
+    return [value for each in found.rows for value in (each.tpot_s, each.ttft_s)]
+
+
 def test_a_group_that_the_bundled_constants_know_is_left_out_still(tmp_path: Path) -> None:
+    """What they say of its groups changes nothing, what they say of others does."""
     known = runs(tmp_path, GROUPS[:2])
     bundled = validation(runs(tmp_path, GROUPS)).constants
-    assert not validation(known, bundled).prior
+    told = validation(known, bundled)
+    assert told.prior
+    assert predicted(told) != pytest.approx(predicted(validation(known)), rel=1e-3)
+    for one in (0, 1):
+        alone = validation(runs(tmp_path, GROUPS[one : one + 1]), bundled)
+        others = validation(runs(tmp_path, [g for g in GROUPS if g != GROUPS[one]])).constants
+        again = validation(runs(tmp_path, GROUPS[one : one + 1]), others)
+        assert predicted(alone) == pytest.approx(predicted(again), rel=0.03)
+    same = validation(known, validation(known).constants)
+    assert not same.prior
+    assert predicted(same) == pytest.approx(predicted(validation(known)), rel=0.02)
+
+
+def test_new_groups_are_predicted_as_if_all_had_been_measured_together(tmp_path: Path) -> None:
+    """Two groups beside the summaries of three others, and the rows of all five."""
+    bundled = validation(runs(tmp_path, GROUPS[:3])).constants
+    told = validation(runs(tmp_path, GROUPS[3:]), bundled)
+    names = {each.row.group for each in told.rows}
+    together = [each for each in validation(runs(tmp_path, GROUPS)).rows if each.row.group in names]
+    for one, other in zip(told.rows, together, strict=True):
+        assert one.tpot_s == pytest.approx(other.tpot_s, rel=0.03)
+        assert one.ttft_s == pytest.approx(other.ttft_s, rel=0.10)
+
+
+def test_names_that_nobody_measured_are_predicted_from_all_others(tmp_path: Path) -> None:
+    """Another engine, another GPU and another model, one run each."""
+    cells = [
+        "other,1,meta-llama/Llama-3.1-70B,h100_sxm,fp8,1024,256,16,4,{},{}",
+        "vllm,1,meta-llama/Llama-3.1-8B,l40s,fp8,1024,256,16,1,{},{}",
+        "vllm,1,mistralai/Mistral-7B-v0.1,h100_sxm,fp8,1024,256,16,1,{},{}",
+    ]
+    path = tmp_path / "other.csv"
+    bundled = Constants.from_dict(bundled_calibration())
+    for each in cells:
+        path.write_text(HEAD + each.format(100, 10) + "\n")
+        (found,) = validation(read_measurements(path, read_machines()), bundled).rows
+        assert 0.002 < found.tpot_s < 0.05
+        assert 0.02 < found.ttft_s < 0.5
+        blind = validation(read_measurements(path, read_machines()), NONE).rows[0]
+        assert found.tpot_s != pytest.approx(blind.tpot_s, rel=1e-3)
 
 
 def test_clients_that_start_together_wait_for_one_another() -> None:
@@ -122,6 +167,7 @@ def row(tmp_path: Path, cells: str) -> Case:
 def test_lengths_are_those_of_the_benchmark_that_they_tell() -> None:
     assert habit("vllm", (8192, 1024)).shortest == habit("sglang", (1024, 8192)).shortest == 0.8
     assert habit("sglang", (4096, 512)) == IN_STEP
+    assert habit("sglang", (1024, 1024)) == habit("vllm", (1024, 1024))
     assert habit("vllm", (1024, 1024)).mean == pytest.approx(0.9)
 
 
@@ -134,7 +180,8 @@ def test_a_row_is_flagged_for_waiting_for_full_memory_and_for_a_long_ttft(tmp_pa
     assert is_flagged(tight, Played(1.0, 0.02, 0.0), 1.0)
     assert not is_flagged(roomy, Played(1.0, 0.02, 0.0), 1.0)
     assert is_flagged(roomy, Played(3.0, 0.02, 2.0), 3.0)
-    assert is_flagged(roomy, Played(4.5, 0.02, 0.1), 4.5)
+    assert is_flagged(roomy, Played(2.6, 0.02, 0.1), 2.6)
+    assert not is_flagged(roomy, Played(2.4, 0.02, 0.1), 2.4)
 
 
 def test_reserved_outputs_fill_the_memory_sooner(tmp_path: Path) -> None:
