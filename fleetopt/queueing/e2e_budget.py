@@ -9,8 +9,10 @@ on each other. So the division is on the safe side. The program chooses among se
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fleetopt.problem import LatencyBound
+if TYPE_CHECKING:
+    from fleetopt.problem import LatencyBound, Metric
 
 TTFT_MISSES = 0.05
 """TTFT's part of the allowed misses: the longest outputs, not the longest waits, make the tail."""
@@ -25,13 +27,15 @@ class E2eBudget:
     def ttft(self, bound: LatencyBound) -> LatencyBound:
         """What the pool that prefills keeps for a bound on E2E."""
         percentile = 100.0 - TTFT_MISSES * (100.0 - bound.percentile)
-        return LatencyBound(
-            metric="ttft", percentile=percentile, limit_ms=self.share * bound.limit_ms
-        )
+        return _part(bound, "ttft", percentile, self.share)
 
     def rest(self, bound: LatencyBound) -> LatencyBound:
         """What the pool that decodes keeps for it, from the landing to the end."""
         percentile = bound.percentile + TTFT_MISSES * (100.0 - bound.percentile)
-        return LatencyBound(
-            metric="e2e", percentile=percentile, limit_ms=(1.0 - self.share) * bound.limit_ms
-        )
+        return _part(bound, "e2e", percentile, 1.0 - self.share)
+
+
+def _part(bound: LatencyBound, metric: Metric, percentile: float, share: float) -> LatencyBound:
+    """The bound on a share of its limit."""
+    changed = {"metric": metric, "percentile": percentile, "limit_ms": share * bound.limit_ms}
+    return bound.model_copy(update=changed)
