@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
+from secrets import randbits
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ from fleetopt.workload.lengths import LengthDistribution
 PROFILES = {name: CalibratedProfile(spec) for name, spec in read_profiles().items()}
 AZURE = LengthDistribution.from_cdf(read_lengths("azure")[0]).clipped(8192)
 BOUND = LatencyBound(limit_ms=500.0)
-CONFIDENCE = 1.0 - 1e-4
+CONFIDENCE = 1.0 - 1e-6
 """A false alarm of one interval is as rare as this."""
 
 
@@ -51,10 +52,10 @@ def pool(name: str, gpu: str, context: int, replicas: int, **options: Any) -> Fl
     return FleetPool(name, profile.iteration, capacity, replicas, power=profile.power, **options)
 
 
-def runs(fleet: Fleet, rate: float, seed: int, count: int = 4) -> list[FleetRun]:
-    """A few short replications on Azure's lengths."""
+def runs(fleet: Fleet, rate: float, count: int = 4, entropy: int | None = None) -> list[FleetRun]:
+    """A few short replications on Azure's lengths; fresh ones, or paired by their entropy."""
     source = DrawnTraffic((("azure", Poisson(rate), AZURE),))
-    seeds = np.random.SeedSequence(seed).spawn(count)
+    seeds = np.random.SeedSequence(entropy).spawn(count)
     with ThreadPoolExecutor(2) as executor:
         return replicate_fleet(
             fleet, source, Horizon(20.0, 60.0, 20.0, 200.0), (BOUND,), seeds, executor
@@ -84,7 +85,7 @@ def test_an_overloaded_fleet_is_unstable_and_stops() -> None:
     result = FleetResult(
         fleet := Fleet((pool("all", "a10g", 8192, 1),), ByLength()),
         (BOUND,),
-        tuple(runs(fleet, 200.0, 1)),
+        tuple(runs(fleet, 200.0)),
     )
     assert result.unstable
     assert result.attainment().estimate < 0.05
@@ -107,7 +108,7 @@ def test_one_rule_says_what_is_unstable(
     grew: tuple[bool, ...], slopes: tuple[float, ...], is_unstable: bool
 ) -> None:
     fleet = Fleet((pool("all", "h100", 8192, 6),), ByLength())
-    (run,) = runs(fleet, 60.0, 3, 1)
+    (run,) = runs(fleet, 60.0, 1)
     seen = [
         replace(run, pools={"all": replace(run.pools["all"], unstable=up, growth_per_s=slope)})
         for up, slope in zip(grew, slopes, strict=True)
@@ -121,8 +122,8 @@ def test_a_cold_start_and_an_outage_are_no_divergence() -> None:
     pools = (pool("short", "a100", 4096, 3), pool("long", "h100", 8192, 3))
     failing = Failures(per_node_day=86_400.0 / 40.0, repair_s=15.0, gpus_per_node=3)
     window = Window(0.0, 40.0, 400.0)
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
+    rng = np.random.default_rng()
+    for _ in range(60):
         times = Poisson(40.0).times(rng, 40.0)
         drawn = AZURE.sample(rng, times.size)
         traffic = Traffic(times, AZURE.prompt_tokens[drawn], AZURE.output_tokens[drawn])
@@ -134,13 +135,14 @@ def test_a_cold_start_and_an_outage_are_no_divergence() -> None:
 @pytest.mark.parametrize("replicas", [3, 4, 5])
 def test_one_replica_more_is_not_worse(replicas: int) -> None:
     """On the same arrivals, the attainment that one replica more adds is not below zero."""
+    entropy = randbits(128)
 
     def attained(count: int) -> list[float]:
-        found = runs(Fleet((pool("all", "h100", 8192, count),), ByLength()), 100.0, 2)
+        found = runs(Fleet((pool("all", "h100", 8192, count),), ByLength()), 100.0, 4, entropy)
         return fleet_results.attained(found).tolist()
 
     gained = [b - a for a, b in zip(attained(replicas), attained(replicas + 1), strict=True)]
-    assert mean_interval(gained, CONFIDENCE).high >= 0.0
+    assert np.mean(gained) >= 0.0
 
 
 def test_order_of_pools_changes_nothing() -> None:
@@ -267,12 +269,12 @@ def test_growth_admits_more_than_whole_blocks() -> None:
     """Where KV is scarce, blocks taken as sequences grow start requests earlier, at a price."""
     capacity = Capacity(slots=64, kv_blocks=600, block_tokens=16, max_context=4096)
     spec = FleetPool("all", IterationTime(0.01, 1e-7), capacity, 1)
-    rng = np.random.default_rng(7)
-    n = 300
+    rng = np.random.default_rng()
+    n = 3000
     traffic = Traffic(
         np.cumsum(rng.exponential(0.36, n)), np.full(n, 200), rng.integers(100, 900, n)
     )
-    window = Window(0.0, 1e4, 1e5)
+    window = Window(0.0, 1e5, 1e6)
     outs = [
         simulate_fleet(Fleet((replace(spec, growth=growth),), ByLength()), traffic, window, rng)
         for growth in (False, True)
@@ -289,10 +291,11 @@ def test_outages_cost_attainment_and_are_survived() -> None:
     failures = Failures(per_node_day=86_400.0 / 60.0, repair_s=20.0, gpus_per_node=2)
     spec = (pool("all", "h100", 8192, 6),)
     healthy, failing = Fleet(spec, ByLength()), Fleet(spec, ByLength(), failures=failures)
-    with_failures = runs(failing, 60.0, 3, 8)
+    entropy = randbits(128)
+    with_failures = runs(failing, 60.0, 40, entropy)
     lost = [
         b.groups["fleet"].missed[0] - a.groups["fleet"].missed[0]
-        for a, b in zip(runs(healthy, 60.0, 3, 8), with_failures, strict=True)
+        for a, b in zip(runs(healthy, 60.0, 40, entropy), with_failures, strict=True)
     ]
     assert sum(lost) > 0
     for run in with_failures:
@@ -307,7 +310,7 @@ def test_arrivals_during_outages_are_told_apart() -> None:
     """Every arrival is in one of the two groups, and outages are where the SLO is missed."""
     failures = Failures(per_node_day=86_400.0 / 60.0, repair_s=20.0, gpus_per_node=2)
     fleet = Fleet((pool("all", "h100", 8192, 6),), ByLength(), failures=failures)
-    found = runs(fleet, 60.0, 3, 8)
+    found = runs(fleet, 60.0, 40)
     for run in found:
         up, down, whole = (run.groups[name] for name in ("nodes up", "nodes down", "fleet"))
         assert up.arrivals + down.arrivals == whole.arrivals
@@ -324,7 +327,7 @@ def test_outages_that_a_time_falls_into() -> None:
     """Counted one by one: each lasts from its failure to just before its repair."""
     failures = Failures(per_node_day=86_400.0 / 50.0, repair_s=30.0, gpus_per_node=1)
     pools = (pool("one", "h100", 8192, 4), pool("two", "a100", 8192, 3))
-    drawn = failures.draw(pools, np.random.default_rng(8), 500.0)
+    drawn = failures.draw(pools, np.random.default_rng(), 500.0)
     begun: dict[int, float] = {}
     outages = []
     for time_s, first, down in zip(drawn.time_s, drawn.first, drawn.down, strict=True):
@@ -341,7 +344,7 @@ def test_outages_that_a_time_falls_into() -> None:
 
 def test_energy_lies_between_idle_and_full() -> None:
     """Energy over the up time is a mean of the curve: above idle, below nominal."""
-    run = runs(Fleet((pool("all", "h100", 8192, 6),), ByLength()), 60.0, 4, 1)[0]
+    run = runs(Fleet((pool("all", "h100", 8192, 6),), ByLength()), 60.0, 1)[0]
     power = PROFILES["h100"].power
     assert power is not None
     energy_j = run.pools["all"].energy_j
@@ -352,7 +355,7 @@ def test_energy_lies_between_idle_and_full() -> None:
 def test_blind_router_counts_what_does_not_fit() -> None:
     """Half of the requests go to the short pool; those beyond its window are missed."""
     pools = (pool("short", "h100", 2048, 3), pool("long", "h100", 8192, 3))
-    group = runs(Fleet(pools, RandomPool()), 40.0, 5, 1)[0].groups["fleet"]
+    group = runs(Fleet(pools, RandomPool()), 40.0, 1)[0].groups["fleet"]
     share = 0.5 * AZURE.share(2048, 8192)
     spread = 5 * (share / group.arrivals) ** 0.5
     assert group.misrouted / group.arrivals == pytest.approx(share, abs=spread)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from secrets import randbits
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from fleetopt.workload.lengths import LengthDistribution
 H100 = CalibratedProfile(read_profiles()["h100"])
 AZURE = LengthDistribution.from_cdf(read_lengths("azure")[0]).clipped(8192)
 BOUND = LatencyBound(limit_ms=100.0)
-CONFIDENCE = 1.0 - 1e-4
+CONFIDENCE = 1.0 - 1e-6
 """A false alarm of one interval is as rare as this."""
 
 
@@ -38,9 +39,11 @@ def pool(replicas: int, admission: str = "reserved") -> PoolModel:
     return PoolModel(H100.iteration, capacity, replicas, AZURE, Poisson(100.0))
 
 
-def runs(model: PoolModel, seed: int, count: int = 6, seconds: float = 60.0) -> list[Replication]:
-    """A few short replications."""
-    seeds = np.random.SeedSequence(seed).spawn(count)
+def runs(
+    model: PoolModel, count: int = 6, seconds: float = 60.0, entropy: int | None = None
+) -> list[Replication]:
+    """A few short replications; fresh ones unless entropy says to which others they are paired."""
+    seeds = np.random.SeedSequence(entropy).spawn(count)
     horizon = Horizon(20.0, seconds, 20.0, 200.0)
     with ThreadPoolExecutor(2) as executor:
         return replicate(model, horizon, (BOUND,), seeds, executor)
@@ -50,7 +53,7 @@ def runs(model: PoolModel, seed: int, count: int = 6, seconds: float = 60.0) -> 
 @pytest.mark.parametrize("replicas", [2, 6])
 def test_arrivals_are_conserved(replicas: int, admission: str) -> None:
     """Arrivals = completed + rejected + unfinished, in a stable and an overloaded pool."""
-    for run in runs(pool(replicas, admission), 1):
+    for run in runs(pool(replicas, admission)):
         assert run.arrivals == run.completed + run.rejected + run.unfinished
         assert run.rejected == 0
         assert run.missed[0] >= run.unfinished
@@ -61,7 +64,7 @@ def test_requests_that_never_fit_are_rejected_and_missed() -> None:
     """Lengths beyond the context window are turned away and count as missed."""
     capacity = replace(H100.reserved(8192), max_context=4096)
     model = replace(pool(6), capacity=capacity)
-    run = runs(model, 2, 1)[0]
+    run = runs(model, 1)[0]
     share = AZURE.share(4096, 8192)
     assert run.rejected / run.arrivals == pytest.approx(
         share, abs=6 * (share / run.arrivals) ** 0.5
@@ -72,7 +75,7 @@ def test_requests_that_never_fit_are_rejected_and_missed() -> None:
 
 def test_same_seeds_same_runs_in_any_pool_of_workers() -> None:
     """The executor has no say in the result."""
-    seeds = np.random.SeedSequence(3).spawn(3)
+    seeds = np.random.SeedSequence().spawn(3)
     horizon = Horizon(5.0, 20.0, 5.0, 50.0)
     outcomes = []
     for workers in (1, 3):
@@ -86,23 +89,24 @@ def test_same_seeds_same_runs_in_any_pool_of_workers() -> None:
 
 @pytest.mark.parametrize("replicas", [4, 5, 6])
 def test_one_replica_more_is_not_worse(replicas: int) -> None:
-    """Paired by seeds, the difference of P99 TTFT has no upper bound below zero."""
-    fewer, more = runs(pool(replicas), 4), runs(pool(replicas + 1), 4)
+    """Paired by seeds, P99 TTFT falls on average."""
+    entropy = randbits(128)
+    fewer, more = (runs(pool(count), entropy=entropy) for count in (replicas, replicas + 1))
     saved = [
         a.percentile_s("ttft", 99.0) - b.percentile_s("ttft", 99.0)
         for a, b in zip(fewer, more, strict=True)
     ]
-    assert mean_interval(saved, CONFIDENCE).high > 0
+    assert np.mean(saved) > 0
 
 
 def test_replicas_are_interchangeable() -> None:
     """Replicas differ in index only: each serves a like share, at like latencies."""
     model = pool(5)
-    rng = np.random.default_rng(5)
-    times = model.arrivals.times(rng, 200.0)
+    rng = np.random.default_rng()
+    times = model.arrivals.times(rng, 1000.0)
     drawn = AZURE.sample(rng, times.size)
     requests = Requests(times, AZURE.prompt_tokens[drawn], AZURE.output_tokens[drawn])
-    window = Window(0.0, 200.0, 400.0)
+    window = Window(0.0, 1000.0, 1200.0)
     engine = Engine.of(model.iteration, model.capacity)
     out = run_pool(engine, 5, requests, window, checkpoints(window))
     shares = np.bincount(out.replica, minlength=5) / times.size
@@ -120,7 +124,7 @@ def test_replicas_are_interchangeable() -> None:
 
 def test_work_done_is_work_arrived() -> None:
     """Sequence-iterations a second equal lambda E[v]; their context is the table's Lbar."""
-    measured = runs(pool(7), 6, 8, 120.0)
+    measured = runs(pool(7), 24, 120.0)
     prefill = -(-AZURE.prompt_tokens // H100.iteration.chunk_tokens)
     work = prefill + AZURE.output_tokens
     interval = mean_interval([run.work_rate for run in measured], CONFIDENCE)
@@ -131,7 +135,7 @@ def test_work_done_is_work_arrived() -> None:
 
 def test_overload_shows_as_growing_backlog() -> None:
     """Two replicas cannot carry it: the backlog grows and replicas stay saturated."""
-    run = runs(pool(2), 8, 1)[0]
+    run = runs(pool(2), 1)[0]
     assert run.backlog[-1] > run.backlog[len(run.backlog) // 2] > 0
     assert (run.saturated[1:] == 2).all()
 
@@ -150,7 +154,7 @@ def test_latencies_of_unfinished_requests_are_unknown() -> None:
     """A run that stops early leaves NaN, never a number."""
     model = pool(2)
     times = np.linspace(0.0, 10.0, 2000)
-    drawn = AZURE.sample(np.random.default_rng(9), times.size)
+    drawn = AZURE.sample(np.random.default_rng(), times.size)
     requests = Requests(times, AZURE.prompt_tokens[drawn], AZURE.output_tokens[drawn])
     window = Window(0.0, 10.0, 12.0)
     engine = Engine.of(model.iteration, model.capacity)

@@ -7,7 +7,7 @@ import pytest
 
 from fleetopt.workload.arrivals import ArrivalProcess, Gamma, Poisson
 
-HORIZON_S = 20_000.0
+HORIZON_S = 50_000.0
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ HORIZON_S = 20_000.0
 )
 def test_rate_and_variation_of_the_gaps(process: ArrivalProcess, cv2: float) -> None:
     """Counts within five standard errors; the gaps' variation within a tenth."""
-    times = process.times(np.random.default_rng(4), HORIZON_S)
+    times = process.times(np.random.default_rng(), HORIZON_S)
     expected = 3.0 * HORIZON_S
     assert abs(times.size - expected) < 5 * (max(1.0, cv2) * expected) ** 0.5
     gaps = np.diff(times)
@@ -28,4 +28,4 @@ def test_rate_and_variation_of_the_gaps(process: ArrivalProcess, cv2: float) -> 
 def test_a_quiet_process_may_bring_nobody() -> None:
     """A short horizon at a tiny rate is an empty array."""
     for process in (Poisson(1e-9), Gamma(1e-9, 4.0)):
-        assert process.times(np.random.default_rng(0), 1e-3).size == 0
+        assert process.times(np.random.default_rng(), 1e-3).size == 0
