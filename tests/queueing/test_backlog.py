@@ -79,15 +79,16 @@ def test_chain_agrees_with_iterations_played_one_by_one() -> None:
     requests = prefilling(profile(0.01, 0.004, 1.5e-5, 2048, h=2e-9))
     active, rate = 30.0, 60.0
     chain = backlog(requests, active, rate, 1)
-    rng = np.random.default_rng(8)
-    left, taus = 0.0, []
-    for _ in range(60_000):
-        taken = min(left, 2048 - active)
-        prefill_s = 0.004 + 1.5e-5 * taken if taken else 0.0
-        tau = max(0.01 + 2e-9 * 1000.0 * active, prefill_s)
-        new = rng.poisson(rate * tau * SHARES) @ PROMPTS
+    rng = np.random.default_rng()
+    left, taus = np.zeros(500), []  # as many replicas side by side
+    for _ in range(5000):
+        taken = np.minimum(left, 2048 - active)
+        prefill_s = np.where(taken > 0.0, 0.004 + 1.5e-5 * taken, 0.0)
+        tau = np.maximum(0.01 + 2e-9 * 1000.0 * active, prefill_s)
+        new = rng.poisson(rate * tau[:, None] * SHARES) @ PROMPTS
         left += new - taken
         taus.append(tau)
+    taus = taus[500:]  # from an empty backlog to a settled one
     assert chain.mean_s == pytest.approx(np.mean(taus), rel=0.02)
     assert _deviation(chain) == pytest.approx(np.std(taus), rel=0.04)
 

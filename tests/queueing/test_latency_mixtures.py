@@ -15,9 +15,9 @@ from fleetopt.queueing.latency import LatencyMix, Metric, states_of
 from fleetopt.queueing.occupancy import occupancy
 
 METRICS: tuple[Metric, ...] = ("ttft", "tpot", "e2e")
-DRAWS = 200_000
-DEVIATIONS = 5.0
-"""A false alarm of one comparison is rarer than 1e-6."""
+DRAWS = 400_000
+DEVIATIONS = 6.0
+"""A false alarm of one comparison is rarer than 1e-7."""
 
 
 def mixture(workload: str, gpu: str, rate: float, replicas: int, hi: int, slots: int) -> LatencyMix:
@@ -61,9 +61,9 @@ def draw(mix: LatencyMix, metric: Metric, rng: np.random.Generator) -> np.ndarra
 @pytest.mark.parametrize("metric", ["ttft", "e2e"])
 @pytest.mark.parametrize("pool", sorted(POOLS))
 def test_exceedance_equals_draws(pool: str, metric: Metric) -> None:
-    """P(latency > limit) at several limits, within five standard errors of the draws."""
+    """P(latency > limit) at several limits, within six standard errors of the draws."""
     mix = POOLS[pool]()
-    values = draw(mix, metric, np.random.default_rng(7))
+    values = draw(mix, metric, np.random.default_rng())
     for percentile in (20.0, 50.0, 90.0, 99.0, 99.9):
         limit = mix.percentile_s(metric, percentile)
         expected = mix.exceedance(metric, limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from secrets import randbits
 
 import numpy as np
 import pytest
@@ -25,10 +26,12 @@ SLO = (LatencyBound(limit_ms=500.0),)
 EVENT = Event(20.0, 20.0, 40.0, 30.0)
 
 
-def run(cap: int, seed: int, event: Event = EVENT, model: PoolModel = MODEL) -> EventRun:
-    return run_event(
-        model, event, Levers(cap, model.replicas), SLO, H100.power, np.random.SeedSequence(seed)
-    )
+def run(
+    cap: int, event: Event = EVENT, model: PoolModel = MODEL, entropy: int | None = None
+) -> EventRun:
+    """A run on fresh requests, or on those of other runs of the same entropy."""
+    seed = np.random.SeedSequence(entropy)
+    return run_event(model, event, Levers(cap, model.replicas), SLO, H100.power, seed)
 
 
 def assert_same(one: EventRun, other: EventRun) -> None:
@@ -54,30 +57,32 @@ def test_kernel_and_twin_say_the_same_of_an_event(levers: Levers) -> None:
 
 
 def test_a_cap_that_no_batch_reaches_is_the_same_run() -> None:
-    free = run(128, 1)
+    entropy = randbits(128)
+    free = run(128, entropy=entropy)
     assert 0 < free.peak_batch < 40
-    assert_same(free, run(free.peak_batch, 1))
-    assert run(free.peak_batch - 1, 1).parts[1].ttft_s[-1] >= free.parts[1].ttft_s[-1]
+    assert_same(free, run(free.peak_batch, entropy=entropy))
+    assert run(free.peak_batch - 1, entropy=entropy).parts[1].ttft_s[-1] >= free.parts[1].ttft_s[-1]
 
 
 def test_a_cap_below_what_arrives_leaves_a_line_that_is_worked_off() -> None:
     """It grows by what cannot be served, and is gone after the fleet's spare capacity took it."""
-    event = replace(EVENT, event_s=120.0, after_s=120.0)
-    seen = [run(4, seed, event) for seed in range(4)]
+    event = replace(EVENT, before_s=120.0, event_s=120.0, after_s=120.0)
+    seen = [run(4, event) for _ in range(8)]
     before, during, after = zip(*(one.parts for one in seen), strict=True)
-    assert all(part.missed[0] == 0 for part in before)
+    assert all(part.missed[0] < 0.01 * part.arrivals for part in before)
     assert all(part.missed[0] > 0.9 * part.arrivals for part in during)
     assert all(part.missed[0] < part.arrivals for part in after)
     assert all(one.backlog > 300 for one in seen)
     assert all(0.0 < one.recovery_s < 60.0 for one in seen)
     assert all(one.peak_batch == 4 for one in seen)
-    assert all(d.watts < b.watts < a.watts for b, d, a in zip(before, during, after, strict=True))
+    watts = [np.mean([part.watts for part in parts]) for parts in (during, before, after)]
+    assert watts[0] < watts[1] < watts[2]
 
 
 def test_replicas_that_are_off_draw_nothing_once_they_are_empty() -> None:
     """The same requests on three replicas of four, and then a fleet of three as it is."""
-    event = replace(EVENT, event_s=400.0)
-    seed = np.random.SeedSequence(11)
+    event = replace(EVENT, event_s=4000.0)
+    seed = np.random.SeedSequence()
     all_on = run_event(MODEL, event, Levers(128, 4), SLO, H100.power, seed)
     fewer = run_event(MODEL, event, Levers(128, 3), SLO, H100.power, seed)
     three = replace(MODEL, replicas=3)
@@ -90,7 +95,7 @@ def test_replicas_that_are_off_draw_nothing_once_they_are_empty() -> None:
 
 def test_a_share_of_the_requests_of_the_event_is_put_off() -> None:
     event = replace(EVENT, event_s=200.0)
-    seed = np.random.SeedSequence(12)
+    seed = np.random.SeedSequence()
     before, during, after = (
         (free.arrivals, less.arrivals)
         for free, less in zip(
@@ -106,7 +111,7 @@ def test_a_share_of_the_requests_of_the_event_is_put_off() -> None:
 
 def test_a_pool_that_never_recovers_says_so() -> None:
     overloaded = replace(MODEL, arrivals=Poisson(80.0))
-    assert math.isinf(run(2, 3, EVENT, overloaded).recovery_s)
+    assert math.isinf(run(2, EVENT, overloaded).recovery_s)
 
 
 def test_stretches_are_the_batches_at_every_moment() -> None:
@@ -137,6 +142,6 @@ def test_the_twin_agrees_with_the_event_in_the_long_run(cap: int, keeps: bool) -
     out = reference.run_pool(engine, 4, requests, window, checkpoints(window, 2))
     measured = (times >= 40.0) & (times < 160.0)
     late = ~(out.prefill_end_s[measured] - times[measured] <= 0.5)
-    event = run(cap, 5, replace(EVENT, event_s=900.0)).parts[1]
+    event = run(cap, replace(EVENT, event_s=900.0)).parts[1]
     assert bool(late.mean() <= 0.01) is keeps
     assert (event.missed[0] <= 0.01 * event.arrivals) is keeps

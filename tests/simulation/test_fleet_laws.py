@@ -179,7 +179,7 @@ def test_equal_replicas_may_stand_in_any_pools() -> None:
 
 
 def test_refining_breakpoints_changes_nothing() -> None:
-    """A CDF with a point more on each of its lines gives the same attainment."""
+    """A CDF with a point more on each of its lines has the same requests and attainment."""
     cdf, _ = read_lengths("azure")
     points = [(0, 0.0), *cdf.cdf]
     refined = []
@@ -190,19 +190,21 @@ def test_refining_breakpoints_changes_nothing() -> None:
         refined.append((t1, f1))
     finer = LengthDistribution.from_cdf(cdf.model_copy(update={"cdf": tuple(refined)}))
     horizon = Horizon(20.0, 60.0, 20.0, 200.0)
-    attained = []
-    for seed, lengths in enumerate((AZURE, finer.clipped(8192))):
+    finer = finer.clipped(8192)
+    assert np.array_equal(finer.prompt_tokens, AZURE.prompt_tokens)
+    np.testing.assert_allclose(finer.weights, AZURE.weights, rtol=1e-9)
+    attained, entropy = [], randbits(128)
+    for lengths in (AZURE, finer):
         source = DrawnTraffic((("azure", Poisson(100.0), lengths),))
         fleet = Fleet((pool("all", "h100", 8192, 4),), ByLength())
-        seeds = np.random.SeedSequence(seed).spawn(5)
+        seeds = np.random.SeedSequence(entropy).spawn(5)
         with ThreadPoolExecutor(2) as executor:
             found = replicate_fleet(fleet, source, horizon, (BOUND,), seeds, executor)
         attained.append(
             [1 - r.groups["fleet"].missed[0] / r.groups["fleet"].arrivals for r in found]
         )
-    one, other = (mean_interval(values, CONFIDENCE) for values in attained)
-    assert one.low <= other.high
-    assert other.low <= one.high
+    # A draw between two lengths may fall to the other side by rounding, hardly ever.
+    np.testing.assert_allclose(*attained, atol=0.01)
 
 
 def test_requests_agree_with_ciw_one_by_one() -> None:

@@ -123,17 +123,17 @@ def test_expected_arrivals_are_the_integral_of_the_rate(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_counts_of_a_varying_rate_are_poisson(name: str) -> None:
-    """Each tenth of a period: mean and variance of its counts over 1000 periods."""
+    """Each tenth of a period: mean and variance of its counts over 2000 periods."""
     profile = PROFILES[name]
-    periods = 1000
+    periods = 2000
     times = profile.times(np.random.default_rng(), 400.0 * periods)
     assert (np.diff(times) >= 0).all()
     table = np.bincount((times / 40.0).astype(int), minlength=10 * periods).reshape(periods, 10)
     for i in range(10):
         mean = profile.expected(40.0 * (i + 1)) - profile.expected(40.0 * i)
-        assert abs(table[:, i].mean() - mean) <= 5 * math.sqrt(mean / periods)
+        assert abs(table[:, i].mean() - mean) <= 6 * math.sqrt(mean / periods)
         if mean > 0:
-            assert table[:, i].var() / mean == pytest.approx(1.0, abs=5 * math.sqrt(2.1 / periods))
+            assert table[:, i].var() / mean == pytest.approx(1.0, abs=6 * math.sqrt(2.1 / periods))
 
 
 def test_times_within_a_line_follow_its_slope() -> None:

@@ -154,7 +154,7 @@ def test_bursts_are_found_again(process: ModulatedPoisson) -> None:
     """Fits to recordings of 3000 s have, on average, the index of what was drawn."""
     rng = np.random.default_rng()
     fitted: dict[float, list[float]] = {1.0: [], 10.0: [], 60.0: []}
-    for _ in range(40):
+    for _ in range(64):
         figures = arrival_figures(arriving(process.times(rng, 3000.0)))
         found = modulated(figures)
         assert found is not None

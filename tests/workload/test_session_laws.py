@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from secrets import randbits
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,18 +19,21 @@ from fleetopt.workload.sessions import Sessions, history_tokens
 AZURE = LengthDistribution.from_cdf(read_lengths("azure")[0])
 SESSIONS = Sessions(mean_turns=4.0, pause_s=10.0)
 RATE = 20.0
-CONFIDENCE = 0.9999
+CONFIDENCE = 1.0 - 1e-6
 
 
-def drawn(seed: int, sessions: Sessions | None) -> DrawnTraffic:
+def drawn(sessions: Sessions | None) -> DrawnTraffic:
     return DrawnTraffic((("all", Poisson(RATE), AZURE),), sessions)
 
 
 def test_arrivals_stay_as_they_are() -> None:
     """Sessions are drawn after the times, so the same seed gives the same times."""
+    seed = randbits(128)
     for process in (Poisson(RATE), Gamma(RATE, 6.0)):
         plain, mine = (
-            DrawnTraffic((("all", process, AZURE),), sessions).draw(np.random.default_rng(5), 300.0)
+            DrawnTraffic((("all", process, AZURE),), sessions).draw(
+                np.random.default_rng(seed), 300.0
+            )
             for sessions in (None, SESSIONS)
         )
         np.testing.assert_array_equal(plain.arrival_s, mine.arrival_s)
@@ -41,8 +46,8 @@ def test_settled_sessions_are_as_stated() -> None:
     first, last = SESSIONS.settled_s(RATE), SESSIONS.settled_s(RATE) + 1500.0
     points = [int(t) for t in np.quantile(AZURE.total_tokens, [0.02, 0.1, 0.3, 0.6])]
     begun, gaps, shares = [], [], []
-    for seed in range(12):
-        rng = np.random.default_rng(seed)
+    rng = np.random.default_rng()
+    for _ in range(24):
         times = Poisson(RATE).times(rng, last)
         session, turn, turns = SESSIONS.assigned(rng, times)
         seen = times >= first
@@ -51,7 +56,7 @@ def test_settled_sessions_are_as_stated() -> None:
         same = np.diff(session[order]) == 0
         gaps.append(float(np.mean(np.diff(times[order])[same & seen[order][1:]])))
         assert (turn < turns[session]).all()
-        requests = drawn(seed, SESSIONS).draw(np.random.default_rng(seed), last)
+        requests = drawn(SESSIONS).draw(rng, last)
         total = requests.total_tokens[requests.arrival_s >= first]
         shares.append([float(np.mean(total <= t)) for t in points])
     new = mean_interval(begun, CONFIDENCE)
@@ -64,7 +69,7 @@ def test_settled_sessions_are_as_stated() -> None:
 
 
 def test_prompts_ascend_in_a_session_and_repeat_it() -> None:
-    requests = drawn(1, SESSIONS).draw(np.random.default_rng(1), 200.0)
+    requests = drawn(SESSIONS).draw(np.random.default_rng(), 200.0)
     assert requests.prefix is not None
     assert requests.prefix_tokens is not None
     last: dict[int, tuple[int, int]] = {}
@@ -84,7 +89,7 @@ def test_prompts_ascend_in_a_session_and_repeat_it() -> None:
 
 def test_models_have_sessions_of_their_own() -> None:
     streams = (("a", Poisson(RATE), AZURE), ("b", Poisson(RATE), AZURE))
-    requests = DrawnTraffic(streams, SESSIONS).draw(np.random.default_rng(2), 100.0)
+    requests = DrawnTraffic(streams, SESSIONS).draw(np.random.default_rng(), 100.0)
     assert requests.prefix is not None
     assert requests.model is not None
     assert not requests.faults()
@@ -95,7 +100,7 @@ def test_models_have_sessions_of_their_own() -> None:
 
 
 def test_one_turn_shares_nothing() -> None:
-    requests = drawn(3, Sessions(1.0, 10.0)).draw(np.random.default_rng(3), 100.0)
+    requests = drawn(Sessions(1.0, 10.0)).draw(np.random.default_rng(), 100.0)
     assert requests.prefix_tokens is not None
     assert not requests.prefix_tokens.any()
 
@@ -120,7 +125,7 @@ def test_history_is_that_of_the_plain_way(requests: list[tuple[int, int, int]]) 
 
 def test_sessions_of_bursts_settle_too() -> None:
     """The stated number of requests a session does not depend on the arrivals."""
-    rng = np.random.default_rng(8)
+    rng = np.random.default_rng()
     times = Gamma(RATE, 8.0).times(rng, 4000.0)
     session, _, _ = SESSIONS.assigned(rng, times)
     seen = times >= SESSIONS.settled_s(RATE)

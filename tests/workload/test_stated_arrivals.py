@@ -7,6 +7,7 @@ import pytest
 
 from fleetopt.errors import InputError
 from fleetopt.problem import ArrivalFigures, RateProfile
+from fleetopt.simulation.statistics import mean_interval
 from fleetopt.workload.stated import arrival_process
 
 FIGURES = ArrivalFigures(
@@ -20,9 +21,9 @@ FIGURES = ArrivalFigures(
 def test_rate(text: str) -> None:
     process = arrival_process(text, 30.0, FIGURES)
     assert process.rate == pytest.approx(30.0)
-    counts = [process.times(np.random.default_rng(s), 400.0).size for s in range(20)]
-    error = np.std(counts, ddof=1) / 20**0.5
-    assert abs(np.mean(counts) - 12_000) <= 4 * error
+    rng = np.random.default_rng()
+    found = mean_interval([process.times(rng, 400.0).size for _ in range(100)], 1.0 - 1e-6)
+    assert found.low <= 12_000 <= found.high
 
 
 def test_gamma_varies_as_stated() -> None:
