@@ -70,8 +70,8 @@ def test_saturation_is_what_a_flooded_replica_completes(pool: ComputedPool) -> N
     table = pool.table()
     assert isinstance(table, PrefillTable)
     model = pool.model()
-    count = 4000 + 12 * table.slots
-    drawn_at = model.lengths.sample(np.random.default_rng(4), count)
+    count = 6 * (4000 + 12 * table.slots)
+    drawn_at = model.lengths.sample(np.random.default_rng(), count)
     lengths = model.lengths
     requests = Requests(
         np.linspace(0.0, 1e-3, count),
