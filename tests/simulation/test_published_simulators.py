@@ -82,8 +82,8 @@ def test_slots_wait_as_in_m_d_c() -> None:
     time, prompt, output = H100.iteration, 500, 500
     hold = (1 + output) * time.seconds(slots * (prompt + output))
     rate = 0.9 * slots / hold
-    count = 30_000
-    arrivals = np.cumsum(np.random.default_rng(1).exponential(1.0 / rate, count))
+    count = 300_000
+    arrivals = np.cumsum(np.random.default_rng().exponential(1.0 / rate, count))
     p99_s = slots_p99_ms(
         Requests(arrivals, np.full(count, prompt), np.full(count, output)), H100, context, 1
     ) / 1000.0 - time.seconds(H100.spec.calibration_context_tokens)

@@ -22,23 +22,23 @@ def test_the_least_requests_are_the_first_that_can_show_it(percentile: float) ->
 
 def test_without_clusters_it_is_the_interval_of_a_share() -> None:
     """It covers the truth as often as it says, over independent recordings."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng()
     covered = 0
-    for _ in range(300):
+    for _ in range(3000):
         times = np.sort(rng.random(2000)) * 3600.0
         seen = share_interval(rng.random(2000) < 0.97, times, 3600.0)
         assert seen.low is not None
         assert seen.high is not None
         covered += seen.low <= 0.97 <= seen.high
-    assert covered >= 280  # 93 %: 95 % and more is promised, less three standard errors
+    assert covered >= 2800  # 93 %: 95 % is promised, less four standard errors; it is 95.7 %
 
 
 def test_bursts_in_which_all_miss_are_seen() -> None:
     """Misses in clusters: the interval covers the long run, that of independent ones does not."""
     bursts = ModulatedPoisson(50.0, 5.0, 3.0, 30.0)
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng()
     runs = []
-    for _ in range(150):
+    for _ in range(900):
         times = bursts.times(rng, 3600.0)
         ahead = np.searchsorted(times, times - 1.0)
         runs.append((times, np.arange(times.size) - ahead < 40))

@@ -76,12 +76,12 @@ def test_pools_share_the_trace_out(ends: list[int], gammas: list[float], seed: i
 
 def test_the_share_that_is_compressed_is_the_problem_s() -> None:
     at = case(gammas=(1.0, 2.0), compressible_share=0.7)
-    made = trace(4000)
-    recording, draws = Recording.of(at, made), np.random.default_rng(2).random(len(made))
+    made = trace(16_000)
+    recording, draws = Recording.of(at, made), np.random.default_rng().random(len(made))
     could = (made.total_tokens > 1000) & (made.total_tokens <= 2000)
     below = recording.of_pool(at.serves(0, 1000, 1.0, 2.0), draws)
     cut = below.arrival_s.size - np.count_nonzero(made.total_tokens <= 1000)
-    assert abs(cut - 0.7 * could.sum()) < 4 * np.sqrt(0.21 * could.sum())
+    assert abs(cut - 0.7 * could.sum()) < 6 * np.sqrt(0.21 * could.sum())
 
 
 def test_verdicts_are_counts() -> None:
