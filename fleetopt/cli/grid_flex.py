@@ -133,10 +133,10 @@ def command(
             faults = named(error.faults, stated.place, {**own, **stated.origins})
             raise InputError(faults) from None
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_energy import grid_figure
 
-        write_whole(plot, grid_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, grid_figure, found)
     write_answer(
         form,
         output,

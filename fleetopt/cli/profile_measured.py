@@ -50,9 +50,10 @@ def validate(
         constants["source"] = constants_source or data
         write_whole(save_constants, to_json(constants))
     if plot is not None:
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_validation import validation_figure
 
-        write_whole(plot, validation_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, validation_figure, found)
     write_answer(
         form,
         output,
@@ -132,9 +133,10 @@ def fit(
     if profile_file is not None:
         write_whole(profile_file, report.profile_toml(keys))
     if plot is not None:
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_fit import fit_figure
 
-        write_whole(plot, fit_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, fit_figure, found)
     write_answer(
         form,
         output,
