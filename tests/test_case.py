@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fleetopt import FleetProblem, InputError, Plan, solve
-from fleetopt.case import Case, inputs_of
+from fleetopt import FleetProblem, Plan, solve
+from fleetopt.case import Case
 from fleetopt.problem import TraceSource
 from fleetopt.workload.arrivals import Poisson
 from fleetopt.workload.traces import read_trace
@@ -67,16 +67,3 @@ def test_a_peak_needs_at_least_the_fleet_of_the_mean(trace: Path) -> None:
         for rate in ("mean", "peak:1m")
     ]
     assert costs[0] <= costs[1]
-
-
-def test_every_fault_of_a_trace_and_its_problem_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    path.write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n0,5,5\n1,0,5\n")
-    with pytest.raises(InputError) as caught:
-        inputs_of(problem_of(path, gpus=("h1000",)))
-    text = str(caught.value)
-    assert "line 3: num_prefill_tokens" in text
-    assert "unknown GPU 'h1000'" in text
-    skipping = TraceSource(path="t.csv", skip_bad_lines=True)
-    with pytest.raises(InputError, match="needs two requests at different times"):
-        inputs_of(FleetProblem(trace=skipping), beside=tmp_path)

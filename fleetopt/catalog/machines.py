@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,23 +94,14 @@ def _joined(catalogues: Iterable[Catalogue], sources: tuple[SourceFile, ...]) ->
     prices = _last(
         (price for catalogue in catalogues for price in catalogue.prices), lambda price: price.gpu
     )
-    faults = [
-        Fault(f"GPU {spec.name!r}, {key}", f"unknown link {name!r}", near(name, links))
-        for spec in specs.values()
-        for key, name in (("link", spec.link), ("network", spec.network))
-        if name not in links
-    ]
-    faults += [
-        Fault("prices", f"unknown GPU {name!r}", near(name, specs))
-        for name in prices
-        if name not in specs
-    ]
     aliases = {alias: name for catalogue in catalogues for alias, name in catalogue.aliases.items()}
-    faults += [
-        Fault(f"aliases, {alias}", f"unknown model {name!r}", near(name, llms))
-        for alias, name in aliases.items()
-        if name not in llms
-    ]
+    faults = [
+        *_unknown_links(specs, links),
+        *(Fault("prices", f"unknown GPU {gpu!r}", near(gpu, specs))
+          for gpu in prices if gpu not in specs),
+        *(Fault(f"aliases, {alias}", f"unknown model {name!r}", near(name, llms))
+          for alias, name in aliases.items() if name not in llms),
+    ]  # fmt: skip
     if faults:
         raise InputError(faults)
     gpus = {
@@ -118,6 +109,15 @@ def _joined(catalogues: Iterable[Catalogue], sources: tuple[SourceFile, ...]) ->
         for name, spec in specs.items()
     }
     return Machines(gpus, links, llms, aliases, sources)
+
+
+def _unknown_links(specs: Mapping[str, GpuSpec], links: Mapping[str, LinkSpec]) -> Iterator[Fault]:
+    for spec in specs.values():
+        for key, name in (("link", spec.link), ("network", spec.network)):
+            if name not in links:
+                yield Fault(
+                    f"GPU {spec.name!r}, {key}", f"unknown link {name!r}", near(name, links)
+                )
 
 
 def _last(entries: Iterable[Entry], name: Callable[[Entry], str]) -> dict[str, Entry]:

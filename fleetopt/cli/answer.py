@@ -8,7 +8,7 @@ from fleetopt.cli.output import write_answer, write_text
 from fleetopt.errors import FleetoptError
 from fleetopt.plan import Plan
 from fleetopt.report.export import plan_rows
-from fleetopt.report.tables import plan_report
+from fleetopt.report.plan_report import plan_report
 
 NOT_VERIFIED = 3
 

@@ -170,13 +170,12 @@ def _faults_of_names(keys: dict[str, Any]) -> Sequence[Fault]:
 
 
 def _draw(question: Question, plot: str) -> None:
+    from fleetopt.cli.plotting import write_figure
     from fleetopt.questions.disaggregation import costs_over_rates
     from fleetopt.questions.disaggregation.worth import worth
-    from fleetopt.report.export import write_whole
     from fleetopt.report.figures_disaggregation import costs_figure, worth_figure
 
-    kind = plot.lower().rsplit(".", 1)[1]
     if question.stated.method == "published":
-        write_whole(plot, costs_figure(costs_over_rates(question), kind))
+        write_figure(plot, costs_figure, costs_over_rates(question))
     else:
-        write_whole(plot, worth_figure(worth(question), kind))
+        write_figure(plot, worth_figure, worth(question))

@@ -91,10 +91,10 @@ def _write(found: Explanation, plot: str | None, form: str, output: str | None) 
     from fleetopt.report import explanation as report
 
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_explanation import explanation_figure
 
-        write_whole(plot, explanation_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, explanation_figure, found)
     write_answer(
         form,
         output,

@@ -107,10 +107,10 @@ def _write(
     from fleetopt.report import frontier as report
 
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures import frontier_figure
 
-        write_whole(plot, frontier_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, frontier_figure, found)
     write_answer(
         form,
         output,

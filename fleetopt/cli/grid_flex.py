@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 _RATE = 200.0
 _GPU = "h100"
+_OWN = {
+    "flex_pcts": "--flex-pcts", "n_gpus": "--n-gpus",
+    "event_minutes": "--event-minutes", "most_deferred": "--defer-most",
+    "usd_per_deferred": "--defer-usd", "usd_per_switch": "--switch-usd",
+}  # fmt: skip
 
 
 @click.command(name="grid-flex", cls=SpacedCommand)
@@ -125,18 +130,13 @@ def command(
                 terms=Terms(defer_most / 100.0, defer_usd, switch_usd), progress=show,
             )  # fmt: skip
         except InputError as error:
-            own = {
-                "flex_pcts": "--flex-pcts", "n_gpus": "--n-gpus",
-                "event_minutes": "--event-minutes", "most_deferred": "--defer-most",
-                "usd_per_deferred": "--defer-usd", "usd_per_switch": "--switch-usd",
-            }  # fmt: skip
-            faults = named(error.faults, stated.place, {**own, **stated.origins})
+            faults = named(error.faults, stated.place, {**_OWN, **stated.origins})
             raise InputError(faults) from None
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_energy import grid_figure
 
-        write_whole(plot, grid_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, grid_figure, found)
     write_answer(
         form,
         output,

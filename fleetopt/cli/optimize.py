@@ -72,10 +72,10 @@ def command(
         except InputError as error:
             raise options.in_the_users_words(error, stated.asked) from None
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_two_pools import optimization_figure
 
-        write_whole(plot, optimization_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, optimization_figure, found)
     write_answer(
         form,
         output,

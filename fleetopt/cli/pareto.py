@@ -57,10 +57,10 @@ def command(
         with progress() as show:
             found = simulate_thresholds(found, stated.verification, show)
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_two_pools import thresholds_figure
 
-        write_whole(plot, thresholds_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, thresholds_figure, found)
     write_answer(
         form,
         output,

@@ -1,10 +1,14 @@
-"""What is wrong with the file of a figure, before anything is computed."""
+"""The file of a figure: what is wrong with it, before anything is computed, and its writing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from fleetopt.errors import Fault, InputError
+
+Found = TypeVar("Found")
 
 
 def plot_faults(plot: str | None, *suffixes: str) -> list[Fault]:
@@ -26,3 +30,13 @@ def plot_faults(plot: str | None, *suffixes: str) -> list[Fault]:
             for fault in error.faults
         ]
     return []
+
+
+def write_figure(plot: str, figure: Callable[[Found, str], bytes], found: Found) -> None:
+    """Draw what was found into a file of the kind that its name ends with.
+
+    figure: of what was found and the kind, such as "png". Raises InputError.
+    """
+    from fleetopt.report.export import write_whole
+
+    write_whole(plot, figure(found, plot.lower().rsplit(".", 1)[1]))

@@ -63,10 +63,10 @@ def show(
         made = RooflineProfile.of(llm, card, config, reached_with(name)(llm, card, config))
     found = derivation(made, batch, caveats(name, llm, [card]))
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_profile import profile_figure
 
-        write_whole(plot, profile_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, profile_figure, found)
     write_answer(
         form,
         output,

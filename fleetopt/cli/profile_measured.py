@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from fleetopt.cli import engine_options, options
 from fleetopt.cli.checking import check_all, check_files
+
+if TYPE_CHECKING:
+    from fleetopt.catalog.benchmark_results import Result
+    from fleetopt.performance.fit import Point
 
 
 @click.command(name="validate")
@@ -51,9 +57,10 @@ def validate(
         saved["source"] = constants_source or data
         write_whole(save_constants, to_json(saved))
     if plot is not None:
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_validation import validation_figure
 
-        write_whole(plot, validation_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, validation_figure, found)
     write_answer(
         form,
         output,
@@ -103,7 +110,6 @@ def fit(
     from fleetopt.catalog import read_machines
     from fleetopt.catalog.benchmark_results import read_results
     from fleetopt.cli.output import write_answer
-    from fleetopt.performance.fit import Point
     from fleetopt.performance.fit import fit as fitted
     from fleetopt.problem import CoefficientSpec
     from fleetopt.problem import validate as checked
@@ -117,12 +123,7 @@ def fit(
     )
     kind = read_machines(*catalogues).gpu(gpu, "--gpu")
     read = read_results(*files, where=_where(conditions))
-    points = [
-        Point(run.place, run.prompt_tokens, run.output_tokens, run.clients,
-              run.ttft_ms / 1e3, run.tpot_ms / 1e3, run.at_once)
-        for run in read.runs
-    ]  # fmt: skip
-    found = fitted(points, token_budget)
+    found = fitted([_point(run) for run in read.runs], token_budget)
     asked = {"sequences": for_clients, "prompt_tokens": for_prompt}
     warnings = found.beyond(**{key: value for key, value in asked.items() if value is not None})
     keys = report.profile_keys(found, {
@@ -133,9 +134,10 @@ def fit(
     if profile_file is not None:
         write_whole(profile_file, report.profile_toml(keys))
     if plot is not None:
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_fit import fit_figure
 
-        write_whole(plot, fit_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, fit_figure, found)
     write_answer(
         form,
         output,
@@ -143,6 +145,13 @@ def fit(
         data=lambda: report.fit_to_dict(found, read.left_out, warnings),
         rows=lambda: report.fit_rows(found),
     )
+
+
+def _point(run: Result) -> Point:
+    from fleetopt.performance.fit import Point
+
+    return Point(run.place, run.prompt_tokens, run.output_tokens, run.clients,
+                 run.ttft_ms / 1e3, run.tpot_ms / 1e3, run.at_once)  # fmt: skip
 
 
 def _where(conditions: tuple[str, ...]) -> dict[str, str]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fleetopt.case import inputs_of
 from fleetopt.catalog import Inputs
 from fleetopt.cli.options import ProblemOption
 from fleetopt.cli.options import given_options as given_options
 from fleetopt.errors import ExtensionError, Fault, InputError
 from fleetopt.extension import Extension, read_extension
+from fleetopt.inputs import inputs_of
 from fleetopt.problem import SERIES, FleetProblem, bound_keys, validate
 from fleetopt.report.export import check_writable
 

@@ -126,10 +126,10 @@ def _answer_gpus(
         problem, stated.beside, gpus=gpus, sweep=SWEEP if rho_sweep or plot else ()
     )
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_energy import tokens_figure
 
-        write_whole(plot, tokens_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, tokens_figure, found)
     write_answer(
         form,
         output,

@@ -90,10 +90,10 @@ def _grow(
         with progress() as say:
             checked = check_steps(found, say)
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_whatif import growth_figure
 
-        write_whole(plot, growth_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, growth_figure, found)
     write_answer(
         form,
         output,
@@ -119,10 +119,10 @@ def _compare(
             ctx, lambda: compare_gpus(stated, simulate=simulate, solve=solve, progress=say)
         )
     if plot is not None:
-        from fleetopt.report.export import write_whole
+        from fleetopt.cli.plotting import write_figure
         from fleetopt.report.figures_whatif import gpus_figure
 
-        write_whole(plot, gpus_figure(found, plot.lower().rsplit(".", 1)[1]))
+        write_figure(plot, gpus_figure, found)
     write_answer(
         form,
         output,

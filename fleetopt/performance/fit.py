@@ -117,21 +117,13 @@ def fit(points: Sequence[Point], token_budget: int) -> Fit:
     token_budget: prompt tokens of one iteration, which is also the chunk of a sequence.
     Raises InputError for fewer equations than coefficients.
     """
-    loops = [point for point in points if not point.at_once]
     batches = [point for point in points if point.at_once]
-    timed = [point for point in loops if point.clients <= 1]
-    timed += [point for point in batches if point.prefilled_tokens <= token_budget]
+    timed = _timed(points, token_budget)
     if len(points) + len(timed) < len(COEFFICIENTS):
         text = f"{len(COEFFICIENTS)} coefficients need as many runs, got {len(points)}"
         hint = "runs differ in clients and lengths; one of a single client counts twice"
         raise InputError.single("measurements", text, hint)
-    ttft = np.array([[0.0, 0.0, 1.0, point.prefilled_tokens] for point in timed]).reshape(-1, 4)
-    tpot = np.array([[1.0, point.context_tokens, 0.0, 0.0] for point in batches]).reshape(-1, 4)
-    values = _solved(
-        np.vstack((_equations(loops), tpot, ttft)),
-        np.array([point.e2e_s for point in loops] + [point.tpot_s for point in batches]
-                 + [point.ttft_s for point in timed]),
-    )  # fmt: skip
+    values = _solved(*_system([point for point in points if not point.at_once], batches, timed))
     base, slope, prefill_base, prefill_slope = (float(value) for value in values)
     iteration = IterationTime(
         base_s=base,
@@ -147,16 +139,38 @@ def fit(points: Sequence[Point], token_budget: int) -> Fit:
         tuple(points),
         tuple(_e2e_s(point, values, iteration) / point.e2e_s - 1.0 for point in points),
         tuple(
-            iteration.seconds(0.0, point.prefilled_tokens) / point.ttft_s - 1.0
-            if point.at_once and point in timed
-            else None
+            _ttft_error(point, iteration) if point.at_once and point in timed else None
             for point in points
         ),
-        tuple(
-            iteration.seconds(point.context_tokens) / point.tpot_s - 1.0 if point.at_once else None
-            for point in points
-        ),
+        tuple(_tpot_error(point, iteration) if point.at_once else None for point in points),
     )
+
+
+def _timed(points: Sequence[Point], token_budget: int) -> list[Point]:
+    """Runs whose TTFT is that of one iteration: one client, or a batch within the token budget."""
+    alone = [point for point in points if not point.at_once and point.clients <= 1]
+    return alone + [
+        point for point in points if point.at_once and point.prefilled_tokens <= token_budget
+    ]
+
+
+def _system(
+    loops: Sequence[Point], batches: Sequence[Point], timed: Sequence[Point]
+) -> tuple[Floats, Floats]:
+    """Equations by coefficient and what they measured: E2E of loops, TPOT of batches, TTFT."""
+    tpot = np.array([[1.0, point.context_tokens, 0.0, 0.0] for point in batches]).reshape(-1, 4)
+    ttft = np.array([[0.0, 0.0, 1.0, point.prefilled_tokens] for point in timed]).reshape(-1, 4)
+    measured = [point.e2e_s for point in loops] + [point.tpot_s for point in batches]
+    measured += [point.ttft_s for point in timed]
+    return np.vstack((_equations(loops), tpot, ttft)), np.array(measured)
+
+
+def _ttft_error(point: Point, iteration: IterationTime) -> float:
+    return iteration.seconds(0.0, point.prefilled_tokens) / point.ttft_s - 1.0
+
+
+def _tpot_error(point: Point, iteration: IterationTime) -> float:
+    return iteration.seconds(point.context_tokens) / point.tpot_s - 1.0
 
 
 def _e2e_s(point: Point, values: Floats, iteration: IterationTime) -> float:

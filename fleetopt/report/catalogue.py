@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from fleetopt.performance.parameters import total_parameters
 from fleetopt.problem import AnyProfileSpec, FleetProblem, LengthCdf, LlmSpec
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
-from fleetopt.report.layout import Group
+from fleetopt.report.layout import Group, Table
 from fleetopt.workload.lengths import LengthDistribution
 
 SCHEMA = "fleetopt.info/1"
@@ -118,44 +119,15 @@ def bundled() -> Bundled:
 
 def info_report(found: Bundled, width: int) -> Group:
     """The catalogue as readable text."""
-    workloads = columns("name", "mean", "P99", "longest")
-    for w in found.workloads:
-        workloads.add_row(w.name, f"{w.mean_tokens:,.0f}", f"{w.p99_tokens:,}",
-                          f"{w.max_tokens:,}")  # fmt: skip
-    profiles = columns("name", "hardware", "serves", "$/h", left=3)
-    for p in found.profiles:
-        profiles.add_row(p.name, p.hardware, p.serves, f"{p.usd_per_hour:.2f}")
-    gpus = columns("name", "hardware", "GiB", "GB/s", "BF16 TFLOPS", "$/h", left=2)
-    for g in found.gpus:
-        price = "" if g.usd_per_hour is None else f"{g.usd_per_hour:.2f}"
-        gpus.add_row(g.name, g.hardware, f"{g.memory_gib:.1f}", f"{g.memory_gb_per_s:,.0f}",
-                     f"{g.bf16_tflops:,.0f}", price)  # fmt: skip
-    links = columns("name", "GB/s", "latency, us")
-    for way in found.links:
-        links.add_row(way.name, f"{way.gb_per_s:g}", f"{1e6 * way.latency_s:g}")
-    llms = columns("name", "parameters", "layers", "experts", "longest")
-    for m in found.llms:
-        llms.add_row(m.name, f"{m.parameters / 1e9:,.1f} B", str(m.layers), str(m.experts or ""),
-                     f"{m.max_position:,}")  # fmt: skip
-    models = columns("name", "workload", "SLO", "req/s", left=3)
-    for problem in found.models:
-        models.add_row(problem.name, problem.workload, problem.slo, f"{problem.arrival_rate:g}")
-    sources = dict.fromkeys(
-        [f"{w.name}: {w.source}" for w in found.workloads]
-        + [f"{_names(found.profiles, p.source)}: {p.source}" for p in found.profiles]
-        + [f"{g.name}: {g.source}; {g.price}" for g in found.gpus]
-        + [f"{way.name}: {way.source}" for way in found.links]
-        + [f"{m.name}: {m.source}" for m in found.llms]
-    )
     return Group(
         line(f"fleetopt {found.version}", width, "bold"),
-        section("Workloads (total lengths in tokens)", workloads),
-        section("Profiles", profiles),
-        section("GPUs", gpus),
-        section("Links between GPUs", links),
-        section("Language models", llms),
-        section("Models", models),
-        section("Sources", *(line(text, width) for text in sources)),
+        section("Workloads (total lengths in tokens)", _workloads_table(found)),
+        section("Profiles", _profiles_table(found)),
+        section("GPUs", _gpus_table(found)),
+        section("Links between GPUs", _links_table(found)),
+        section("Language models", _llms_table(found)),
+        section("Models", _models_table(found)),
+        section("Sources", *(line(text, width) for text in _sources(found))),
         section("Folders", line(found.data_folder, width), line(found.models_folder, width)),
     )
 
@@ -177,6 +149,62 @@ def info_rows(found: Bundled) -> list[dict[str, Any]]:
     ]
     keys = dict.fromkeys(key for entry in entries for key in entry)
     return [{key: entry.get(key) for key in keys} for entry in entries]
+
+
+def _workloads_table(found: Bundled) -> Table:
+    table = columns("name", "mean", "P99", "longest")
+    for w in found.workloads:
+        table.add_row(w.name, f"{w.mean_tokens:,.0f}", f"{w.p99_tokens:,}", f"{w.max_tokens:,}")
+    return table
+
+
+def _profiles_table(found: Bundled) -> Table:
+    table = columns("name", "hardware", "serves", "$/h", left=3)
+    for p in found.profiles:
+        table.add_row(p.name, p.hardware, p.serves, f"{p.usd_per_hour:.2f}")
+    return table
+
+
+def _gpus_table(found: Bundled) -> Table:
+    table = columns("name", "hardware", "GiB", "GB/s", "BF16 TFLOPS", "$/h", left=2)
+    for g in found.gpus:
+        price = "" if g.usd_per_hour is None else f"{g.usd_per_hour:.2f}"
+        table.add_row(g.name, g.hardware, f"{g.memory_gib:.1f}", f"{g.memory_gb_per_s:,.0f}",
+                      f"{g.bf16_tflops:,.0f}", price)  # fmt: skip
+    return table
+
+
+def _links_table(found: Bundled) -> Table:
+    table = columns("name", "GB/s", "latency, us")
+    for way in found.links:
+        table.add_row(way.name, f"{way.gb_per_s:g}", f"{1e6 * way.latency_s:g}")
+    return table
+
+
+def _llms_table(found: Bundled) -> Table:
+    table = columns("name", "parameters", "layers", "experts", "longest")
+    for m in found.llms:
+        table.add_row(m.name, f"{m.parameters / 1e9:,.1f} B", str(m.layers), str(m.experts or ""),
+                      f"{m.max_position:,}")  # fmt: skip
+    return table
+
+
+def _models_table(found: Bundled) -> Table:
+    table = columns("name", "workload", "SLO", "req/s", left=3)
+    for m in found.models:
+        table.add_row(m.name, m.workload, m.slo, f"{m.arrival_rate:g}")
+    return table
+
+
+def _sources(found: Bundled) -> Iterable[str]:
+    """Where each entry comes from, once for profiles of one source."""
+    return dict.fromkeys(
+        [f"{w.name}: {w.source}" for w in found.workloads]
+        + [f"{_names(found.profiles, p.source)}: {p.source}" for p in found.profiles]
+        + [f"{g.name}: {g.source}; {g.price}" for g in found.gpus]
+        + [f"{way.name}: {way.source}" for way in found.links]
+        + [f"{m.name}: {m.source}" for m in found.llms]
+    )
 
 
 def _workload(name: str) -> BundledWorkload:

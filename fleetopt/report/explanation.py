@@ -7,20 +7,22 @@ from dataclasses import asdict
 from typing import Any
 
 from fleetopt.plan import Interval
-from fleetopt.questions.explain import Cause, Explanation, Finding
+from fleetopt.questions.explain import Explanation, Finding
 from fleetopt.questions.explain.answer import Remedy, Removal
 from fleetopt.report import wording
 from fleetopt.report.console import columns, line, section
+from fleetopt.report.explanation_words import (
+    answer_in_words,
+    examined_in_words,
+    note_lines,
+    part_lines,
+    where_in_words,
+    won_in_words,
+)
 from fleetopt.report.layout import Group, Layout, Table
 from fleetopt.report.simulation import fleet_in_words, traffic_in_words
 
 SCHEMA = "fleetopt.explanation/1"
-_OVERLAP = 0.1
-"""By how much the removals may miss 100 % before they are said to overlap."""
-_MADE = (Cause.WAIT, Cause.INTERFERENCE)
-"""Parts of the time that other requests make."""
-_SEVERAL, _CLUSTERED = 4, 0.5
-"""Runs from which, and share of the misses in one of them from which, these are clustered."""
 _NO_BREAK = wording.NO_BREAK
 
 
@@ -75,14 +77,6 @@ def explanation_rows(found: Explanation) -> list[dict[str, Any]]:
     ]
 
 
-def answer_in_words(found: Explanation) -> str:
-    """The cause and its share in a sentence or two."""
-    one = found.answer
-    if one.standing == "pass":
-        return f"{_kept(one)} {_binds_first(found)}"
-    return f"{_kept(one)} {_cause(found)}"
-
-
 def by_share(one: Finding) -> list[Removal]:
     """The binding cause, then the others by what their removal wins back."""
     return sorted(
@@ -98,99 +92,18 @@ def _sections(found: Explanation, width: int) -> Iterator[Layout]:
     if len(found.findings) > 1:
         yield section("Pools and bounds", _findings(found))
     if one.removals and one.examined_count:
-        yield section(f"One cause removed at a time{_where(one)}: {_examined(one)}", _removals(one))
-        yield section("Where their time went", *(line(text, width) for text in _parts(one)))
+        yield section(
+            f"One cause removed at a time{where_in_words(one)}: {examined_in_words(one)}",
+            _removals(one),
+        )
+        yield section("Where their time went", *(line(text, width) for text in part_lines(one)))
         yield section("Their lengths", _bands(one))
     if found.remedies:
         title = "How near it is" if one.standing == "pass" else "What would mend it"
         yield section(f"{title}, on the same requests", _remedies(found))
-    notes = list(_notes(found))
+    notes = list(note_lines(found))
     if notes:
         yield section("Notes", *(line(note, width) for note in notes))
-
-
-def _kept(one: Finding) -> str:
-    words = {
-        "pass": "Keeps the SLO",
-        "fail": "Misses the SLO",
-        "inconclusive": "Open whether it keeps the SLO",
-        "too short": "Too short to tell",
-        "unstable": "Unstable",
-    }[one.standing]
-    limit = f"{one.bound.metric.upper()} {one.bound.limit_ms:,g}{_NO_BREAK}ms"
-    wanted = f"{one.bound.percentile:g}{_NO_BREAK}% wanted"
-    return (
-        f"{words}{_where(one)}: {wording.attainment(one.attained)} of the arrivals within "
-        f"{limit}, {wanted}."
-    )
-
-
-def _where(one: Finding) -> str:
-    return f" in {one.pool}" if one.pool else ""
-
-
-def _cause(found: Explanation) -> str:
-    one = found.answer
-    if one.cause is None:
-        return "Nothing is missed."
-    text = f"The cause is {_named(one.cause, one)}"
-    if one.cause is Cause.INSTABILITY:
-        growth = sum(
-            pool.backlog_per_s for pool in found.simulation.pools
-            if pool.unstable and pool.name in (one.pool, "" if one.pool else pool.name)
-        )  # fmt: skip
-        text += f" (the line grows by {growth:,.3g} requests per second)"
-    won = one.binding.won_back if one.binding else Interval(None, None, None)
-    if won.estimate is None:
-        return f"{text}."
-    return f"{text}: without it {_won(won)} of {_these(one)} are won back."
-
-
-def _binds_first(found: Explanation) -> str:
-    one = found.answer
-    short = next((r for r in found.remedies if r.standing != "pass"), None)
-    today = ""
-    if one.cause is not None:
-        today = f" Now {_now(one)} are due to {one.cause}."
-    if short is None or short.cause is None:
-        return today.strip() or "Nothing is near its limit."
-    paged = next((r for r in found.remedies if r.standing == "pass" and r.paged), None)
-    mended = "; paged KV admission would keep it" if paged else ""
-    return (
-        f"With {short.changed} {wording.share(short.attained.estimate, 2)} is attained, and what "
-        f"binds first is {short.cause}, the longest part of "
-        f"{wording.share(short.leading[short.cause], 0)} of those misses{mended}.{today}"
-    )
-
-
-def _now(one: Finding) -> str:
-    return f"its {_misses(one)}" if one.examined == "misses" else _misses(one)
-
-
-def _these(one: Finding) -> str:
-    return _misses(one) if one.examined == "slowest" else f"the {_misses(one)}"
-
-
-def _misses(one: Finding) -> str:
-    if one.examined == "slowest":
-        return f"the slowest {100 - one.bound.percentile:g}{_NO_BREAK}% of the requests"
-    return f"{one.examined_count:,} misses" if one.examined_count != 1 else "1 miss"
-
-
-def _named(cause: Cause, one: Finding) -> str:
-    """The cause, and what it is a reason of."""
-    part = max(one.leading, key=lambda leading: one.leading[leading], default=cause)
-    if cause in (Cause.BURST, Cause.ADMISSION, Cause.OUTAGE) and part in _MADE:
-        return f"{cause}, through {part}"
-    return str(cause)
-
-
-def _examined(one: Finding) -> str:
-    if one.examined == "misses":
-        return f"what becomes of {_these(one)}"
-    return (
-        f"what becomes of {_misses(one)}, beyond {wording.milliseconds(one.limit_ms)}{_NO_BREAK}ms"
-    )
 
 
 def _findings(found: Explanation) -> Table:
@@ -219,7 +132,7 @@ def _removals(one: Finding) -> Table:
             f"{mark}{removal.cause}",
             removal.changed,
             wording.attainment(removal.attained),
-            _won(removal.won_back),
+            won_in_words(removal.won_back),
         )
     table.add_row("nothing", "the fleet as it is", _as_is(one), "")
     return table
@@ -229,29 +142,6 @@ def _as_is(one: Finding) -> str:
     if one.examined == "misses":
         return wording.attainment(one.attained)
     return wording.share(one.bound.percentile / 100.0, 2)
-
-
-def _won(won: Interval) -> str:
-    text = wording.share(won.estimate, 1)
-    if won.low is None or won.high is None:
-        return text
-    return f"{text}{_NO_BREAK}[{100 * won.low:.1f},{_NO_BREAK}{100 * won.high:.1f}]"
-
-
-def _parts(one: Finding) -> Iterator[str]:
-    for cause, mean in one.mean_ms.items():
-        if mean > 0.0:
-            lead = one.leading.get(cause, 0.0)
-            yield (
-                f"{cause}: {wording.milliseconds(mean)}{_NO_BREAK}ms on average, the longest part "
-                f"of {wording.share(lead)} of them"
-            )
-    if Cause.WINDOW in one.leading:
-        share = wording.share(one.leading[Cause.WINDOW])
-        yield f"{share} of them do not fit the context window of their pool"
-    if one.hopeless:
-        share = wording.share(one.hopeless)
-        yield f"{share} of them would be as late on an empty replica: more replicas cannot help"
 
 
 def _bands(one: Finding) -> Table:
@@ -292,43 +182,6 @@ def _points(one: Remedy) -> str:
     if gained.low is None or gained.high is None:
         return text
     return f"{text}{_NO_BREAK}[{100 * gained.low:+.2f},{_NO_BREAK}{100 * gained.high:+.2f}]"
-
-
-def _notes(found: Explanation) -> Iterator[str]:
-    one, scenario = found.answer, found.simulation.scenario
-    together = one.won_back_together
-    if one.examined_count and together > 1.0 + _OVERLAP:
-        yield (
-            f"the parts of the time overlap: taken away one at a time they win back "
-            f"{wording.share(together, 0)} in all, since either of two wins the same request back"
-        )
-    if one.examined_count and together < 1.0 - _OVERLAP:
-        yield (
-            f"taken away one at a time the parts win back {wording.share(together, 0)} in all: "
-            f"the rest needs more than one removed"
-        )
-    if one.examined == "slowest":
-        yield (
-            f"only {one.missed:,} of {one.arrivals:,} requests are beyond the bound, so the "
-            f"slowest ones were examined"
-        )
-    runs = found.simulation.replications
-    if one.examined == "misses" and runs >= _SEVERAL and one.clustered > _CLUSTERED:
-        yield (
-            f"{wording.share(one.clustered, 0)} of the misses fall into one of the {runs} runs: "
-            f"congestion is rare and long, and a single run may show any of it or none"
-        )
-    longest = one.removal(Cause.LONG)
-    if longest is not None and (longest.won_back.estimate or 0.0) >= _OVERLAP:
-        yield (
-            f"{_won(longest.won_back)} of those examined wait behind the longest 1{_NO_BREAK}% of "
-            f"the requests, or are slowed by them"
-        )
-    if scenario.too_short:
-        yield f"too short: {scenario.too_short}; raise --n-req or leave it out"
-    yield from scenario.notes
-    if found.simulation.replications == 1:
-        yield "one run: the interval is over blocks of its time, and the count itself decides"
 
 
 def _finding_dict(one: Finding) -> dict[str, Any]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from fleetopt.case import Case
-from fleetopt.errors import Fault, InputError, near
 from fleetopt.objective import Objective
-from fleetopt.optimization.candidates import Candidate, Row
 from fleetopt.optimization.design import Chosen, Design
 from fleetopt.optimization.limits import spare_gpus
 from fleetopt.optimization.solver import Solution, Termination
@@ -20,14 +17,11 @@ from fleetopt.performance.phase_links import without_share
 from fleetopt.plan import (
     HOURS_PER_YEAR,
     Alternative,
-    BoundPrediction,
     Cost,
     Fleet,
     Plan,
     Pool,
-    PoolPrediction,
     PoolVerification,
-    Prediction,
     Provenance,
     RecordedTraffic,
     RefusedFleet,
@@ -35,12 +29,10 @@ from fleetopt.plan import (
     Verification,
 )
 from fleetopt.problem import Phase, VerificationOptions
-from fleetopt.queueing.availability import SpareRule
-from fleetopt.queueing.table import PoolTable
-from fleetopt.queueing.table import Row as TableRow
-from fleetopt.study.energy import energy_of, power_notes
+from fleetopt.study.energy import power_notes
 from fleetopt.study.measured import beyond
-from fleetopt.verification import METRICS_OF, Judged, Outcome, Together, overall
+from fleetopt.study.prediction import predicted
+from fleetopt.verification import Outcome, Together, overall
 from fleetopt.workload.compression import reach
 
 
@@ -75,7 +67,7 @@ def plan(
         ),
         fleet=fleet_of(design, solution.chosen),
         cost=Cost.hourly(solution.usd_per_hour),
-        prediction=_predicted(design, solution.chosen),
+        prediction=predicted(design, solution.chosen),
         verification=verification_part,
         alternatives=others,
         notes=(
@@ -219,50 +211,6 @@ def verification(
     )
 
 
-def pools_of(case: Case, plan: Plan) -> list[Judged]:
-    """The pools of a saved plan, checked against its problem; raises InputError."""
-    known = [profile.name for profile in case.profiles]
-    faults = [
-        Fault(f"fleet.pools[{i}].profile", f"unknown profile {p.profile!r}", near(p.profile, known))
-        for i, p in enumerate(plan.fleet.pools)
-        if p.profile not in known
-    ]
-    pools = list(zip(plan.fleet.pools, plan.fleet.gammas, strict=True))
-    faults += [
-        Fault(f"fleet.pools[{i}]", f"no requests are in ({p.lo_tokens}, {p.hi_tokens}] tokens")
-        for i, (p, gammas) in enumerate(pools)
-        if not case.lengths.served_share(case.serves(p.lo_tokens, p.hi_tokens, *gammas)) > 0
-    ]
-    if faults:
-        raise InputError(faults)
-    return [
-        _with_partner(
-            case,
-            plan.fleet,
-            p,
-            Judged(
-                p.lo_tokens, p.hi_tokens, p.profile, p.replicas, p.arrival_rate, *gammas, p.phase
-            ),
-        )
-        for p, gammas in pools
-    ]
-
-
-def _with_partner(case: Case, fleet: Fleet, pool: Pool, judged: Judged) -> Judged:
-    """A pool of one phase with the other one and the link between; raises InputError."""
-    if pool.phase is None:
-        return judged
-    other = next(p for p in fleet.pools if p.name == pool.partner)
-    first, second = (pool, other) if pool.phase == "prefill" else (other, pool)
-    for pairs in case.phase_pairs:
-        if first.profile in pairs.prefill and second.profile in pairs.decode:
-            return replace(
-                judged, partner=other.profile, partner_replicas=other.replicas, path=pairs.path
-            )
-    text = f"the problem has no link from {first.profile} to {second.profile}"
-    raise InputError.single("problem.links", text)
-
-
 def _bound_usd_per_hour(first: Solution, *, minimized_cost: bool) -> float:
     """Cost of the first optimum; where the solver was stopped, what it had proved."""
     if first.termination is Termination.OPTIMAL or not minimized_cost:
@@ -277,53 +225,6 @@ def _refused(design: Design, solution: Solution, said: Together) -> RefusedFleet
         verdict=said.verdict,
         attained=said.attained,
     )
-
-
-def _predicted(design: Design, chosen: Sequence[Chosen]) -> Prediction:
-    pools = [_prediction(design, chosen, i) for i in range(len(chosen))]
-    return Prediction(tuple(pools), design.attained(chosen), energy_of(design, chosen))
-
-
-def _prediction(design: Design, chosen: Sequence[Chosen], index: int) -> PoolPrediction:
-    candidate, row = chosen[index]
-    table = design.table(candidate)
-    seen = table.row(row.replicas)
-    return PoolPrediction(
-        utilization=seen.utilization,
-        p99_ttft_ms=_ms(seen.percentile_s("ttft", 99.0)),
-        p99_tpot_ms=_ms(seen.percentile_s("tpot", 99.0)),
-        p99_e2e_ms=_ms(seen.percentile_s("e2e", 99.0)),
-        method=seen.method,
-        grey=row.grey,
-        binds=design.binding(chosen, index),
-        bounds=tuple(_bounds(table, seen, candidate.phase)),
-        enough_up=_enough_up(design.side.spares, candidate, row),
-    )
-
-
-def _enough_up(spares: SpareRule, candidate: Candidate, row: Row) -> float | None:
-    """Share of the time that as many replicas as must be up are up; None where none fail."""
-    if spares.availability == 1.0:
-        return None
-    return 1.0 - spares.short_share(row.replicas, row.bought, candidate.gpus_per_replica)
-
-
-def _bounds(table: PoolTable, seen: TableRow, phase: Phase | None) -> list[BoundPrediction]:
-    return [
-        BoundPrediction(
-            metric=bound.metric,
-            percentile=bound.percentile,
-            limit_ms=bound.limit_ms,
-            value_ms=_ms(seen.percentile_s(bound.metric, bound.percentile)),
-            miss_probability=seen.miss(bound),
-        )
-        for bound in table.limits.slo
-        if bound.metric in METRICS_OF[phase]
-    ]
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else 1000.0 * seconds
 
 
 def _provenance(case: Case, command: str) -> Provenance:

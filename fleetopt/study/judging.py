@@ -7,7 +7,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from os import cpu_count
 
-from fleetopt.case import Case, recorded
+from fleetopt.case import Case
+from fleetopt.inputs import recorded
 from fleetopt.optimization.solver import Solution
 from fleetopt.problem import VerificationOptions
 from fleetopt.simulation import COMPILING

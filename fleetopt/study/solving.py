@@ -23,6 +23,7 @@ from fleetopt.study.excluded import without_fleet
 from fleetopt.study.infeasible import unverifiable
 from fleetopt.study.judging import judge_of, unverified, verified_once
 from fleetopt.study.rate import at_most_rate
+from fleetopt.study.saved import pools_of
 from fleetopt.verification import AFRESH, Outcome, Verifier, accept
 from fleetopt.workload.traces import Trace
 
@@ -116,7 +117,7 @@ def verify(
     """
     case = Case.of(plan.problem)
     with judge_of(case, options, progress or (lambda _: None), executor, trace) as judge:
-        pools = assembly.pools_of(case, plan)
+        pools = pools_of(case, plan)
         together = judge.together(pools, AFRESH) if case.problem.slo_scope == "fleet" else None
         said = together.pools if together else [judge.verdict(pool, AFRESH) for pool in pools]
         phases = [pool.phase for pool in pools]

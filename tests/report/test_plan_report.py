@@ -9,7 +9,7 @@ import pytest
 
 from fleetopt.plan import Interval, Plan
 from fleetopt.report.console import render
-from fleetopt.report.tables import plan_report
+from fleetopt.report.plan_report import plan_report
 
 STORED = Path(__file__).parents[1] / "data" / "plan.json"
 UNKNOWN = Interval(None, None, None)

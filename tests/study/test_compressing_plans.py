@@ -11,7 +11,7 @@ from fleetopt.errors import InputError
 from fleetopt.problem import VerificationOptions, validate
 from fleetopt.report import wording
 from fleetopt.report.console import render
-from fleetopt.report.tables import plan_report
+from fleetopt.report.plan_report import plan_report
 from fleetopt.study import solve, verify
 
 OPTIONS = VerificationOptions(replications=4, top=1)

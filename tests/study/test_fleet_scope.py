@@ -17,7 +17,7 @@ from fleetopt import (
     solve_program,
 )
 from fleetopt.report.console import render
-from fleetopt.report.tables import plan_report
+from fleetopt.report.plan_report import plan_report
 from fleetopt.study import verify
 
 SEVERAL = ("p99 ttft 500", "p50 ttft 200", "p95 tpot 40", "p99 e2e 60000")

@@ -13,7 +13,7 @@ from fleetopt.catalog import read_profiles
 from fleetopt.plan import HOURS_PER_YEAR, Fleet
 from fleetopt.questions.difference import compare
 from fleetopt.report.console import render
-from fleetopt.report.tables import plan_report
+from fleetopt.report.plan_report import plan_report
 from fleetopt.study.refusal import Refusal
 
 SLOW_REPAIR = 0.98717

@@ -15,7 +15,7 @@ from fleetopt.problem import AVAILABILITIES
 from fleetopt.questions.difference import compare
 from fleetopt.questions.fleets import plan_statement
 from fleetopt.report.console import render
-from fleetopt.report.tables import plan_report
+from fleetopt.report.plan_report import plan_report
 
 AZURE = {"cdf": "azure", "max_context": 8192, "gpus": ["h100"], "arrival_rate": 200.0}
 

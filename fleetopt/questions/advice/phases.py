@@ -16,7 +16,7 @@ from fleetopt.questions.advice.fleets import Fleets
 from fleetopt.questions.advice.machines import FAST, OLD
 from fleetopt.questions.advice.ruling import BUSY_RATE, PHASES_SAVING, Outcome, Ruling
 from fleetopt.questions.advice.side import Side
-from fleetopt.questions.disaggregation import Apart, Question
+from fleetopt.questions.disaggregation import Apart, Pair, Question
 from fleetopt.questions.disaggregation.fleets import fewest
 from fleetopt.queueing.published_phases import PhaseLoad, tpot_s, ttft_s
 from fleetopt.workload.lengths import LengthDistribution
@@ -115,37 +115,50 @@ def _ruling(fleets: Fleets, plan: Side, is_cheaper: bool) -> Ruling:
     if not {OLD, FAST} <= set(fleets.profiles):
         why = f"{OLD} and {FAST} are not both to choose from"
         return Ruling("phases apart", "", "silent", why)
-    context = case.breakpoints[-1]
-    ttft_ms, tpot_ms = _limits_ms(fleets)
-    stated = PhasesApart(
-        cdf=case.problem.cdf, lam=rate, slo_ttft_ms=ttft_ms, slo_tpot_ms=tpot_ms,
-        gpu_prefill=OLD, gpu_decode=FAST, max_ctx=context,
-        profiles=tuple(spec for spec in case.problem.profiles if isinstance(spec, ProfileSpec)),
-    )  # fmt: skip
-    pair = Question(stated).pair(OLD, FAST, rate)
-    label = f"{pair.published.n_prefill}P+{pair.published.n_decode}D"
+    pair = _published_pair(fleets)
     if pair.misses:
         return Ruling("phases apart", "apart", "wrong", pair.misses)
+    label = f"{pair.published.n_prefill}P+{pair.published.n_decode}D"
+    context = case.breakpoints[-1]
     held = _pair(fleets, case.profile(OLD), case.profile(FAST), context, rate, case.lengths)
     if held is None:
-        why = f"published count {label}; the TTFT of the P99 prompt is above {ttft_ms:g} ms"
+        limit_ms, _ = _limits_ms(fleets)
+        why = f"published count {label}; the TTFT of the P99 prompt is above {limit_ms:g} ms"
         return Ruling("phases apart", "apart", "wrong", why)
-    followed = Side(
-        f"{held.n_prefill} {OLD} for prefill and {held.n_decode} {FAST} for decode",
-        None, held.usd_per_year,
-    )  # fmt: skip
-    alone = fleets.least(0, context, OLD)
-    against = "no number of A100 in one pool keeps the SLO"
-    if alone is not None:
-        more = 100.0 * (held.usd_per_year / alone.usd_per_year - 1.0)
-        than = f"{abs(more):.0f} % {'more' if more > 0 else 'less'} than"
-        against = (
-            f"{than if abs(more) >= 0.5 else 'as much as'} {alone.gpus:,} {OLD} in one pool, where "
-            f"{100 * PHASES_SAVING:.0f} % less are promised"
-        )
     why = f"published count {label}, with the prompt's KV {held.n_prefill}P+{held.n_decode}D; "
     outcome = "right" if held.usd_per_year < plan.usd_per_year else "wrong"
-    return Ruling("phases apart", "apart", outcome, why + against, followed)
+    return Ruling("phases apart", "apart", outcome, why + _against(fleets, held), _followed(held))
+
+
+def _published_pair(fleets: Fleets) -> Pair:
+    """The published count of A100 for prefill and H100 for decode, for the whole workload."""
+    case = fleets.case
+    ttft_ms, tpot_ms = _limits_ms(fleets)
+    stated = PhasesApart(
+        cdf=case.problem.cdf, lam=case.arrival_rate, slo_ttft_ms=ttft_ms, slo_tpot_ms=tpot_ms,
+        gpu_prefill=OLD, gpu_decode=FAST, max_ctx=case.breakpoints[-1],
+        profiles=tuple(spec for spec in case.problem.profiles if isinstance(spec, ProfileSpec)),
+    )  # fmt: skip
+    return Question(stated).pair(OLD, FAST, case.arrival_rate)
+
+
+def _followed(held: Apart) -> Side:
+    """The fleet of those who follow the rule."""
+    counts = f"{held.n_prefill} {OLD} for prefill and {held.n_decode} {FAST} for decode"
+    return Side(counts, None, held.usd_per_year)
+
+
+def _against(fleets: Fleets, held: Apart) -> str:
+    """What the pair costs against A100 in one pool, in words."""
+    alone = fleets.least(0, fleets.case.breakpoints[-1], OLD)
+    if alone is None:
+        return "no number of A100 in one pool keeps the SLO"
+    more = 100.0 * (held.usd_per_year / alone.usd_per_year - 1.0)
+    than = f"{abs(more):.0f} % {'more' if more > 0 else 'less'} than"
+    return (
+        f"{than if abs(more) >= 0.5 else 'as much as'} {alone.gpus:,} {OLD} in one pool, where "
+        f"{100 * PHASES_SAVING:.0f} % less are promised"
+    )
 
 
 def _p99_prompt(lengths: LengthDistribution) -> int:

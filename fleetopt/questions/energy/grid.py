@@ -12,7 +12,7 @@ the occupancy, without the cap less with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -169,27 +169,18 @@ def grid_flex(
     power = power_of(profile)
     depths, left_out = _depths(profile, power, flex_pcts)
     pool = CappedPool.of(case, profile, _replicas(profile, n_gpus))
-    caps = [cap_at(power, depth, pool.slots) for depth in depths]
+    caps = {cap_at(power, depth, pool.slots) for depth in depths}
     simulated: dict[int, SimulatedLevel] = {}
     if runs is not None:
-        simulated = simulated_levels(pool, sorted({*caps}, reverse=True), runs, progress)
+        simulated = simulated_levels(pool, sorted(caps, reverse=True), runs, progress)
     events: dict[Levers, SimulatedEvent] = {}
     through = event_runs or EVENT_RUNS
     if event_minutes is not None:
-        whole = [Levers(cap, pool.replicas) for cap in {*caps}]
+        whole = [Levers(cap, pool.replicas) for cap in caps]
         events = simulated_events(pool, whole, event_minutes, through, progress)
     shed = None
     if not pool.is_by_published:
         shed = shedding(pool, depths, terms or Terms(), event_minutes, through, events, progress)
-    levels = tuple(
-        replace(
-            _level(pool, power, depth, cap, simulated.get(cap)),
-            event=events.get(Levers(cap, pool.replicas)),
-            mix_at_cap=None if shed is None else shed.mixes[depth, "at the cap"],
-            mix=None if shed is None else shed.mixes[depth, "really"],
-        )
-        for depth, cap in zip(depths, caps, strict=True)
-    )
     return GridFlex(
         problem=case.problem,
         gpu=profile.name,
@@ -197,7 +188,7 @@ def grid_flex(
         arrival_rate=case.arrival_rate,
         slots=pool.slots,
         power=power,
-        levels=levels,
+        levels=tuple(_level(pool, power, depth, simulated, events, shed) for depth in depths),
         safe=_safe(pool, power),
         fewer=_fewer(pool),
         shedding=shed,
@@ -263,10 +254,12 @@ def _level(
     pool: CappedPool,
     power: PowerModel,
     depth: float,
-    cap: int,
-    simulated: SimulatedLevel | None,
+    simulated: Mapping[int, SimulatedLevel],
+    events: Mapping[Levers, SimulatedEvent],
+    shed: Shedding | None,
 ) -> GridLevel:
-    gpus = pool.gpus
+    """One depth by the table, with what was simulated and found for it."""
+    gpus, cap = pool.gpus, cap_at(power, depth, pool.slots)
     w_per_gpu, full_w = power.watts(cap), power.watts(pool.slots)
     drawn_w, free_w = pool.drawn_w(cap), pool.drawn_w(pool.slots)
     row = pool.row(cap)
@@ -284,7 +277,10 @@ def _level(
         drawn_kw=gpus * drawn_w / 1000.0,
         shed_at_cap_kw=gpus * (full_w - w_per_gpu) / 1000.0,
         shed_kw=gpus * (free_w - drawn_w) / 1000.0,
-        simulated=simulated,
+        simulated=simulated.get(cap),
+        event=events.get(Levers(cap, pool.replicas)),
+        mix_at_cap=None if shed is None else shed.mixes[depth, "at the cap"],
+        mix=None if shed is None else shed.mixes[depth, "really"],
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetopt.case import Case, inputs_of
+from fleetopt.case import Case
 from fleetopt.errors import Fault, InputError
+from fleetopt.inputs import inputs_of
 from fleetopt.performance.profile import ReplicaProfile
 from fleetopt.plan import EnergyPrediction
 from fleetopt.problem import FleetProblem
