@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fleetopt.performance.profile import IterationTime
-from fleetopt.queueing.cells import CELLS_PER_BAND, Cells, cells_of, grouping
+from fleetopt.queueing.cells import CELLS_PER_BAND, Cells, cells_of, grouping, joined
 from fleetopt.queueing.per_request import Phase, per_request
 from fleetopt.workload.compression import Node, Served
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
@@ -269,7 +269,7 @@ class LoadTable:
             outputs, weights = self._lengths.compressed(*node)
             values = self._measured(node[0] - outputs, outputs)
             part = np.arange(outputs.size) * CELLS_PER_BAND // max(outputs.size, 1)
-            keys = np.stack((values["prefill"].astype(np.int64), part))
+            keys = joined(part, values["prefill"].astype(np.int64))
             self._taken_cells[node] = cells_of(values, weights, keys)[0]
         return self._taken_cells[node]
 
@@ -279,7 +279,7 @@ class LoadTable:
     def _grouped(self, part: slice, weights: Floats) -> tuple[Floats, Ints]:
         """Cells of a part of the support, and the longest request of each, in tokens."""
         values = {name: column[part] for name, column in self._per_request.items()}
-        cells, order, starts = cells_of(values, weights, self._keys[:, part])
+        cells, order, starts = cells_of(values, weights, self._keys[part])
         return cells, np.maximum.reduceat(self._lengths.total_tokens[part][order], starts)
 
 
