@@ -24,6 +24,7 @@ class Pool:
 
     @cached_property
     def doubled(self) -> int:
+        """Twice the replicas."""
         return 2 * self.replicas
 
 
