@@ -30,10 +30,9 @@ def validate(
     calibrated to all the other groups, and simulated with clients that start together.
     """
     from fleetopt.catalog import find_file, read_machines
-    from fleetopt.catalog.calibration import bundled_calibration
     from fleetopt.catalog.measurements import read_measurements
     from fleetopt.cli.output import progress, write_answer
-    from fleetopt.performance.calibration import Constants
+    from fleetopt.performance.calibration.bundled import bundled
     from fleetopt.questions.validation import validation
     from fleetopt.report import validation as report
     from fleetopt.report.export import to_json, write_whole
@@ -44,11 +43,13 @@ def validate(
     )
     measured = read_measurements(find_file(data), read_machines(*catalogues))
     with progress(quiet=quiet) as say:
-        found = validation(measured, Constants.from_dict(bundled_calibration()), say)
+        constants, record = bundled()
+        clients = {engine: spans["clients"] for engine, spans in record.spans.items()}
+        found = validation(measured, constants, clients, say)
     if save_constants is not None:
-        constants = {**found.constants.to_dict(), **found.record().to_dict()}
-        constants["source"] = constants_source or data
-        write_whole(save_constants, to_json(constants))
+        saved = {**found.constants.to_dict(), **found.record().to_dict()}
+        saved["source"] = constants_source or data
+        write_whole(save_constants, to_json(saved))
     if plot is not None:
         from fleetopt.report.figures_validation import validation_figure
 

@@ -98,7 +98,7 @@ def test_prefill_on_a_model_competes_with_decodes() -> None:
         "lam": 20, "model": "llama-3.1-70b", "gpu_prefill": "h100", "gpu_decode": "h100",
         "max_pools": 1, "verification": {"enabled": False},
     }  # fmt: skip
-    loose, tight = (design_phases(stated(slo_tpot_ms=tpot, **keys)) for tpot in (100, 25))
+    loose, tight = (design_phases(stated(slo_tpot_ms=tpot, **keys)) for tpot in (100, 20))
     for found in (loose, tight):
         assert [fleet.config for fleet in found.fleets] == ["all-h100 aggregated", "h100P+h100D"]
         assert all(fleet.counted is None and fleet.plan for fleet in found.fleets)

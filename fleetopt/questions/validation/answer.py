@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from fleetopt.errors import Fault, InputError
 from fleetopt.performance.calibration import NONE, Constants, Error, Record
 from fleetopt.performance.calibration.record import Span
 from fleetopt.questions.validation.cases import cases
-from fleetopt.questions.validation.held_out import Compared, held_out
+from fleetopt.questions.validation.held_out import NOWHERE, Compared, held_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +111,20 @@ def _spans(rows: Sequence[Measurement]) -> dict[str, Span]:
 def validation(
     measurements: Measurements,
     bundled: Constants = NONE,
+    clients: Mapping[str, Span] = NOWHERE,
     report: Callable[[str], None] | None = None,
 ) -> Validation:
     """Predict every group from the others.
 
     bundled: constants whose groups take part, but for those that the measurements have, too: a
-    group is predicted without anything that was known of it.
+    group is predicted without anything that was known of it. clients: least and most that these
+    groups were measured with, by engine.
     Raises InputError if no row can be deployed.
     """
     found, refused = cases(measurements.rows, str(measurements.source.path))
     left_out = (*measurements.left_out, *refused)
     if not found:
         raise InputError(list(left_out[:10]))
-    compared, constants = held_out(found, bundled, report)
+    compared, constants = held_out(found, bundled, clients, report)
     others = bundled.decoding.without({case.measured.group for case in found})
     return Validation(tuple(compared), left_out, constants, bool(others), measurements)

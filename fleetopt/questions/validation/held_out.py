@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from fleetopt.performance.calibration import (
     FirstToken,
     Rows,
 )
+from fleetopt.performance.calibration.record import Span
 from fleetopt.performance.calibration.regression import Mask
 from fleetopt.performance.calibration.seconds import Floats
 from fleetopt.questions.validation.cases import Case, decoding_rows, first_token_rows
@@ -26,6 +27,7 @@ from fleetopt.questions.validation.ladders import saturated
 from fleetopt.questions.validation.loop import Played
 
 _REGIMES = (8, 32, 128)
+NOWHERE: Mapping[str, Span] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,16 @@ class Compared:
 
 
 def held_out(
-    found: Sequence[Case], bundled: Constants = NONE, report: Callable[[str], None] | None = None
+    found: Sequence[Case],
+    bundled: Constants = NONE,
+    clients: Mapping[str, Span] = NOWHERE,
+    report: Callable[[str], None] | None = None,
 ) -> tuple[list[Compared], Constants]:
     """Every row as constants of all other groups predict it, and constants of all of them.
 
     bundled: constants of other measurements, whose groups take part by their summaries; groups
-    that are in both are taken from the rows alone.
+    that are in both are taken from the rows alone. clients: that those were measured with, by
+    engine.
     """
     groups = np.array([case.measured.group for case in found])
     kept = ~saturated([case.measured for case in found])
@@ -92,7 +98,8 @@ def held_out(
             told = FirstToken(*factors.seconds(FIRST_TOKEN, found[i].outside).tolist())
             prompt, run = found[i].measured.prompt_tokens, runs[i]
             ttft_s[i] = told.seconds(run.ttft_s, run.tpot_s, prompt, run.wait_s)
-    compared = _compared(found, runs, ttft_s, groups, kept)
+    elsewhere = {engine: clients[engine] for engine in _engines(bundled, here) & clients.keys()}
+    compared = _compared(found, runs, ttft_s, groups, kept, elsewhere)
     known = tuple(sorted({*bundled.groups, *here}))
     whole = rows.factors(kept, start), firsts.factors(kept, firsts.fit(kept))
     return compared, Constants(*whole, known, "")
@@ -125,25 +132,34 @@ def _compared(
     ttft_s: Floats,
     groups: NDArray[np.str_],
     usable: Mask,
+    elsewhere: Mapping[str, Span],
 ) -> list[Compared]:
     measured = [case.measured for case in cases]
     return [
         Compared(
             case.measured, ttft, run.tpot_s, run.wait_s, case.fullness, not usable[i],
             is_flagged(case, run, ttft),
-            _outside(case.measured, measured, (groups != groups[i]) & usable),
+            _outside(case.measured, measured, (groups != groups[i]) & usable, elsewhere),
         )
         for i, (case, run, ttft) in enumerate(zip(cases, played, ttft_s.tolist(), strict=True))
     ]  # fmt: skip
 
 
-def _outside(row: Measurement, measured: Sequence[Measurement], kept: Mask) -> float:
+def _engines(bundled: Constants, here: set[str]) -> set[str]:
+    """Engines of the bundled groups that are not measured again."""
+    return {group.split(" ")[1] for group in bundled.groups if group not in here}
+
+
+def _outside(
+    row: Measurement, measured: Sequence[Measurement], kept: Mask, elsewhere: Mapping[str, Span]
+) -> float:
     """How far a row's concurrency lies beyond those measured with its engine elsewhere."""
     others = [
         other.concurrency
         for other, used in zip(measured, kept, strict=True)
         if used and other.backend == row.backend
     ]
+    others += elsewhere.get(row.backend, ())
     if not others:
         return np.inf
     return max(1.0, row.concurrency / max(others), min(others) / row.concurrency)

@@ -80,6 +80,18 @@ def test_bundled_constants_help_groups_that_they_do_not_know(tmp_path: Path) -> 
     assert told.overall()["dense"].tpot < 0.06 < blind.overall()["dense"].tpot  # type: ignore[operator]
 
 
+def test_what_other_measurements_span_is_no_extrapolation(tmp_path: Path) -> None:
+    """By the clients of an engine in the bundled groups, but not where none of them is left."""
+    bundled = validation(runs(tmp_path, GROUPS[:4])).constants
+    alone, clients = runs(tmp_path, GROUPS[4:]), {"trtllm": (4.0, 32.0)}
+    assert {each.outside for each in validation(alone, bundled).rows} == {np.inf}
+    found = validation(alone, bundled, clients).rows
+    assert {each.outside for each in found} == {1.0, 2.0}
+    known = runs(tmp_path, GROUPS[:4])
+    told, blind = validation(known, bundled, clients), validation(known)
+    assert [each.outside for each in told.rows] == [each.outside for each in blind.rows]
+
+
 def predicted(found: Validation) -> list[float]:
     return [value for each in found.rows for value in (each.tpot_s, each.ttft_s)]
 
