@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from fleetopt.errors import InputError
 from fleetopt.inputs import inputs_of, series_notes, trace_notes
 from fleetopt.performance.capped import is_felt, with_caps
 from fleetopt.performance.profile import Capacity, ReplicaProfile
+from fleetopt.records import record
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
 
@@ -27,7 +28,7 @@ MOST_OVERLONG = 0.01
 """Share of requests beyond the largest context that is clipped without being asked for."""
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Case:
     """What a problem states, resolved.
 

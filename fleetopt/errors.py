@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from fleetopt.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Fault:
     """One thing wrong with the input: where, what was expected, and a way out."""
 

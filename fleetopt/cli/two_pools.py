@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fleetopt.cli.fleet_options import fleet_option
 from fleetopt.cli.options import given_options, together
+from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.cli.options import ProblemOption
@@ -53,7 +54,7 @@ simulation = together(
 plot = click.option("--plot", metavar="FILE", help="Draw the answer into a .png or .svg file.")
 
 
-@dataclass(frozen=True)
+@record()
 class Stated:
     """A checked question about two pools.
 
@@ -85,8 +86,10 @@ def state_two_pools(
     given = {o: v for o, v in given_options(ctx).items() if o.key not in left_out}
     values = {option.key: value for option, value in given.items()}
     if tables_only and output is None and plot is None and not others:
+        from fleetopt.cli.memory import keep_freed_memory
         from fleetopt.questions.two_pools.plain import plainly_asked
 
+        keep_freed_memory()
         plain = plainly_asked(values)
         if plain is not None:
             return Stated(plain, *_split_and_factor(values), {})

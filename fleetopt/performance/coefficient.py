@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 from fleetopt.performance.power import PowerModel, power_model
@@ -15,9 +14,10 @@ from fleetopt.performance.profile import (
     under_cap,
 )
 from fleetopt.problem import AnyProfileSpec, CoefficientSpec
+from fleetopt.records import record
 
 
-@dataclass(frozen=True)
+@record()
 class CoefficientProfile(StatedProfile[CoefficientSpec]):
     """The profile of a CoefficientSpec: a ReplicaProfile."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from fleetopt.records import record
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
 
 CELLS_PER_BAND = 8
@@ -14,7 +13,7 @@ TAIL_PARTS = 10
 """Parts of a band's longest eighth by work, where work does not grow with length."""
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Cells:
     """Requests of similar length and equal prefill iterations; weights sum to 1.
 
@@ -30,14 +29,20 @@ class Cells:
 
 
 def grouping(lengths: LengthDistribution, prefill: Floats, work: Floats) -> Ints:
-    """Keys of the cells: bands, their equal parts, and each part's prefill iterations."""
+    """Keys of the cells: bands, their parts, and each part's prefill iterations, in one number."""
     iterations = prefill.astype(np.int64)
     edges = np.searchsorted(lengths.total_tokens, lengths.breakpoints, side="right")
     ends = np.append(edges[1:-1], prefill.size)
     band = np.repeat(np.arange(ends.size), np.diff(ends, prepend=0))
     part = _parts(edges, band, work, lengths.weights)
     fine = _few_kinds(band, iterations, 4 * CELLS_PER_BAND)
-    return np.stack((np.where(fine, iterations, 0), part, band))
+    return joined(band * (CELLS_PER_BAND + TAIL_PARTS) + part, iterations * fine)
+
+
+def joined(group: Ints, iterations: Ints) -> Ints:
+    """Keys in order of the group, and of the iterations in each group."""
+    keys: Ints = group * (int(iterations.max(initial=0)) + 1) + iterations
+    return keys
 
 
 def cells_of(
@@ -45,11 +50,8 @@ def cells_of(
 ) -> tuple[Floats, Ints | slice, Ints]:
     """Cells of requests with equal keys; the order of the requests, and where each starts."""
     order, steps = _ordered(weights, keys)
-    changed = np.zeros(steps.shape[1], dtype=np.bool_)
-    for step in steps:
-        changed |= step != 0
     mine = weights[order]
-    starts = np.concatenate(([0], np.nonzero(changed)[0] + 1))[: mine.size]
+    starts = np.concatenate(([0], np.flatnonzero(steps) + 1))[: mine.size]
     mass = np.add.reduceat(mine, starts) if mine.size else np.empty(0)
     rows = [mass]
     for name in ("prefill", "work", "prefill_context", "decode_context"):
@@ -64,20 +66,12 @@ def _ordered(weights: Floats, keys: Ints) -> tuple[Ints | slice, Ints]:
     A slice where they stand in order already, so that nothing has to be copied.
     """
     there: Ints | slice = slice(None) if (weights > 0).all() else np.flatnonzero(weights > 0)
-    steps = np.diff(keys[:, there], axis=1)
-    if _ascend(steps):
+    steps = np.diff(keys[there])
+    if not (steps < 0).any():
         return there, steps
-    order = np.lexsort(keys[:, there])
+    order = np.argsort(keys[there], kind="stable")
     order = order if isinstance(there, slice) else there[order]
-    return order, np.diff(keys[:, order], axis=1)
-
-
-def _ascend(steps: Ints) -> bool:
-    """Whether keys are in the order of `lexsort` by their differences; the last row leads."""
-    falls = steps[0] < 0
-    for step in steps[1:]:
-        falls = (step < 0) | ((step == 0) & falls)
-    return not falls.any()
+    return order, np.diff(keys[order])
 
 
 def _parts(edges: Ints, band: Ints, work: Floats, weights: Floats) -> Ints:

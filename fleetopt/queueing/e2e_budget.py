@@ -8,8 +8,9 @@ on each other. So the division is on the safe side. The program chooses among se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.problem import LatencyBound, Metric
@@ -18,7 +19,7 @@ TTFT_MISSES = 0.05
 """TTFT's part of the allowed misses: the longest outputs, not the longest waits, make the tail."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class E2eBudget:
     """One division of every bound on E2E; share: of the limit for TTFT."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fleetopt.performance.profile import IterationTime
-from fleetopt.queueing.cells import CELLS_PER_BAND, Cells, cells_of, grouping
+from fleetopt.queueing.cells import CELLS_PER_BAND, Cells, cells_of, grouping, joined
 from fleetopt.queueing.per_request import Phase, per_request
+from fleetopt.records import record
 from fleetopt.workload.compression import Node, Served
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
 
@@ -41,7 +41,7 @@ class Moments(NamedTuple):
         return self.mean, second, self.third + 3.0 * self.mean * second - 2.0 * self.mean**3
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ClassLoad:
     """One class of a mix: its share of the requests, mean work, and context moments.
 
@@ -53,7 +53,7 @@ class ClassLoad:
     context: Moments
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Load:
     """The requests of one pool, as the queueing formulas see them.
 
@@ -269,7 +269,7 @@ class LoadTable:
             outputs, weights = self._lengths.compressed(*node)
             values = self._measured(node[0] - outputs, outputs)
             part = np.arange(outputs.size) * CELLS_PER_BAND // max(outputs.size, 1)
-            keys = np.stack((values["prefill"].astype(np.int64), part))
+            keys = joined(part, values["prefill"].astype(np.int64))
             self._taken_cells[node] = cells_of(values, weights, keys)[0]
         return self._taken_cells[node]
 
@@ -279,7 +279,7 @@ class LoadTable:
     def _grouped(self, part: slice, weights: Floats) -> tuple[Floats, Ints]:
         """Cells of a part of the support, and the longest request of each, in tokens."""
         values = {name: column[part] for name, column in self._per_request.items()}
-        cells, order, starts = cells_of(values, weights, self._keys[:, part])
+        cells, order, starts = cells_of(values, weights, self._keys[part])
         return cells, np.maximum.reduceat(self._lengths.total_tokens[part][order], starts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.feasibility import OccupancyTable, solve_chains
 from fleetopt.queueing.table import PoolTable
+from fleetopt.records import record
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from fleetopt.verification import Judged
 
 
-@dataclass(frozen=True)
+@record()
 class PoolSize:
     """One pool by its table.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from fleetopt.errors import InputError
@@ -11,13 +11,14 @@ from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.questions.two_pools.sizes import Sizes
 from fleetopt.questions.two_pools.split import SimulatedSplit, Split
 from fleetopt.questions.two_pools.sweep import one_pool, sized, sweep
+from fleetopt.records import record
 
 LEAST_SHARE, MOST_SHARE = 0.01, 0.999
 """Shares of short requests between which a point is worth a split, as published."""
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@record()
 class Threshold:
     """One split of the requests, against one pool on the GPU of the long one.
 
@@ -44,7 +45,7 @@ class Threshold:
         return cheaper and other.split.worst_p99_ms < self.split.worst_p99_ms
 
 
-@dataclass(frozen=True)
+@record()
 class Thresholds:
     """Every split in ascending order, and the one pool that they are compared with.
 
