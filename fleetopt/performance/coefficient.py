@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 from fleetopt.performance.power import PowerModel, power_model
@@ -14,10 +15,9 @@ from fleetopt.performance.profile import (
     under_cap,
 )
 from fleetopt.problem import AnyProfileSpec, CoefficientSpec
-from fleetopt.records import record
 
 
-@record()
+@dataclass(frozen=True)
 class CoefficientProfile(StatedProfile[CoefficientSpec]):
     """The profile of a CoefficientSpec: a ReplicaProfile."""
 
