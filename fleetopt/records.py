@@ -50,10 +50,10 @@ def _compared(self: Any) -> tuple[Any, ...]:
     return tuple(getattr(self, f.name) for f in fields(self) if f.compare)
 
 
-def _equal(self: object, other: object) -> Any:
+def _equal(self: object, other: object) -> bool:
     if type(other) is not type(self):
         return NotImplemented
-    return _compared(self) == _compared(other)
+    return bool(_compared(self) == _compared(other))
 
 
 def _hashed(self: object) -> int:

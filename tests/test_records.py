@@ -24,7 +24,6 @@ class Pool:
 
     @cached_property
     def doubled(self) -> int:
-        """Twice the replicas."""
         return 2 * self.replicas
 
 
