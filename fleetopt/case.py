@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,6 @@ from fleetopt.errors import InputError
 from fleetopt.inputs import inputs_of, series_notes, trace_notes
 from fleetopt.performance.capped import is_felt, with_caps
 from fleetopt.performance.profile import Capacity, ReplicaProfile
-from fleetopt.records import record
 from fleetopt.workload.compression import Node, Served, path_nodes, reach
 from fleetopt.workload.lengths import LengthDistribution, merged_breakpoints
 
@@ -28,7 +27,7 @@ MOST_OVERLONG = 0.01
 """Share of requests beyond the largest context that is clipped without being asked for."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class Case:
     """What a problem states, resolved.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from fleetopt.records import record
 
-
-@record()
+@dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with the input: where, what was expected, and a way out."""
 

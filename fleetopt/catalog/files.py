@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fleetopt.errors import InputError
-from fleetopt.records import record
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file that an answer was computed from."""
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fleetopt.cli.fleet_options import fleet_option
 from fleetopt.cli.options import given_options, together
-from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.cli.options import ProblemOption
@@ -54,7 +53,7 @@ simulation = together(
 plot = click.option("--plot", metavar="FILE", help="Draw the answer into a .png or .svg file.")
 
 
-@record()
+@dataclass(frozen=True)
 class Stated:
     """A checked question about two pools.
 

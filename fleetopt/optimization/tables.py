@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetopt.case import Case
@@ -10,7 +11,6 @@ from fleetopt.performance.profile import ReplicaProfile, calibrated
 from fleetopt.queueing.feasibility import OccupancyTable
 from fleetopt.queueing.load import load_table
 from fleetopt.queueing.table import Limits, PoolTable
-from fleetopt.records import record
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fleetopt.queueing.published import PublishedTable
 
 
-@record(eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Offer:
     """A table, and what its pool does in the program.
 

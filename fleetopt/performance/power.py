@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
-
-from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.problem import PowerCurve
@@ -56,7 +55,7 @@ class PowerModel(Protocol):
     def __hash__(self) -> int: ...
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class LogisticPower:
     """P(n) = idle + (nominal - idle) / (1 + exp(-k (log2 max(1, n) - x0))), in watts."""
 
@@ -90,7 +89,7 @@ def projected_power(tdp_w: float) -> LogisticPower:
     )
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class LinearPower:
     """P(n) = idle + (nominal - idle) min(1, n / full_batch), in watts."""
 

@@ -10,11 +10,11 @@ with C the context tokens of the active sequences and P the prompt tokens it pre
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from fleetopt.errors import InputError
 from fleetopt.performance.power import PowerModel, batch_under_cap, power_model
-from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.problem import CoefficientSpec, ProfileSpec
@@ -23,7 +23,7 @@ Context = Literal["total", "current"]
 Spec = TypeVar("Spec", "ProfileSpec", "CoefficientSpec")
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class IterationTime:
     """The four coefficients of the iteration time, and what a sequence counts as.
 
@@ -58,7 +58,7 @@ class IterationTime:
         return max(decode_s, self.prefill_base_s + self.prefill_per_token_s * prefill_tokens)
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """What limits the running batch of one replica.
 
@@ -142,7 +142,7 @@ class ReplicaProfile(Protocol):
         ...
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class StatedProfile(Generic[Spec]):
     """What every profile takes from its statement as it is."""
 
@@ -179,7 +179,7 @@ class StatedProfile(Generic[Spec]):
         return power_model(self.spec.power) if self.spec.power else None
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class CalibratedProfile(StatedProfile["ProfileSpec"]):
     """A profile measured at one context length; iteration time scales with context."""
 

@@ -17,10 +17,9 @@ The rule of the mean, as published: A N >= n, N = ceil(n / A). On average enough
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
-
-from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.problem import FleetProblem
@@ -42,7 +41,7 @@ def replicas_to_buy(replicas: int, availability: float) -> int:
     return math.ceil(replicas / availability * (1.0 - ROUNDING))
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class SpareRule:
     """How many replicas a pool buys, so that enough are up.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
 
 CELLS_PER_BAND = 8
@@ -13,7 +14,7 @@ TAIL_PARTS = 10
 """Parts of a band's longest eighth by work, where work does not grow with length."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class Cells:
     """Requests of similar length and equal prefill iterations; weights sum to 1.
 

@@ -7,13 +7,13 @@ where outputs are short.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from fleetopt.queueing.latency import LatencyMix, Metric
 from fleetopt.queueing.load import Moments
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats
 
 _FOLLOWS = 0.4
@@ -31,7 +31,7 @@ def grown(by_context: Floats) -> Floats:
     return 1.0 / (1.0 - _FOLLOWS * by_context)
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class DecodeMix(LatencyMix):
     """Latency distributions of a pool that only decodes."""
 

@@ -8,9 +8,8 @@ on each other. So the division is on the safe side. The program chooses among se
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.problem import LatencyBound, Metric
@@ -19,7 +18,7 @@ TTFT_MISSES = 0.05
 """TTFT's part of the allowed misses: the longest outputs, not the longest waits, make the tail."""
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class E2eBudget:
     """One division of every bound on E2E; share: of the limit for TTFT."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from fleetopt.queueing.latency import StateMix, binned
 from fleetopt.queueing.load import Moments
 from fleetopt.queueing.occupancy import Occupancy, occupancy
 from fleetopt.queueing.two_class_chain import REACHES, TwoClassChain, stationary_of
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats, Ints
 
 MAX_SLOTS = 1024
@@ -41,7 +40,7 @@ _GROUPS = 16
 _MOST_WAITING = 2**24
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class Environment(TwoClassChain):
     """The two-class chain of one pool, and what arrivals find in it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,6 @@ from fleetopt.queueing.load import Load
 from fleetopt.queueing.occupancy import Occupancy, full_rate, occupancy
 from fleetopt.queueing.search import GREY_MARGIN as GREY_MARGIN
 from fleetopt.queueing.search import SearchedTable
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ _RARE = 0.25
 """Most requests that may be long; where more are, they are no environment but the traffic."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class OccupancyRow:
     """A row of the state-dependent table.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from fleetopt.performance.profile import Context, IterationTime
 from fleetopt.queueing.cells import Cells
 from fleetopt.queueing.latency import Metric
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats
 
 
-@record(eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class IterationTimes:
     """Iteration times that count work alike, those of `IterationTime`; a row for each profile."""
 

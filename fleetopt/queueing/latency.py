@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal
 
@@ -21,7 +22,6 @@ from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.queueing.quantile import quantile
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats
 
 Metric = Literal["ttft", "tpot", "e2e"]
@@ -33,7 +33,7 @@ _RARE = 1e-7
 """Share of the allowed misses that exponential waits need, to count in a percentile."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class StateMix:
     """What an arrival finds: representative states, one entry each.
 
@@ -95,7 +95,7 @@ def binned(states: Floats, probabilities: Floats, most: int) -> tuple[Floats, Fl
     return np.add.reduceat(states * probabilities, starts) / mass, mass
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class LatencyMix:
     """Latency distributions of one pool.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
@@ -12,7 +13,6 @@ import numpy as np
 from fleetopt.performance.profile import IterationTime
 from fleetopt.queueing.cells import CELLS_PER_BAND, Cells, cells_of, grouping, joined
 from fleetopt.queueing.per_request import Phase, per_request
-from fleetopt.records import record
 from fleetopt.workload.compression import Node, Served
 from fleetopt.workload.lengths import Floats, Ints, LengthDistribution
 
@@ -41,7 +41,7 @@ class Moments(NamedTuple):
         return self.mean, second, self.third + 3.0 * self.mean * second - 2.0 * self.mean**3
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class ClassLoad:
     """One class of a mix: its share of the requests, mean work, and context moments.
 
@@ -53,7 +53,7 @@ class ClassLoad:
     context: Moments
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class Load:
     """The requests of one pool, as the queueing formulas see them.
 

@@ -15,11 +15,10 @@ Below c this is a generalized processor-sharing queue, so only the mean of v mat
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats
 
 _NINTHS = np.arange(9.0)[:, None] / 8.0
@@ -28,7 +27,7 @@ _NEGLIGIBLE = -42.0
 """Log weight, relative to the mode, below which states are left out."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class Occupancy:
     """Distribution of the sequences in a pool.
 

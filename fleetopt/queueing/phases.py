@@ -29,7 +29,6 @@ from fleetopt.queueing.prefill_replica import PrefillReplica, replica_of
 from fleetopt.queueing.prompts import Prompts
 from fleetopt.queueing.search import SearchedTable
 from fleetopt.queueing.table import Limits
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats
 
 _NONE = Limits(())
@@ -197,7 +196,7 @@ class PrefillPhaseTable(SearchedTable[PrefillPhaseRow]):
         return "wait, prefill and transfer"
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class DecodePhaseRow(OccupancyRow):
     """A row of a pool that only decodes; limits, budget: what it keeps of E2E, if anything."""
 

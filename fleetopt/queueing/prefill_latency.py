@@ -7,6 +7,7 @@ and those of the contexts beside a request. E2E is the wait and the mean of the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +20,6 @@ from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.pace import Pace
 from fleetopt.queueing.prefilling import Prefilling
 from fleetopt.queueing.quantile import quantile
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats
 
 Mask = NDArray[np.bool_]
@@ -31,7 +31,7 @@ def like_mean(states: StateMix, load: Load, replicas: int) -> Floats:
     return states.beside(replicas) * like
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class PrefillMix(LatencyMix):
     """Latency distributions of one pool whose prompts take time.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -29,7 +30,6 @@ from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.queueing.pace import Pace
 from fleetopt.queueing.prefill_latency import PrefillMix, like_mean
 from fleetopt.queueing.prefilling import Prefilling
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats
 
 WAITS = 0.002
@@ -48,7 +48,7 @@ _NEGLIGIBLE = -42.0
 """Log weight, relative to the mode, below which states are left out."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class PrefillRow(OccupancyRow):
     """A row of this table; where requests wait for a slot, only simulation can tell how long.
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from fleetopt.performance.profile import Capacity, ReplicaProfile
 from fleetopt.queueing.latency import Metric
-from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.problem import LatencyBound
 
 
-@record()
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What every row is held to."""
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,7 +22,6 @@ import numpy as np
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.load import Load
 from fleetopt.queueing.quasi_birth_death import Process, null_vectors, stationary
-from fleetopt.records import record
 from fleetopt.workload.lengths import Floats
 
 REACHES = ((4.0, 6.0), (5.0, 8.0), (7.0, 10.0))
@@ -30,7 +30,7 @@ _SLOW = 8.0
 """Work of a long request, in works of the rest, from which it is part of the environment."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class TwoClassChain:
     """The two-class chain of one pool.
 

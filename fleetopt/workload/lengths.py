@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetopt.records import record
 from fleetopt.workload.compression import Node, Served, reach
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@record(eq=False)
+@dataclass(frozen=True, eq=False)
 class LengthDistribution:
     """A finite distribution of requests over (prompt, output) token counts.
 

@@ -7,18 +7,18 @@ program. Here a program is held to the two GPUs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fleetopt.case import Case
 from fleetopt.errors import InputError
-from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.optimization.candidates import Candidate
     from fleetopt.problem import FleetProblem, LengthCdf, ProfileSpec
 
 
-@record()
+@dataclass(frozen=True)
 class TwoPools:
     """A question about two pools: two GPUs, a bound, and what goes with them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fleetopt.errors import InputError
@@ -17,7 +17,6 @@ from fleetopt.questions.two_pools.sweep import (
     sweep_sizes,
     worth_simulating,
 )
-from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.problem import ProfileSpec
@@ -27,7 +26,7 @@ VERIFY_TOP = 3
 Progress = Callable[[str], None]
 
 
-@record()
+@dataclass(frozen=True)
 class OnePool:
     """All requests in one pool of a GPU, for comparison."""
 
@@ -41,7 +40,7 @@ class OnePool:
         return self.simulated or self.split
 
 
-@record()
+@dataclass(frozen=True)
 class Answer:
     """What one method says of a split: the sweep, and the best of it in the simulator.
 
@@ -71,7 +70,7 @@ class Answer:
         return self.best_simulated or self.best
 
 
-@record()
+@dataclass(frozen=True)
 class Optimization:
     """A fixed split by fleetopt and, beside it, by the published method.
 

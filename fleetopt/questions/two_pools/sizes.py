@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.queueing.availability import replicas_to_buy
 from fleetopt.queueing.feasibility import OccupancyTable, solve_chains
 from fleetopt.queueing.table import PoolTable
-from fleetopt.records import record
 from fleetopt.workload.compression import Served
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from fleetopt.verification import Judged
 
 
-@record()
+@dataclass(frozen=True)
 class PoolSize:
     """One pool by its table.
 

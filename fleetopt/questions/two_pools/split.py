@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetopt.problem.times import HOURS_PER_YEAR
 from fleetopt.questions.two_pools.sizes import PoolSize
-from fleetopt.records import record
 
 if TYPE_CHECKING:
     from fleetopt.plan import PoolVerification
     from fleetopt.problem import ProfileSpec
 
 
-@record()
+@dataclass(frozen=True)
 class Simulated:
     """One pool with what the simulator says of it.
 
@@ -100,7 +100,7 @@ class _Pair:
         return pool.p99_ttft_ms if pool else 0.0
 
 
-@record()
+@dataclass(frozen=True)
 class Split(_Pair):
     """Two pools by their tables; a pool without requests is None.
 
@@ -120,7 +120,7 @@ class Split(_Pair):
         return bool(self.pools) and all(pool.meets for pool in (self.short, self.long) if pool)
 
 
-@record()
+@dataclass(frozen=True)
 class SimulatedSplit(_Pair):
     """Two pools as the simulator saw them; a pool without requests is None.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fleetopt.errors import InputError
@@ -11,14 +11,13 @@ from fleetopt.questions.two_pools.asked import TwoPools
 from fleetopt.questions.two_pools.sizes import Sizes
 from fleetopt.questions.two_pools.split import SimulatedSplit, Split
 from fleetopt.questions.two_pools.sweep import one_pool, sized, sweep
-from fleetopt.records import record
 
 LEAST_SHARE, MOST_SHARE = 0.01, 0.999
 """Shares of short requests between which a point is worth a split, as published."""
 Progress = Callable[[str], None]
 
 
-@record()
+@dataclass(frozen=True)
 class Threshold:
     """One split of the requests, against one pool on the GPU of the long one.
 
@@ -45,7 +44,7 @@ class Threshold:
         return cheaper and other.split.worst_p99_ms < self.split.worst_p99_ms
 
 
-@record()
+@dataclass(frozen=True)
 class Thresholds:
     """Every split in ascending order, and the one pool that they are compared with.
 
