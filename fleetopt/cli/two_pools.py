@@ -85,10 +85,8 @@ def state_two_pools(
     given = {o: v for o, v in given_options(ctx).items() if o.key not in left_out}
     values = {option.key: value for option, value in given.items()}
     if tables_only and output is None and plot is None and not others:
-        from fleetopt.cli.memory import keep_freed_memory
         from fleetopt.questions.two_pools.plain import plainly_asked
 
-        keep_freed_memory()
         plain = plainly_asked(values)
         if plain is not None:
             return Stated(plain, *_split_and_factor(values), {})
