@@ -10,7 +10,6 @@ Nothing here takes a mean for a percentile.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal
@@ -28,7 +27,6 @@ Metric = Literal["ttft", "tpot", "e2e"]
 _BINS = 48
 _FEW_PAIRS = 1024
 """Pairs of cells and states that are not worth narrowing."""
-_ROUNDING = 1e-9
 _RARE = 1e-7
 """Share of the allowed misses that exponential waits need, to count in a percentile."""
 
@@ -201,12 +199,10 @@ class LatencyMix:
         allowed = 1.0 - percentile / 100.0
         if metric == "ttft":
             with one_blas_thread(self.prefill_iteration_s.size):
-                narrowing = _NarrowingTtft(self, allowed)
-                return quantile(narrowing, allowed, narrowing.high, narrowing.low)
-        return quantile(partial(self.exceedance, metric), allowed, self.longest_s(metric))
+                return quantile(_NarrowingTtft(self, allowed), allowed, self._longest_s(metric))
+        return quantile(partial(self.exceedance, metric), allowed, self._longest_s(metric))
 
-    def longest_s(self, metric: Metric) -> float:
-        """As long as any request that does not wait may take, in seconds."""
+    def _longest_s(self, metric: Metric) -> float:
         if metric == "ttft":
             longest = (self.load.cells.prefill_iterations[:, None] + 1) * self.prefill_iteration_s
             return float(longest.max())
@@ -235,38 +231,25 @@ class _NarrowingTtft:
     """P(TTFT > limit) for a search of the share `allowed`, faster when the search has a bracket.
 
     Pairs of cells and states whose TTFT lies on one side of the bracket are summed up once.
-    The first bracket comes from the fastest and the slowest pair of each cell and each state.
     Only exponential waits have no end; they are left out where they are too rare to count.
-
-    low, high: where to search; more than `high` only where the exponential waits say so.
     """
 
     def __init__(self, mix: LatencyMix, allowed: float) -> None:
         self._allowed = allowed
+        self._low, self._high = 0.0, math.inf
         states, cells = mix.states, mix.load.cells
         waits = states.wait_rate > 0
-        waiting = float(states.probabilities[waits].sum())
-        rare = waiting < _RARE * allowed
+        rare = float(states.probabilities[waits].sum()) < _RARE * allowed
         self._waits = [] if rare else [_Waiting(mix, int(j)) for j in np.flatnonzero(waits)]
         ends = states.where(~waits)
         tau = mix.prefill_iteration_s[:, ~waits]
         start = ends.wait_s + cells.prefill_iterations[:, None] * tau
-        end = start + tau
-        shares = cells.weights, ends.probabilities
-        above = max(_crossed(start.min, shares, allowed * (1.0 + _ROUNDING)))
-        self._low = self.low = above * (1.0 - _ROUNDING)
-        left = allowed * (1.0 - _ROUNDING) - (0.0 if rare else waiting)
-        bounded = left > _ROUNDING * allowed
-        self._high = min(_crossed(end.max, shares, left)) if bounded else math.inf
-        self.high = self._high if bounded else mix.longest_s("ttft")
-        late = start > self._high
-        self._sure = float(cells.weights @ late @ ends.probabilities)
-        open_ = np.flatnonzero(~late & (end > self._low))
-        i, j = np.divmod(open_, ends.active.size)
-        weights = cells.weights[i] * ends.probabilities[j]
-        running = np.minimum(1.0, ends.active / mix.replicas)[j] * weights
-        start, end, tau = (column.ravel()[open_] for column in (start, end, tau))
-        self._pairs = [start, end, weights - running, running / tau]
+        weights = cells.weights[:, None] * ends.probabilities
+        running = np.minimum(1.0, ends.active / mix.replicas) * weights
+        self._sure = 0.0
+        self._pairs = [
+            column.ravel() for column in (start, start + tau, weights - running, running / tau)
+        ]
 
     def __call__(self, limit_s: float) -> float:
         """P(TTFT > limit)."""
@@ -289,26 +272,6 @@ class _NarrowingTtft:
         self._sure += float(atom @ late + density @ (late * (end - start)))
         open_ = np.flatnonzero(~late & (end > self._low))
         self._pairs = [column[open_] for column in self._pairs]
-
-
-def _crossed(
-    extreme: Callable[[int], Floats], shares: tuple[Floats, Floats], allowed: float
-) -> Iterator[float]:
-    """Bounds of a percentile by the extreme times of each cell, and of each state.
-
-    extreme: times of the cells for axis 1, and of the states for axis 0.
-    shares: of the cells, and of the states.
-    """
-    of_cells, of_states = shares
-    whole = float(of_states.sum())
-    for axis, weights in ((1, whole * of_cells), (0, of_states)):
-        if whole <= allowed:
-            yield 0.0
-            continue
-        times = extreme(axis)
-        order = np.argsort(times)
-        above = whole - np.cumsum(weights[order])
-        yield float(times[order[np.searchsorted(-above, -allowed)]])
 
 
 class _Waiting:

@@ -11,9 +11,7 @@ _FAINTEST = 1e-6
 """Shares below this part of the allowed one count as it, so that logarithms stay finite."""
 
 
-def quantile(
-    exceedance: Callable[[float], float], allowed: float, high: float, low: float = 0.0
-) -> float:
+def quantile(exceedance: Callable[[float], float], allowed: float, high: float) -> float:
     """The least x > 0 with exceedance(x) <= allowed, to a relative width of 1e-5.
 
     Chandrupatla (1997, Advances in Engineering Software 28) on the logarithm of the share:
@@ -21,13 +19,12 @@ def quantile(
     It takes half the evaluations of plain bisection, and keeps a bracket as bisection does.
 
     exceedance: falls from 1 below 0. high: a first guess from above, doubled as needed.
-    low: where the share is known to be larger than the allowed one, if anywhere.
     """
 
     def excess(x: float) -> float:
         return math.log(max(exceedance(x), _FAINTEST * allowed) / allowed)
 
-    low_excess = excess(low) if low > 0.0 else -math.log(allowed)
+    low, low_excess = 0.0, -math.log(allowed)
     high_excess = excess(high)
     while high_excess > 0.0:
         low, low_excess = high, high_excess
