@@ -12,18 +12,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fleetopt.problem.bound import Metric as Metric
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.queueing.quantile import quantile
+from fleetopt.queueing.tails import exceeds, uniform_and_wait_exceeds, wait_exceeds
 from fleetopt.workload.lengths import Floats
 
-Metric = Literal["ttft", "tpot", "e2e"]
 _BINS = 48
 _FEW_PAIRS = 1024
 """Pairs of cells and states that are not worth narrowing."""
@@ -187,7 +187,7 @@ class LatencyMix:
             share = self._tpot_exceeds(limit_s)
         else:
             left = limit_s - self.states.wait_s - self._service_s
-            share = _wait_exceeds(left, self.states.wait_rate)
+            share = wait_exceeds(left, self.states.wait_rate)
         return float(self.load.cells.weights @ share @ self.states.probabilities)
 
     def keeps(self, metric: Metric, limit_s: float, allowed: float) -> bool:
@@ -214,8 +214,8 @@ class LatencyMix:
         left = limit_s - self.states.wait_s - self.load.cells.prefill_iterations[:, None] * tau
         running = np.minimum(1.0, self.states.active / self.replicas)
         rate = self.states.wait_rate
-        uniform = _uniform_and_wait_exceeds(left, tau, rate)
-        return running * uniform + (1.0 - running) * _wait_exceeds(left, rate)
+        uniform = uniform_and_wait_exceeds(left, tau, rate)
+        return running * uniform + (1.0 - running) * wait_exceeds(left, rate)
 
     def _tpot_exceeds(self, limit_s: float | Floats) -> Floats:
         """The neighbours' contexts add up to a Pearson III variable of their three moments.
@@ -301,53 +301,3 @@ class _Waiting:
         wait = np.exp(-self._rate * x)
         both = self._tau - y + (np.exp(-self._rate * (x - y)) - wait) / self._rate
         return float(self._uniform @ both + self._atom @ wait)
-
-
-def _pearson_to_normal(x: Floats, skewness: Floats) -> Floats:
-    """The normal quantile of a standardized Pearson III value (Wilson and Hilferty 1931).
-
-    Below the lower end, -2 / skewness, nothing is left; a large skewness needs to be told so.
-    """
-    g = np.maximum(skewness, 1e-6)
-    from_end = 0.5 * g * x + 1.0
-    normal = 6.0 / g * (np.cbrt(np.maximum(from_end, 0.0)) - 1.0) + g / 6.0
-    return np.where(from_end > 0.0, normal, -np.inf)
-
-
-def exceeds(limit: float | Floats, moments: Moments) -> Floats:
-    """P(X > limit) of Pearson III variables of three moments; of constants without variance."""
-    varies = moments.variance > 0
-    sd = np.sqrt(np.where(varies, moments.variance, 1.0))
-    x = (limit - moments.mean) / sd
-    late = 1.0 - _normal_cdf(_pearson_to_normal(x, moments.third / sd**3))
-    return np.where(varies, late, (x < 0).astype(np.float64))
-
-
-def _wait_exceeds(left_s: Floats, rate: Floats) -> Floats:
-    """P(W > left) of an exponential wait in the states that have one."""
-    late = (left_s < 0.0).astype(np.float64)
-    waits = np.flatnonzero(rate > 0)
-    late[:, waits] = np.exp(-rate[waits] * np.maximum(left_s[:, waits], 0.0))
-    return late
-
-
-def _uniform_and_wait_exceeds(left_s: Floats, span_s: Floats, rate: Floats) -> Floats:
-    """P(U + W > left), U uniform on [0, span], W as in `_wait_exceeds`."""
-    inside = np.clip(left_s / span_s, 0.0, 1.0)
-    late = 1.0 - inside
-    for j in np.flatnonzero(rate > 0):
-        x, span, theta = left_s[:, j], span_s[:, j], rate[j]
-        y = np.clip(x, 0.0, span)
-        tail = np.exp(-theta * np.maximum(x - y, 0.0)) - np.exp(-theta * np.maximum(x, 0.0))
-        late[:, j] += tail / (theta * span)
-    return late
-
-
-def _normal_cdf(z: Floats) -> Floats:
-    """Standard normal distribution function (Abramowitz and Stegun 26.2.17, error 7.5e-8)."""
-    t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
-    poly = t * (
-        0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))
-    )
-    upper: Floats = np.exp(-0.5 * np.minimum(np.abs(z), 40.0) ** 2) / np.sqrt(2 * np.pi) * poly
-    return np.where(z >= 0, 1.0 - upper, upper)

@@ -24,12 +24,13 @@ from fleetopt.queueing.backlog import Backlog, backlog, saturated
 from fleetopt.queueing.blas import one_blas_thread
 from fleetopt.queueing.feasibility import OccupancyRow, OccupancyTable
 from fleetopt.queueing.idle import idle_s
-from fleetopt.queueing.latency import StateMix, exceeds, states_of
+from fleetopt.queueing.latency import StateMix, states_of
 from fleetopt.queueing.load import Load, Moments
 from fleetopt.queueing.occupancy import Occupancy
 from fleetopt.queueing.pace import Pace
 from fleetopt.queueing.prefill_latency import PrefillMix, like_mean
 from fleetopt.queueing.prefilling import Prefilling
+from fleetopt.queueing.tails import exceeds
 from fleetopt.workload.lengths import Floats
 
 WAITS = 0.002
